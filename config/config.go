@@ -1,0 +1,120 @@
+package config
+
+import "time"
+
+// A Config is a whole file. Load, Parse and FromFlags return it valid, with
+// every default filled in and every enum in its canonical spelling.
+type Config struct {
+	// What the proxy writes about itself.
+	Log Log `toml:"log"`
+	// The admin API. Default: none, and then there is no admin API.
+	Admin *Admin `toml:"admin"`
+	// Who this proxy is and how it runs.
+	Proxy Proxy `toml:"proxy"`
+	// Groups of endpoints that services refer to as backends.
+	Groups []Group `toml:"group"`
+	// Addresses that accept traffic: at least one.
+	Listeners []Listener `toml:"listener"`
+	// Where traffic goes and how it is spread.
+	Services []Service `toml:"service"`
+
+	// Warnings are the problems that did not keep the file from being loaded,
+	// sorted by line.
+	Warnings []*Problem `toml:"-"`
+}
+
+// Log says what the proxy writes about itself.
+type Log struct {
+	// The least severe level that is logged: debug, info, warn or error.
+	// Default: `info`.
+	Level string `toml:"level"`
+	// The form of a line, which goes to standard error: text or json.
+	// Default: `text`.
+	Format string `toml:"format"`
+	// Where the access log goes, one JSON line for each request or connection:
+	// off, stdout, stderr, or the path of a file. Default: `off`.
+	Access string `toml:"access"`
+}
+
+// Admin is the admin API: health of the proxy, metrics, status, drain.
+type Admin struct {
+	// Where the API is served: host:port or unix:/path. Port 0 takes a free one.
+	// Default: `127.0.0.1:9900`.
+	Listen string `toml:"listen"`
+	// A file that holds the bearer token that requests must carry. Required
+	// unless listen is a loopback address or a unix socket. Default: no token.
+	TokenFile string `toml:"token_file"`
+	// Whether /debug/pprof/ is served. Default: `false`.
+	Pprof bool `toml:"pprof"`
+}
+
+// Proxy says who this proxy is and how it runs.
+type Proxy struct {
+	// A name for this proxy among others. Default: the name of the host.
+	ID string `toml:"id"`
+	// How long requests and connections under way may take to end when the
+	// proxy is told to stop; 0 cuts them at once. Default: `30s`.
+	DrainTimeout Duration `toml:"drain_timeout"`
+	// How connections are served: stream, one goroutine for each.
+	// Default: `stream`.
+	Engine string `toml:"engine"`
+	// The seed of every affinity hash, any 64-bit integer. Proxies that share a
+	// seed and endpoints choose the same endpoint for the same key; a secret one
+	// keeps clients from aiming at an endpoint. Default: `0`.
+	HashSeed int64 `toml:"hash_seed"`
+}
+
+// A Group is endpoints in one zone that share a capacity.
+type Group struct {
+	// The name that a service's backend refers to: letters, digits, ".", "_" and
+	// "-", at most 63. Required.
+	Name string `toml:"name"`
+	// The region the endpoints are in. Default: none.
+	Region string `toml:"region"`
+	// The zone the endpoints are in. Default: none.
+	Zone string `toml:"zone"`
+	// Ports by name, for endpoints without one: a service's port_name chooses.
+	// Default: none.
+	NamedPorts map[string]int `toml:"named_ports"`
+	// Addresses, or tables with the keys of an endpoint. Here the port may be
+	// left out if named_ports has the service's port_name. At least one.
+	Endpoints []Endpoint `toml:"endpoints"`
+}
+
+// An Endpoint is one address that traffic can go to. In the file it is a table,
+// or just the address.
+type Endpoint struct {
+	// Where to dial: host:port, [v6]:port or unix:/path. Required.
+	Address string `toml:"address"`
+	// A stable name, unlike any other of the service: it is hashed, logged and a
+	// label of metrics. Default: the address, with its port.
+	ID string `toml:"id"`
+	// The share of traffic compared with others, 0 to 1000; 0 takes no new
+	// traffic. Default: `1`.
+	Weight uint32 `toml:"weight"`
+	// The most requests (HTTP) or connections (TCP) at once; 0 is no limit.
+	// Default: `0`.
+	Max int64 `toml:"max"`
+
+	// Group is the name of the endpoint's group in what Config.Endpoints returns;
+	// "" for the endpoints that a service lists itself.
+	Group string `toml:"-"`
+}
+
+// A Duration is a length of time, written in the file as a string such as "30s",
+// "1m30s" or "250ms".
+type Duration time.Duration
+
+// String returns the duration the way the file spells it.
+func (d Duration) String() string { return time.Duration(d).String() }
+
+// MarshalText makes the duration a string in JSON and TOML.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText reads what String writes and everything else that
+// time.ParseDuration takes.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	*d = Duration(v)
+	return err
+}

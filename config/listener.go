@@ -1,0 +1,51 @@
+package config
+
+// A Listener is an address that accepts traffic.
+type Listener struct {
+	// A name for logs and metrics, unlike any other listener's.
+	// Default: what listen says.
+	Name string `toml:"name"`
+	// The address: host:port, :port for every address of the machine, or
+	// unix:/path. Port 0 takes a free one. Required.
+	Listen string `toml:"listen"`
+	// What clients speak: HTTP or TCP. Default: `HTTP`.
+	Protocol string `toml:"protocol"`
+	// The service that gets what no route matches. Required for TCP. Default for
+	// HTTP: none, which answers 404; then there must be routes.
+	Service string `toml:"service"`
+	// Whose X-Forwarded-For is believed: addresses and CIDR prefixes, read as
+	// prefixes. The client is the right-most address that none of them holds.
+	// HTTP only. Default: nobody's.
+	TrustedProxies []string `toml:"trusted_proxies"`
+	// How long a client may take to send a whole request head, above 0. HTTP
+	// only. Default: `60s`.
+	ClientTimeout Duration `toml:"client_timeout,omitzero"`
+	// How long a client's connection is kept between requests, above 0. HTTP
+	// only. Default: `610s`.
+	KeepaliveTimeout Duration `toml:"keepalive_timeout,omitzero"`
+	// The largest request head in bytes, 1024 to 1048576; a longer one is
+	// answered with 431. HTTP only. Default: `65536`.
+	MaxHeaderBytes int `toml:"max_header_bytes,omitzero"`
+	// The most connections at once; 0 is no limit. Default: `0`.
+	MaxConnections int `toml:"max_connections"`
+	// Where requests go by host and path; the first that matches wins. HTTP only.
+	// Default: none.
+	Routes []Route `toml:"route"`
+}
+
+// A Route sends the requests it matches to a service.
+type Route struct {
+	// The request's host without its port: exact, or "*.example.com" for every
+	// name below it at any depth. Default: any host.
+	Host string `toml:"host"`
+	// What the request's path begins with, byte for byte; it begins with "/".
+	// Default: `/`.
+	PathPrefix string `toml:"path_prefix"`
+	// The service that gets the request. Required.
+	Service string `toml:"service"`
+	// In place of the service's timeout; 0 is no limit. Default: the service's.
+	Timeout Duration `toml:"timeout"`
+	// The largest request body in bytes; a longer one is answered with 413. 0 is
+	// no limit. Default: `0`.
+	MaxBodyBytes int64 `toml:"max_body_bytes"`
+}

@@ -1,0 +1,122 @@
+package config
+
+// A Service is endpoints that can stand in for each other, with the rules for
+// choosing among them.
+type Service struct {
+	// The name that listeners and routes refer to: letters, digits, ".", "_" and
+	// "-", at most 63. Required.
+	Name string `toml:"name"`
+	// Addresses, or tables with the keys of an endpoint. Required, unless there
+	// are backends.
+	Endpoints []Endpoint `toml:"endpoints"`
+	// What the endpoints speak: HTTP or TCP. Default: as the listeners that use
+	// the service.
+	Protocol string `toml:"protocol"`
+	// How an endpoint is chosen: ROUND_ROBIN, LEAST_REQUEST, RANDOM, RING_HASH,
+	// MAGLEV or WEIGHTED_MAGLEV. Default: ROUND_ROBIN, or MAGLEV when
+	// session_affinity is set.
+	LocalityLBPolicy string `toml:"locality_lb_policy"`
+	// What keeps a client on one endpoint: NONE, CLIENT_IP,
+	// CLIENT_IP_NO_DESTINATION, CLIENT_IP_PROTO, CLIENT_IP_PORT_PROTO, and for
+	// HTTP GENERATED_COOKIE, HEADER_FIELD or HTTP_COOKIE. All but NONE need a
+	// policy that hashes: RING_HASH, MAGLEV or WEIGHTED_MAGLEV. Default: `NONE`.
+	SessionAffinity string `toml:"session_affinity"`
+	// How long clients keep the affinity cookie, whole seconds up to 1209600s
+	// (two weeks); 0 is until the browser closes. GENERATED_COOKIE and
+	// HTTP_COOKIE only. Default: `0s`.
+	AffinityCookieTTL Duration `toml:"affinity_cookie_ttl,omitzero"`
+	// HTTP: from sending the request to the last byte of the response, retries
+	// included. TCP, and HTTP after an upgrade: how long a connection may be
+	// without a byte in either direction. 0 is no limit. Default: `30s`.
+	Timeout Duration `toml:"timeout"`
+	// How long one attempt to connect to an endpoint may take, above 0.
+	// Default: `5s`.
+	ConnectTimeout Duration `toml:"connect_timeout"`
+	// How long an idle connection to an endpoint is kept, above 0; the endpoints
+	// should keep theirs longer. HTTP only. Default: `600s`.
+	KeepaliveTimeout Duration `toml:"keepalive_timeout,omitzero"`
+	// Which of a group's named_ports endpoints without a port get. With backends
+	// only. Default: none.
+	PortName string `toml:"port_name"`
+	// What happens when fewer than panic_threshold percent of the endpoints are
+	// healthy: open sends traffic to all of them, closed refuses it. Default:
+	// closed for HTTP, open for TCP.
+	Panic string `toml:"panic"`
+	// Percent of the endpoints, 0 to 100; 0 means that panic begins only when
+	// nobody is healthy. Default: `0`.
+	PanicThreshold int `toml:"panic_threshold"`
+	// What hash policies and cookie and header affinity need to know.
+	ConsistentHash ConsistentHash `toml:"consistent_hash,omitzero"`
+	// How endpoints are checked. Default: none, and then every endpoint counts
+	// as healthy.
+	HealthCheck *HealthCheck `toml:"health_check"`
+	// Groups in place of endpoints. Default: none.
+	Backends []Backend `toml:"backend"`
+}
+
+// ConsistentHash has the details of hash policies and of cookie and header
+// affinity.
+type ConsistentHash struct {
+	// The header that HEADER_FIELD affinity hashes. Required for it, and for
+	// nothing else.
+	HTTPHeaderName string `toml:"http_header_name"`
+	// The fewest points on the ring, 1 to 8388608. RING_HASH only.
+	// Default: `1024`.
+	MinimumRingSize int `toml:"minimum_ring_size,omitzero"`
+	// Slots of the table: a prime up to 5000011, no fewer than endpoints. MAGLEV
+	// and WEIGHTED_MAGLEV only. Default: `65537`.
+	MaglevTableSize int `toml:"maglev_table_size,omitzero"`
+	// The cookie of HTTP_COOKIE and GENERATED_COOKIE affinity.
+	HTTPCookie HTTPCookie `toml:"http_cookie,omitzero"`
+}
+
+// HTTPCookie is the affinity cookie, set by the proxy when the client has none.
+type HTTPCookie struct {
+	// The cookie's name. Required for HTTP_COOKIE. Default for
+	// GENERATED_COOKIE: GCILB.
+	Name string `toml:"name"`
+	// The paths below which clients send the cookie. GENERATED_COOKIE takes no
+	// other. Default: `/`.
+	Path string `toml:"path"`
+	// How long clients keep the cookie, in whole seconds; 0 is until the browser
+	// closes. Default: affinity_cookie_ttl.
+	TTL Duration `toml:"ttl"`
+}
+
+// HealthCheck says how a service's endpoints are checked.
+type HealthCheck struct {
+	// TCP connects; HTTP sends a GET and wants status 200. Default: the
+	// service's protocol.
+	Type string `toml:"type"`
+	// From the start of a check to the start of the next, at least 10ms.
+	// Default: `5s`.
+	CheckInterval Duration `toml:"check_interval"`
+	// How long a check may take, at least 1ms and at most check_interval.
+	// Default: 5s, or check_interval if that is shorter.
+	Timeout Duration `toml:"timeout"`
+	// Successes in a row after which an endpoint is healthy, at least 1.
+	// Default: `2`.
+	HealthyThreshold int `toml:"healthy_threshold"`
+	// Failures in a row after which an endpoint is unhealthy, at least 1.
+	// Default: `2`.
+	UnhealthyThreshold int `toml:"unhealthy_threshold"`
+	// The port to check, 0 to 65535; 0 is the one that serves. Default: `0`.
+	Port int `toml:"port"`
+	// What to GET. HTTP only. Default: `/`.
+	RequestPath string `toml:"request_path"`
+	// The Host header. HTTP only. Default: the endpoint's address.
+	Host string `toml:"host"`
+	// What the answer must hold, ASCII, at most 1024 bytes. HTTP: somewhere in
+	// the first 1024 bytes of the body; letters, digits and spaces. TCP: the
+	// first bytes received. Default: anything will do.
+	Response string `toml:"response"`
+	// What is sent once connected, ASCII, at most 1024 bytes. TCP only.
+	// Default: nothing.
+	Request string `toml:"request"`
+}
+
+// A Backend is a service's use of one group.
+type Backend struct {
+	// The name of the group. Each group once. Required.
+	Group string `toml:"group"`
+}
