@@ -1,0 +1,2 @@
+// Package health says which endpoints are well.
+package health
