@@ -1,0 +1,59 @@
+package netio
+
+import (
+	"net"
+	"sync"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// rawAsk is a question to the kernel about a connection's state. Anybody may
+// ask, so unlike reading and writing it has a lock.
+type rawAsk struct {
+	sync.Mutex
+	try  func(fd uintptr)
+	poll unix.PollFd
+	zero unix.Timespec
+}
+
+const (
+	finOrWorse = unix.POLLRDHUP | unix.POLLHUP | unix.POLLERR
+	dataOrEnd  = unix.POLLIN | finOrWorse
+)
+
+func (c *Conn) idle() bool { return c.poll()&dataOrEnd == 0 }
+func (c *Conn) gone() bool { return c.poll()&finOrWorse != 0 }
+
+func (c *Conn) broken() bool {
+	events := c.poll()
+	if _, tcp := c.net.(*net.TCPConn); tcp {
+		return events&(unix.POLLERR|unix.POLLHUP) != 0
+	}
+	return events&unix.POLLERR != 0 // on unix sockets an ordinary close hangs up, too
+}
+
+// poll returns what poll(2) says of the connection now.
+func (c *Conn) poll() int16 {
+	ask := &c.raw.ask
+	ask.Lock()
+	defer ask.Unlock()
+	if c.raw.rc.Control(ask.try) != nil {
+		return finOrWorse // closed by ourselves
+	}
+	return ask.poll.Revents
+}
+
+func (c *Conn) tryPoll(fd uintptr) {
+	ask := &c.raw.ask
+	ask.poll = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN | unix.POLLRDHUP}
+	for {
+		// With a timeout of zero it never blocks. (There is no poll on arm64.)
+		_, _, errno := syscall.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&ask.poll)), 1,
+			uintptr(unsafe.Pointer(&ask.zero)), 0, 0, 0)
+		if errno != syscall.EINTR {
+			return
+		}
+	}
+}
