@@ -1,0 +1,124 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"time"
+)
+
+// A loadSpec is what the harness tells the load process, as JSON on its standard input.
+type loadSpec struct {
+	Scenario  scenario
+	Addr      string        // of the proxy
+	Warmup    time.Duration // before anything is counted
+	Duration  time.Duration // of the window that is counted; idle connections: how long they wait before memory is read
+	ProxyPIDs []int         // whose CPU time and memory the window is charged to
+	LoadPIDs  []int         // the endpoints' processes; the load process adds itself
+}
+
+// A result is what one run measured, as JSON on the load process's standard output.
+type result struct {
+	Ops      uint64        // operations in the window; a stream's are bytes, idle's are connections
+	AllOps   uint64        // operations since the start, warm-up included
+	Errors   uint64        // since the start
+	First    string        // the first error
+	Wall     time.Duration // the window
+	ProxyCPU time.Duration // of ProxyPIDs in the window
+	LoadCPU  time.Duration // of the load and the endpoints in the window
+	RestCPU  time.Duration // of all else on the machine in the window: other programs, kernel threads
+
+	P50, P99 time.Duration
+
+	RSSBefore, RSSAfter int64 // idle: bytes of ProxyPIDs without and with the connections
+
+	SystemCalls map[string]float64 // per operation, filled in by a run under strace
+}
+
+// runLoad reads a loadSpec, does the work, writes a result.
+func runLoad(r io.Reader, w io.Writer) error {
+	var spec loadSpec
+	if err := json.NewDecoder(r).Decode(&spec); err != nil {
+		return err
+	}
+	runtime.LockOSThread()
+	debug.SetGCPercent(-1)
+	spec.LoadPIDs = append(spec.LoadPIDs, os.Getpid())
+	l, err := newClientLoop(spec)
+	if err != nil {
+		return err
+	}
+	measure := l.window
+	if spec.Scenario.Kind == idle {
+		measure = l.idle
+	}
+	res, err := measure(spec)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(w).Encode(res)
+}
+
+// window opens the connections, warms up, and counts for the duration.
+func (l *clientLoop) window(spec loadSpec) (result, error) {
+	l.open(spec.Scenario.Conns)
+	if err := l.runUntil(l.now() + spec.Warmup.Nanoseconds()); err != nil {
+		return result{}, err
+	}
+
+	ops := l.ops
+	l.latency.reset()
+	proxy, load, machine := sampleCPU(spec.ProxyPIDs), sampleCPU(spec.LoadPIDs), machineBusy()
+	begun := l.now()
+	if err := l.runUntil(begun + spec.Duration.Nanoseconds()); err != nil {
+		return result{}, err
+	}
+	wall := time.Duration(l.now() - begun)
+	res := result{
+		Ops:      l.ops - ops,
+		AllOps:   l.ops,
+		Wall:     wall,
+		ProxyCPU: sampleCPU(spec.ProxyPIDs).since(proxy),
+		LoadCPU:  sampleCPU(spec.LoadPIDs).since(load),
+		P50:      time.Duration(l.latency.quantile(0.50)),
+		P99:      time.Duration(l.latency.quantile(0.99)),
+	}
+	res.RestCPU = max(machineBusy()-machine-res.ProxyCPU-res.LoadCPU, 0)
+	res.Errors, res.First = l.errors, l.firstError
+	return res, nil
+}
+
+// idleBatch is how many connections are being opened at any time.
+const idleBatch = 64
+
+// idle opens the connections in batches, each for one request, lets the proxy settle and reads its memory. A connection
+// that the proxy closes meanwhile is an error: its memory would be missing.
+func (l *clientLoop) idle(spec loadSpec) (result, error) {
+	before := residentBytes(spec.ProxyPIDs)
+	deadline := l.now() + (30 * time.Second).Nanoseconds()
+	total := spec.Scenario.Conns
+	l.retire = true
+	for opened := 0; int(l.ops) < total; {
+		n := min(idleBatch-(opened-int(l.ops)), total-opened)
+		l.open(n)
+		opened += n
+		if err := l.step(deadline); err != nil {
+			return result{}, err
+		}
+		if l.now() >= deadline {
+			return result{}, fmt.Errorf("only %d of %d connections had an answer within 30 s", l.ops, total)
+		}
+	}
+	if err := l.runUntil(l.now() + spec.Duration.Nanoseconds()); err != nil {
+		return result{}, err
+	}
+	return result{
+		Ops: l.ops, AllOps: l.ops, Errors: l.errors, First: l.firstError,
+		Wall: spec.Duration, RSSBefore: before, RSSAfter: residentBytes(spec.ProxyPIDs),
+	}, nil
+}

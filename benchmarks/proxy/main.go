@@ -1,0 +1,284 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	runtime.LockOSThread() // see start: what this thread starts dies with it
+	if err := dispatch(os.Args[1:]); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			os.Exit(2)
+		}
+		fmt.Fprintln(os.Stderr, "proxybench:", err)
+		os.Exit(1)
+	}
+}
+
+// dispatch: the program is three. Without a sub-command it is the harness, which starts itself as the other two.
+func dispatch(args []string) error {
+	if len(args) > 0 {
+		switch args[0] {
+		case "load":
+			return runLoad(os.Stdin, os.Stdout)
+		case "endpoint":
+			return runEndpoint(os.Stdout)
+		}
+	}
+	return harness(args)
+}
+
+type options struct {
+	scenarios string
+	proxies   string
+	out       string
+	spillway  string
+	modules   string
+	rounds    int
+	workers   int
+	warmup    time.Duration
+	duration  time.Duration
+	unpinned  bool
+	strace    bool
+}
+
+func parseFlags(args []string) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("proxybench", flag.ContinueOnError)
+	flags.StringVar(&o.scenarios, "scenario", "all", "which `scenarios`: S1,S5; S4 is S4a and S4b")
+	flags.StringVar(&o.proxies, "proxies", "nginx,haproxy,haproxy-splice,caddy,spillway", "which `proxies`, as far as they are installed")
+	flags.IntVar(&o.rounds, "rounds", 3, "runs of each proxy in each scenario, from 1 to 100")
+	flags.DurationVar(&o.duration, "duration", 2*time.Second, "of the measured part of a run, at most 1m")
+	flags.DurationVar(&o.warmup, "warmup", 500*time.Millisecond, "of a run before it is measured, at most 1m")
+	flags.BoolVar(&o.unpinned, "unpinned", false, "let the scheduler place everything, instead of the proxy on core 0 and the load on core 1")
+	flags.IntVar(&o.workers, "workers", 1, "workers or threads of each proxy; more than 1 needs -unpinned")
+	flags.BoolVar(&o.strace, "strace", false, "one more, short run of each proxy under strace: system calls per operation")
+	flags.StringVar(&o.out, "out", "", "also write the report to this `file`")
+	flags.StringVar(&o.spillway, "spillway", "", "`path` of the spillway binary; default: build ./cmd/spillway")
+	flags.StringVar(&o.modules, "nginx-modules", "", "`directory` with ngx_stream_module.so, looked at before the usual ones")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	switch {
+	case flags.NArg() > 0:
+		return o, fmt.Errorf("%q is not a flag", flags.Arg(0))
+	case o.rounds < 1 || o.rounds > 100:
+		return o, errors.New("-rounds must be from 1 to 100")
+	case o.duration < 50*time.Millisecond || o.duration > time.Minute:
+		return o, errors.New("-duration must be from 50ms to 1m")
+	case o.warmup < 0 || o.warmup > time.Minute:
+		return o, errors.New("-warmup must be from 0 to 1m")
+	case o.workers < 1 || o.workers > 1 && !o.unpinned:
+		return o, errors.New("-workers must be at least 1, and more need -unpinned")
+	}
+	return o, nil
+}
+
+// harness measures, and prints its report even when it was interrupted: complete scenarios stand.
+func harness(args []string) error {
+	o, err := parseFlags(args)
+	if err != nil {
+		return err
+	}
+	picked, err := pickScenarios(o.scenarios)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer cancel()
+	dir, err := os.MkdirTemp("", "proxybench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+
+	rep := report{Pinned: !o.unpinned}
+	b := &bench{
+		dir: dir, rounds: o.rounds, warmup: o.warmup, duration: o.duration, workers: o.workers,
+		proxyCore: 0, loadCore: 1, strace: o.strace, modules: o.modules, progress: os.Stderr,
+	}
+	if b.self, err = os.Executable(); err != nil {
+		return err
+	}
+	if o.unpinned {
+		b.proxyCore, b.loadCore = unpinned, unpinned
+	} else if mask, err := currentCores(); err != nil || mask[0]&3 != 3 {
+		return errors.New("cores 0 and 1 are needed for pinning; use -unpinned")
+	}
+	if b.peers, rep.Notes, err = choosePeers(ctx, o, dir); err != nil {
+		return err
+	}
+	if picked, err = fitDescriptors(picked, &rep.Notes); err != nil {
+		return err
+	}
+	rep.About = about(o, args, b.peers)
+
+	for _, sc := range picked {
+		var sec section
+		if sec, err = b.scenario(ctx, sc); err != nil {
+			err = fmt.Errorf("%s: %w", sc.Name, err)
+			break
+		}
+		rep.Sections = append(rep.Sections, sec)
+	}
+	text := rep.markdown()
+	fmt.Print(text)
+	if o.out != "" {
+		err = errors.Join(err, os.WriteFile(o.out, []byte(text), 0o644))
+	}
+	return err
+}
+
+// choosePeers finds the wanted proxies; those that are missing are noted, not fatal, unless none is left.
+func choosePeers(ctx context.Context, o options, dir string) (peers []*peer, notes []string, err error) {
+	wanted := strings.Split(o.proxies, ",")
+	for _, p := range allPeers() {
+		i := slices.Index(wanted, p.name)
+		if i < 0 {
+			continue
+		}
+		wanted = slices.Delete(wanted, i, i+1)
+		if p.name == subject {
+			err = findSpillway(ctx, p, o.spillway, dir)
+		} else {
+			err = p.find(ctx)
+		}
+		if err != nil {
+			notes = append(notes, fmt.Sprintf("%s: %s", p.name, oneLine(err.Error())))
+			continue
+		}
+		if p.name == "nginx" {
+			if _, found := nginxModule(ctx, p.binary, o.modules); !found {
+				p.noTCP = true
+				notes = append(notes, "nginx in the TCP scenarios: its stream module is not installed (Debian: libnginx-mod-stream; or -nginx-modules)")
+			}
+		}
+		peers = append(peers, p)
+	}
+	if len(wanted) > 0 {
+		return nil, nil, fmt.Errorf("there is no proxy %q", wanted[0])
+	}
+	if len(peers) == 0 {
+		return nil, nil, fmt.Errorf("no proxy to measure: %s", strings.Join(notes, "; "))
+	}
+	return peers, notes, nil
+}
+
+// findSpillway takes the given binary or builds one from the repository that surrounds the working directory.
+func findSpillway(ctx context.Context, p *peer, given, dir string) error {
+	if p.binary = given; given == "" {
+		root, err := repository()
+		if err != nil {
+			return err
+		}
+		p.binary = filepath.Join(dir, subject)
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+		defer cancel()
+		build := exec.CommandContext(ctx, "go", "build", "-o", p.binary, "./cmd/spillway")
+		build.Dir = root
+		if out, err := build.CombinedOutput(); err != nil {
+			return fmt.Errorf("go build ./cmd/spillway: %w: %s", err, out)
+		}
+	}
+	path, err := filepath.Abs(p.binary)
+	if err != nil {
+		return err
+	}
+	if _, err := exec.LookPath(path); err != nil {
+		return err
+	}
+	p.binary = path
+	p.version = askVersion(ctx, path, p.ask)
+	return nil
+}
+
+// repository walks up to the directory of the module that has cmd/spillway.
+func repository() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		mod, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+		if err == nil && bytes.HasPrefix(mod, []byte("module github.com/spillway-lb/spillway\n")) {
+			return dir, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", errors.New("not inside the repository: use -spillway PATH")
+		}
+		dir = parent
+	}
+}
+
+// fitDescriptors raises the limit of open files for all that is started, and has S9 open fewer connections where the
+// system's hard limit is too low.
+func fitDescriptors(picked []scenario, notes *[]string) ([]scenario, error) {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return nil, err
+	}
+	limit.Cur = limit.Max // set explicitly: what the Go runtime raises by itself is taken back for children
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return nil, err
+	}
+	room := int(min(limit.Max, 1<<20)) - 1000
+	picked = slices.Clone(picked)
+	for i := range picked {
+		if picked[i].Conns > room {
+			if room < 100 {
+				return nil, fmt.Errorf("a limit of %d open files is too low", limit.Max)
+			}
+			*notes = append(*notes, fmt.Sprintf("%s has %d connections instead of %d: the limit of open files is %d", picked[i].Name, room, picked[i].Conns, limit.Max))
+			picked[i].Conns = room
+		}
+	}
+	return picked, nil
+}
+
+// about says what the figures were measured on and with.
+func about(o options, args []string, peers []*peer) []string {
+	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
+	lines := []string{
+		fmt.Sprintf("%s, %d cores (%s), Linux %s, %s", time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), cpuModel(), oneLine(string(kernel)), runtime.Version()),
+		fmt.Sprintf("`proxybench %s`: %d rounds of %v after %v, interleaved", strings.Join(args, " "), o.rounds, o.duration, o.warmup),
+	}
+	if o.unpinned {
+		lines = append(lines, fmt.Sprintf("unpinned, %d workers", o.workers))
+	} else {
+		lines = append(lines, "proxy on core 0 with one worker, load and endpoints on core 1")
+	}
+	for _, p := range peers {
+		lines = append(lines, fmt.Sprintf("%s: %s", p.name, cmp.Or(p.version, "unknown version")))
+	}
+	return lines
+}
+
+func cpuModel() string {
+	b, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return "unknown"
+	}
+	for line := range strings.Lines(string(b)) {
+		if name, value, _ := strings.Cut(line, ":"); strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return runtime.GOARCH
+}

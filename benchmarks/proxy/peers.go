@@ -1,0 +1,259 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// A peer is a proxy that takes part: how to find it, configure it and start it. How each is tuned is in its render function.
+type peer struct {
+	name     string
+	binary   string // path, filled in by find
+	version  string // filled in by find
+	note     string // why it takes part in less than it could
+	noTCP    bool   // HTTP only
+	bulkOnly bool   // takes part only where a scenario is Bulk
+	file     string // name of its configuration file
+	render   func(plan) string
+	argv     func(binary, file string) []string
+	ask      []string // arguments that make it print its version
+}
+
+// A plan is what a configuration must say: where to listen and where to send.
+type plan struct {
+	HTTP, Echo, Stream string // addresses to listen on
+	To                 endpointAddrs
+	Workers            int
+	Dir                string // for temporary files
+	NginxStream        string // path of ngx_stream_module.so; "" when it is compiled in
+	NoTCP              bool
+	ForceSplice        bool
+}
+
+// idleLimit is how long any proxy keeps a connection that does nothing: longer than any run.
+const idleLimit = "600s"
+
+func allPeers() []*peer {
+	return []*peer{
+		{name: "nginx", file: "nginx.conf", render: nginxConfig, ask: []string{"-v"},
+			argv: func(bin, file string) []string { return []string{bin, "-p", filepath.Dir(file), "-c", file} }},
+		{name: "haproxy", file: "haproxy.cfg", render: haproxyConfig, ask: []string{"-v"},
+			argv: func(bin, file string) []string { return []string{bin, "-db", "-f", file} }},
+		{name: "haproxy-splice", file: "haproxy-splice.cfg", bulkOnly: true, ask: []string{"-v"},
+			render: func(p plan) string { p.ForceSplice = true; return haproxyConfig(p) },
+			argv:   func(bin, file string) []string { return []string{bin, "-db", "-f", file} }},
+		{name: "caddy", file: "caddy.json", noTCP: true, render: caddyConfig, ask: []string{"version"},
+			argv: func(bin, file string) []string { return []string{bin, "run", "--config", file} }},
+		{name: subject, file: "spillway.toml", render: spillwayConfig, ask: []string{"version"},
+			argv: func(bin, file string) []string { return []string{bin, "run", "-c", file} }},
+	}
+}
+
+// subject is the proxy that all others are compared with.
+const subject = "spillway"
+
+// takesPart says whether a peer can do the scenario and is meant to.
+func (p *peer) takesPart(sc scenario) bool {
+	return (!sc.tcp() || !p.noTCP) && (sc.Bulk || !p.bulkOnly)
+}
+
+// env makes Go programs use as many threads as the others have workers, and keeps their files in dir.
+func (p *peer) env(workers int, dir string) []string {
+	return []string{
+		fmt.Sprintf("GOMAXPROCS=%d", workers),
+		"HOME=" + dir, "XDG_DATA_HOME=" + dir, "XDG_CONFIG_HOME=" + dir,
+	}
+}
+
+// find looks for the binary on the PATH and in /usr/sbin, where distributions put servers, and asks for its version.
+func (p *peer) find(ctx context.Context) error {
+	name := strings.TrimSuffix(p.name, "-splice")
+	for _, candidate := range []string{name, "/usr/sbin/" + name, "/usr/local/sbin/" + name} {
+		if path, err := exec.LookPath(candidate); err == nil {
+			p.binary = path
+			p.version = askVersion(ctx, path, p.ask)
+			return nil
+		}
+	}
+	return errors.New("not installed")
+}
+
+func askVersion(ctx context.Context, binary string, arguments []string) string {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	out, _ := exec.CommandContext(ctx, binary, arguments...).CombinedOutput() // nginx prints to standard error
+	return strings.TrimPrefix(strings.TrimSpace(string(firstLine(out))), "nginx version: ")
+}
+
+// nginxModule looks for the stream module: "" and true when it is compiled in, a path when it is to be loaded.
+func nginxModule(ctx context.Context, binary, dir string) (path string, found bool) {
+	out, _ := exec.CommandContext(ctx, binary, "-V").CombinedOutput()
+	if strings.Contains(string(out), "--with-stream ") {
+		return "", true
+	}
+	for _, dir := range []string{dir, "/usr/lib/nginx/modules", "/usr/lib64/nginx/modules", "/usr/local/nginx/modules"} {
+		path := filepath.Join(dir, "ngx_stream_module.so")
+		if _, err := os.Stat(path); err == nil {
+			return path, true
+		}
+	}
+	return "", false
+}
+
+// each joins one formatted line for each address.
+func each(format string, addrs []string) string {
+	var b strings.Builder
+	for i, addr := range addrs {
+		line := strings.NewReplacer("{n}", fmt.Sprint(i+1), "{addr}", addr).Replace(format)
+		b.WriteString(line)
+	}
+	return b.String()
+}
+
+// nginxConfig: connections to the endpoints are kept and reused without limit, bodies pass without being stored, buffers
+// hold a 128 KiB response, nothing is logged.
+func nginxConfig(p plan) string {
+	listen := "backlog=4096"
+	if p.Workers > 1 {
+		listen += " reuseport"
+	}
+	var b strings.Builder
+	if p.NginxStream != "" && !p.NoTCP {
+		fmt.Fprintf(&b, "load_module %s;\n", p.NginxStream)
+	}
+	if os.Geteuid() == 0 {
+		b.WriteString("user root;\n") // the workers write to the harness's temporary directory
+	}
+	fmt.Fprintf(&b, `daemon off;
+worker_processes %d;
+pid %[2]s/nginx.pid;
+error_log %[2]s/nginx-error.log;
+events { worker_connections 20000; }
+http {
+	access_log off;
+	client_body_temp_path %[2]s/nginx-body;
+	proxy_temp_path %[2]s/nginx-proxy;
+	fastcgi_temp_path %[2]s/nginx-fastcgi;
+	uwsgi_temp_path %[2]s/nginx-uwsgi;
+	scgi_temp_path %[2]s/nginx-scgi;
+	keepalive_requests 1000000000;
+	keepalive_timeout %[3]s;
+	client_max_body_size 0;
+	upstream endpoints {
+%[4]s		keepalive 256;
+		keepalive_requests 1000000000;
+		keepalive_timeout %[3]s;
+	}
+	server {
+		listen %[5]s %[6]s;
+		location / {
+			proxy_pass http://endpoints;
+			proxy_http_version 1.1;
+			proxy_set_header Connection "";
+			proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+			proxy_request_buffering off;
+			proxy_max_temp_file_size 0;
+			proxy_buffer_size 32k;
+			proxy_buffers 8 32k;
+		}
+	}
+}
+`, p.Workers, p.Dir, idleLimit, each("\t\tserver {addr};\n", p.To.HTTP), p.HTTP, listen)
+	if p.NoTCP {
+		return b.String()
+	}
+	b.WriteString("stream {\n\taccess_log off;\n\tproxy_buffer_size 64k;\n")
+	for _, s := range []struct {
+		name, addr string
+		to         []string
+	}{{"echo", p.Echo, p.To.Echo}, {"stream", p.Stream, p.To.Stream}} {
+		fmt.Fprintf(&b, "\tupstream %[1]s {\n%[2]s\t}\n\tserver { listen %[3]s %[4]s; proxy_pass %[1]s; }\n",
+			s.name, each("\t\tserver {addr};\n", s.to), s.addr, listen)
+	}
+	b.WriteString("}\n")
+	return b.String()
+}
+
+// haproxyConfig: connections to the endpoints are shared by all clients. By itself HAProxy decides when to splice
+// (splice-auto), which for streams as even as these it seldom does; forced, it is the honest opponent for bulk.
+func haproxyConfig(p plan) string {
+	splice := "\toption splice-auto\n"
+	if p.ForceSplice {
+		splice = "\toption splice-request\n\toption splice-response\n"
+	}
+	return fmt.Sprintf(`global
+	nbthread %d
+	maxconn 9000
+	maxpipes 256
+	tune.pipesize 1048576
+defaults
+	timeout connect 5s
+	timeout client %[2]s
+	timeout server %[2]s
+	timeout http-keep-alive %[2]s
+	balance roundrobin
+%[3]slisten http
+	mode http
+	bind %[4]s backlog 4096
+	http-reuse always
+	option forwardfor
+%[5]slisten echo
+	mode tcp
+	bind %[6]s backlog 4096
+%[7]slisten stream
+	mode tcp
+	bind %[8]s backlog 4096
+%[9]s`, p.Workers, idleLimit, splice,
+		p.HTTP, each("\tserver e{n} {addr}\n", p.To.HTTP),
+		p.Echo, each("\tserver e{n} {addr}\n", p.To.Echo),
+		p.Stream, each("\tserver e{n} {addr}\n", p.To.Stream))
+}
+
+// caddyConfig: no TLS, HTTP/1.1 alone, 256 idle connections to each endpoint (the default is 32), no admin, no access log.
+func caddyConfig(p plan) string {
+	upstreams := strings.TrimSuffix(each(`
+			{"dial": "{addr}"},`, p.To.HTTP), ",")
+	return fmt.Sprintf(`{
+	"admin": {"disabled": true, "config": {"persist": false}},
+	"apps": {"http": {"servers": {"bench": {
+		"listen": ["%s"],
+		"automatic_https": {"disable": true},
+		"protocols": ["h1"],
+		"idle_timeout": "%[2]s",
+		"routes": [{"handle": [{
+			"handler": "reverse_proxy",
+			"load_balancing": {"selection_policy": {"policy": "round_robin"}},
+			"transport": {"protocol": "http", "compression": false, "keep_alive": {"idle_timeout": "%[2]s", "max_idle_conns_per_host": 256}},
+			"upstreams": [%[3]s
+			]
+		}]}]
+	}}}}
+}
+`, p.HTTP, idleLimit, upstreams)
+}
+
+// spillwayConfig is the smallest useful file: what it measures is the default.
+func spillwayConfig(p plan) string {
+	var b strings.Builder
+	for _, s := range []struct {
+		name, protocol, addr string
+		to                   []string
+	}{
+		{"http", "HTTP", p.HTTP, p.To.HTTP},
+		{"echo", "TCP", p.Echo, p.To.Echo},
+		{"stream", "TCP", p.Stream, p.To.Stream},
+	} {
+		fmt.Fprintf(&b, "[[listener]]\nname = %q\nlisten = %q\nprotocol = %q\nservice = %[1]q\n\n", s.name, s.addr, s.protocol)
+		fmt.Fprintf(&b, "[[service]]\nname = %q\nprotocol = %q\nendpoints = [%s]\n\n", s.name, s.protocol,
+			strings.TrimSuffix(each(`"{addr}", `, s.to), ", "))
+	}
+	return b.String()
+}

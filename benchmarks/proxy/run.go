@@ -1,0 +1,301 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// A bench runs scenarios. Its fields do not change once it runs.
+type bench struct {
+	self      string // this program, to be started again as load and endpoint
+	dir       string // temporary: configurations, logs
+	peers     []*peer
+	rounds    int
+	warmup    time.Duration
+	duration  time.Duration
+	workers   int
+	proxyCore int // unpinned: no pinning
+	loadCore  int
+	strace    bool
+	modules   string // where else to look for nginx's stream module
+	progress  io.Writer
+}
+
+// A peerRun is what one proxy did in one scenario: one result for each round.
+type peerRun struct {
+	Name    string
+	Results []result
+	Failure string // why it stopped taking part
+}
+
+// A section is one scenario with all that took part.
+type section struct {
+	Scenario scenario
+	Runs     []peerRun
+}
+
+// loadEnv keeps the Go runtime of the load and the endpoints quiet: their loops never yield, and need no preemption.
+var loadEnv = []string{"GOMAXPROCS=1", "GODEBUG=asyncpreemptoff=1"}
+
+// scenario runs the rounds: in each, every proxy once, in shuffled order, freshly started. A proxy that fails is left out
+// of the rounds that follow. The error is about the bench itself, or ctx's.
+func (b *bench) scenario(ctx context.Context, sc scenario) (section, error) {
+	endpoints, to, err := b.startEndpoints(ctx, sc)
+	if err != nil {
+		return section{}, fmt.Errorf("endpoints: %w", err)
+	}
+	defer endpoints.stop(syscall.SIGKILL)
+
+	sec := section{Scenario: sc}
+	var taking []*peer
+	for _, p := range b.peers {
+		if p.takesPart(sc) {
+			taking = append(taking, p)
+			sec.Runs = append(sec.Runs, peerRun{Name: p.name})
+		}
+	}
+	for round := range b.rounds {
+		for _, i := range rand.Perm(len(taking)) {
+			run := &sec.Runs[i]
+			if run.Failure != "" {
+				continue
+			}
+			res, err := b.measure(ctx, taking[i], sc, to, endpoints.pid(), false)
+			if ctx.Err() != nil {
+				return sec, ctx.Err()
+			}
+			if err != nil {
+				run.Failure = err.Error()
+				fmt.Fprintf(b.progress, "%-4s %-14s left out: %v\n", sc.Name, run.Name, err)
+				continue
+			}
+			run.Results = append(run.Results, res)
+			fmt.Fprintf(b.progress, "%-4s %-14s round %d/%d: %.4g %s, %.4g %s, %d errors\n",
+				sc.Name, run.Name, round+1, b.rounds, sc.cost(res), sc.costUnit(), sc.rate(res), sc.rateUnit(), res.Errors)
+		}
+	}
+	if b.strace && sc.Kind != idle {
+		b.countSystemCalls(ctx, sec, taking, to, endpoints.pid())
+	}
+	return sec, ctx.Err()
+}
+
+// countSystemCalls makes one more, short run of each proxy under strace, and puts the counts into its first result.
+func (b *bench) countSystemCalls(ctx context.Context, sec section, taking []*peer, to endpointAddrs, endpointPID int) {
+	for i, run := range sec.Runs {
+		if run.Failure != "" {
+			continue
+		}
+		res, err := b.measure(ctx, taking[i], sec.Scenario, to, endpointPID, true)
+		if err != nil {
+			fmt.Fprintf(b.progress, "%-4s %-14s no system calls: %v\n", sec.Scenario.Name, run.Name, err)
+			continue
+		}
+		run.Results[0].SystemCalls = res.SystemCalls
+	}
+}
+
+// startEndpoints returns when the endpoints accept; it names their addresses.
+func (b *bench) startEndpoints(ctx context.Context, sc scenario) (*process, endpointAddrs, error) {
+	var to endpointAddrs
+	log := filepath.Join(b.dir, sc.Name+"-endpoint.log")
+	p, err := launch(b.loadCore, log, loadEnv, b.self, "endpoint")
+	if err != nil {
+		return nil, to, err
+	}
+	err = p.until(ctx, func() bool {
+		out, err := os.ReadFile(log)
+		return err == nil && json.Unmarshal(out, &to) == nil
+	})
+	if err != nil {
+		p.stop(syscall.SIGKILL)
+	}
+	return p, to, err
+}
+
+// startTimeout is how long a process may take until it accepts connections.
+const startTimeout = 10 * time.Second
+
+// until polls for a condition; it is an error when the process ends first or it takes too long.
+func (p *process) until(ctx context.Context, ready func() bool) error {
+	deadline := time.Now().Add(startTimeout)
+	for !ready() {
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case p.ended():
+			return fmt.Errorf("it ended: %s", p.said())
+		case time.Now().After(deadline):
+			return fmt.Errorf("it does not accept connections after %v: %s", startTimeout, p.said())
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return nil
+}
+
+// measure starts a proxy, checks it, loads it and stops it.
+func (b *bench) measure(ctx context.Context, p *peer, sc scenario, to endpointAddrs, endpointPID int, strace bool) (result, error) {
+	proxy, addr, err := b.startProxy(ctx, p, sc, to)
+	if err != nil {
+		return result{}, err
+	}
+	defer proxy.stop(syscall.SIGTERM)
+	if err := checkProxy(sc, addr); err != nil {
+		return result{}, fmt.Errorf("check before measuring: %w", err)
+	}
+	spec := loadSpec{
+		Scenario: sc, Addr: addr, Warmup: b.warmup, Duration: b.duration,
+		ProxyPIDs: processTree(proxy.pid()), LoadPIDs: []int{endpointPID},
+	}
+	if !strace {
+		return b.load(ctx, spec)
+	}
+	tracer, err := b.trace(ctx, spec.ProxyPIDs)
+	if err != nil {
+		return result{}, err
+	}
+	spec.Warmup, spec.Duration = 100*time.Millisecond, time.Second
+	res, err := b.load(ctx, spec)
+	tracer.stop(syscall.SIGINT) // upon which it writes its table
+	if err != nil {
+		return result{}, err
+	}
+	table, err := os.ReadFile(tracer.log)
+	res.SystemCalls = callsPerOperation(string(table), sc, res)
+	return res, err
+}
+
+// startProxy returns when the proxy accepts where the scenario will connect.
+func (b *bench) startProxy(ctx context.Context, p *peer, sc scenario, to endpointAddrs) (*process, string, error) {
+	ports, err := freePorts(3)
+	if err != nil {
+		return nil, "", err
+	}
+	setup := plan{HTTP: ports[0], Echo: ports[1], Stream: ports[2], To: to, Workers: b.workers, Dir: b.dir}
+	if p.name == "nginx" {
+		module, found := nginxModule(ctx, p.binary, b.modules)
+		setup.NginxStream, setup.NoTCP = module, !found
+	}
+	file := filepath.Join(b.dir, p.file)
+	if err := os.WriteFile(file, []byte(p.render(setup)), 0o600); err != nil {
+		return nil, "", err
+	}
+	proc, err := launch(b.proxyCore, filepath.Join(b.dir, p.name+".log"), p.env(b.workers, b.dir), p.argv(p.binary, file)...)
+	if err != nil {
+		return nil, "", err
+	}
+	addr := setup.HTTP
+	switch sc.Kind {
+	case echo, echoFresh:
+		addr = setup.Echo
+	case stream:
+		addr = setup.Stream
+	}
+	err = proc.until(ctx, func() bool {
+		conn, err := net.DialTimeout("tcp", addr, time.Second)
+		if err != nil {
+			return false
+		}
+		conn.Close()
+		return true
+	})
+	if err != nil {
+		proc.stop(syscall.SIGTERM)
+		return nil, "", err
+	}
+	return proc, addr, nil
+}
+
+// freePorts finds loopback addresses that nobody listens on, below the range from which the kernel takes the ports of
+// outgoing connections, so that none of those takes one first.
+func freePorts(n int) ([]string, error) {
+	var addrs []string
+	for range 1000 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000))
+		ln, err := net.Listen("tcp4", addr)
+		if err != nil || slices.Contains(addrs, addr) {
+			continue
+		}
+		ln.Close()
+		if addrs = append(addrs, addr); len(addrs) == n {
+			return addrs, nil
+		}
+	}
+	return nil, errors.New("no free ports from 20000 to 31999")
+}
+
+// load runs the load process to its end, which is bounded by the spec.
+func (b *bench) load(ctx context.Context, spec loadSpec) (result, error) {
+	ctx, cancel := context.WithTimeout(ctx, spec.Warmup+spec.Duration+40*time.Second)
+	defer cancel()
+	in, err := json.Marshal(spec)
+	if err != nil {
+		return result{}, err
+	}
+	out, err := run(ctx, b.loadCore, loadEnv, in, b.self, "load")
+	if err != nil {
+		return result{}, fmt.Errorf("load: %w", err)
+	}
+	var res result
+	if err := json.Unmarshal(out, &res); err != nil {
+		return result{}, fmt.Errorf("load: %w", err)
+	}
+	if res.Ops == 0 {
+		return result{}, fmt.Errorf("no operation was completed, %d errors, the first: %q", res.Errors, res.First)
+	}
+	return res, nil
+}
+
+// trace attaches strace to all threads of pids; it counts until it is stopped.
+func (b *bench) trace(ctx context.Context, pids []int) (*process, error) {
+	binary, err := exec.LookPath("strace")
+	if err != nil {
+		return nil, err
+	}
+	argv := []string{binary, "-c", "-f"}
+	for _, pid := range pids {
+		argv = append(argv, "-p", fmt.Sprint(pid))
+	}
+	p, err := launch(b.loadCore, filepath.Join(b.dir, "strace.log"), nil, argv...)
+	if err != nil {
+		return nil, err
+	}
+	err = p.until(ctx, func() bool { // it says "Process 1 attached", once for each thread
+		said, err := os.ReadFile(p.log)
+		return err == nil && len(said) > 0
+	})
+	if err != nil {
+		p.stop(syscall.SIGINT)
+		return nil, err
+	}
+	time.Sleep(200 * time.Millisecond) // for the other threads
+	return p, nil
+}
+
+// callsPerOperation divides strace's counts by all operations of the run, warm-up included; a stream's by its megabytes.
+func callsPerOperation(table string, sc scenario, res result) map[string]float64 {
+	operations := float64(res.AllOps)
+	if sc.Kind == stream {
+		operations /= 1e6
+	}
+	calls := parseStrace(table)
+	maps.DeleteFunc(calls, func(_ string, n float64) bool { return n/operations < 0.005 })
+	for name := range calls {
+		calls[name] /= operations
+	}
+	return calls
+}

@@ -1,0 +1,125 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A kind of work: what one operation is.
+type kind string
+
+const (
+	exchange      kind = "exchange"       // a request and its response on a kept connection
+	exchangeFresh kind = "exchange-fresh" // the same, each on a connection of its own
+	echo          kind = "echo"           // 64 bytes there and back on a kept TCP connection
+	echoFresh     kind = "echo-fresh"     // connect, 64 bytes there and back, close
+	stream        kind = "stream"         // the endpoint sends as fast as it can; an operation is a byte
+	idle          kind = "idle"           // connections that have made one request and now wait
+)
+
+const echoBytes = 64
+
+// A scenario is one kind of work at one size. The names are those of the project's performance notes.
+type scenario struct {
+	Name  string
+	Title string
+	Kind  kind
+	Path  string // HTTP: the endpoint answers "/N" with N bytes
+	Body  int    // bytes of the request's body; 0: GET
+	Conns int
+	Bulk  bool // large enough for splice(2) to pay: HAProxy also runs with splicing forced
+}
+
+var scenarios = []scenario{
+	{Name: "S1", Title: "GET 128 B, keep-alive, 64 connections", Kind: exchange, Path: "/128", Conns: 64},
+	{Name: "S2", Title: "GET 16 KiB, keep-alive, 64 connections", Kind: exchange, Path: "/16384", Conns: 64},
+	{Name: "S3", Title: "GET 1 MiB, keep-alive, 16 connections", Kind: exchange, Path: "/1048576", Conns: 16, Bulk: true},
+	{Name: "S4a", Title: "POST 16 KiB, keep-alive, 32 connections", Kind: exchange, Path: "/128", Body: 16 << 10, Conns: 32},
+	{Name: "S4b", Title: "POST 1 MiB, keep-alive, 16 connections", Kind: exchange, Path: "/128", Body: 1 << 20, Conns: 16, Bulk: true},
+	{Name: "S5", Title: "GET 128 B, a new connection for each request, 64 at a time", Kind: exchangeFresh, Path: "/128", Conns: 64},
+	{Name: "S6a", Title: "TCP stream at full speed, 1 connection", Kind: stream, Conns: 1, Bulk: true},
+	{Name: "S6b", Title: "TCP stream at full speed, 32 connections", Kind: stream, Conns: 32, Bulk: true},
+	{Name: "S7", Title: "TCP connect, 64 B echo, close, 64 at a time", Kind: echoFresh, Conns: 64},
+	{Name: "S8", Title: "TCP 64 B echo, 64 long-lived connections", Kind: echo, Conns: 64},
+	{Name: "S9", Title: "memory of 8,000 idle keep-alive connections", Kind: idle, Path: "/128", Conns: 8000},
+}
+
+// pickScenarios finds the named ones ("S1,S4": S4 is S4a and S4b), in the order of the list above; "" and "all" are all of them.
+func pickScenarios(names string) ([]scenario, error) {
+	if names == "" || names == "all" {
+		return scenarios, nil
+	}
+	wanted := strings.Split(names, ",")
+	used := make([]bool, len(wanted))
+	var picked []scenario
+	for _, sc := range scenarios {
+		for i, w := range wanted {
+			if w = strings.TrimSpace(w); strings.EqualFold(sc.Name, w) || strings.EqualFold(strings.TrimRight(sc.Name, "ab"), w) {
+				used[i] = true
+				if !slices.Contains(picked, sc) {
+					picked = append(picked, sc)
+				}
+			}
+		}
+	}
+	if i := slices.Index(used, false); i >= 0 {
+		return nil, fmt.Errorf("there is no scenario %q", wanted[i])
+	}
+	return picked, nil
+}
+
+// tcp says whether the proxy must pass bytes through rather than speak HTTP.
+func (sc scenario) tcp() bool { return sc.Kind == echo || sc.Kind == echoFresh || sc.Kind == stream }
+
+// costUnit names what cost returns.
+func (sc scenario) costUnit() string {
+	switch sc.Kind {
+	case echo:
+		return "CPU µs/message"
+	case echoFresh:
+		return "CPU µs/connection"
+	case stream:
+		return "CPU ms/GB"
+	case idle:
+		return "RSS B/connection"
+	default:
+		return "CPU µs/request"
+	}
+}
+
+// cost is what one operation took from the proxy, in costUnit; 0 when nothing was done.
+func (sc scenario) cost(r result) float64 {
+	switch {
+	case r.Ops == 0:
+		return 0
+	case sc.Kind == idle:
+		return (float64(r.RSSAfter) - float64(r.RSSBefore)) / float64(r.Ops)
+	case sc.Kind == stream:
+		return float64(r.ProxyCPU.Nanoseconds()) / 1e6 / (float64(r.Ops) / 1e9)
+	default:
+		return float64(r.ProxyCPU.Nanoseconds()) / 1e3 / float64(r.Ops)
+	}
+}
+
+// rateUnit names what rate returns.
+func (sc scenario) rateUnit() string {
+	if sc.Kind == stream {
+		return "GB/s"
+	}
+	return "operations/s"
+}
+
+// rate is how fast the work went; 0 for idle connections.
+func (sc scenario) rate(r result) float64 {
+	switch {
+	case r.Wall <= 0 || sc.Kind == idle:
+		return 0
+	case sc.Kind == stream:
+		return float64(r.Ops) / 1e9 / r.Wall.Seconds()
+	default:
+		return float64(r.Ops) / r.Wall.Seconds()
+	}
+}
