@@ -34,6 +34,7 @@ var (
 	ErrCoding10  = &Error{400, "Transfer-Encoding in HTTP/1.0"}                            // RFC 9112 §6.1
 	ErrOptions   = &Error{400, "Connection is not a short list of tokens"}                 // RFC 9110 §7.6.1
 	ErrExpect    = &Error{417, "expectation is not 100-continue"}                          // RFC 9110 §10.1.1
+	ErrInterim   = &Error{400, "1xx with a body"}                                          // RFC 9110 §15.2
 	ErrSwitch    = &Error{400, "101 without the protocol it switches to"}                  // RFC 9110 §15.2.2
 )
 
@@ -52,5 +53,74 @@ var (
 func AppendError(dst []byte, status int, proxyStatus string, body string, close bool) []byte {
 	dst = append(dst, "HTTP/1.1 "...)
 	dst = strconv.AppendInt(dst, int64(status), 10)
-	return dst
+	dst = append(dst, ' ')
+	dst = append(dst, phrase(status)...)
+	dst = append(dst, "\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: "...)
+	dst = strconv.AppendInt(dst, int64(len(body)), 10)
+	if proxyStatus != "" {
+		dst = append(dst, "\r\nProxy-Status: spillway; error="...)
+		dst = append(dst, proxyStatus...)
+	}
+	if close {
+		dst = append(dst, "\r\nConnection: close"...)
+	}
+	dst = append(dst, "\r\n\r\n"...)
+	return append(dst, body...)
+}
+
+// phrase is the reason phrase of a status that a proxy answers with.
+func phrase(status int) string {
+	switch status {
+	case 200:
+		return "OK"
+	case 301:
+		return "Moved Permanently"
+	case 302:
+		return "Found"
+	case 303:
+		return "See Other"
+	case 307:
+		return "Temporary Redirect"
+	case 308:
+		return "Permanent Redirect"
+	case 400:
+		return "Bad Request"
+	case 403:
+		return "Forbidden"
+	case 404:
+		return "Not Found"
+	case 405:
+		return "Method Not Allowed"
+	case 408:
+		return "Request Timeout"
+	case 411:
+		return "Length Required"
+	case 413:
+		return "Content Too Large"
+	case 414:
+		return "URI Too Long"
+	case 417:
+		return "Expectation Failed"
+	case 421:
+		return "Misdirected Request"
+	case 426:
+		return "Upgrade Required"
+	case 429:
+		return "Too Many Requests"
+	case 431:
+		return "Request Header Fields Too Large"
+	case 500:
+		return "Internal Server Error"
+	case 501:
+		return "Not Implemented"
+	case 502:
+		return "Bad Gateway"
+	case 503:
+		return "Service Unavailable"
+	case 504:
+		return "Gateway Timeout"
+	case 505:
+		return "HTTP Version Not Supported"
+	}
+	return "" // legal, RFC 9112 §4
 }

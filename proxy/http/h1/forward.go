@@ -5,7 +5,7 @@ package h1
 // free of CR and LF.
 type Forward struct {
 	// Client is the peer's IP address as text. It ends the list in
-	// X-Forwarded-For; nil leaves the field as received.
+	// X-Forwarded-For; empty leaves the field as received.
 	Client []byte
 	// TrustForwarded keeps the X-Forwarded-Proto and X-Forwarded-Host that came
 	// with the request, where they did: the peer is a proxy of our own. Without
@@ -17,8 +17,145 @@ type Forward struct {
 	Close          bool   // tell the endpoint that its connection ends after this
 }
 
-// AppendTo appends the request head for an endpoint to dst.
-func (r *Request) AppendTo(dst []byte, f *Forward) []byte { return dst }
+// AppendTo appends the request head for an endpoint to dst: always HTTP/1.1, Host
+// first, then the fields as they came, in their order and case, without those
+// that end here, and last the proxy's own.
+//
+//	removed   Connection and what it lists; Keep-Alive, Proxy-Connection, TE,
+//	          Upgrade, HTTP2-Settings (RFC 9110 §7.6.1); Proxy-Authorization:
+//	          it was meant for a proxy, and whoever takes it for us must not hand
+//	          the password on (§11.7.2); Expect where it means nothing
+//	kept      though Connection lists it: Host, framing, Via, Expect, X-Forwarded-*,
+//	          Forwarded, X-Real-IP, Authorization, Cookie, Cache-Control, Content-Type,
+//	          Content-Encoding, Content-Range
+//	rewritten Content-Length and Transfer-Encoding, canonical and once
+//	one line  X-Forwarded-For and Via: all lines that came, then ours, so that a
+//	          reader of the first line only is not led astray
+//
+// Forwarded (RFC 7239) passes as it came: who believes it must trust the client.
+func (r *Request) AppendTo(dst []byte, f *Forward) []byte {
+	dst = append(dst, r.Method...)
+	dst = append(dst, ' ')
+	dst = r.appendTarget(dst, f)
+	dst = append(dst, " HTTP/1.1\r\nHost: "...)
+	if f.Host != nil {
+		dst = append(dst, f.Host...)
+	} else {
+		dst = append(dst, r.Authority...)
+	}
+	dst = append(dst, '\r', '\n')
+	dst = r.appendFields(dst, f)
+	dst = r.appendForwarding(dst, f)
+	if r.Framing == Chunked {
+		dst = append(dst, "Transfer-Encoding: chunked\r\n"...)
+	}
+	switch {
+	case r.Upgrade != nil:
+		dst = appendUpgrade(dst, r.Upgrade)
+	case f.Close:
+		dst = append(dst, "Connection: close\r\n"...)
+	}
+	return append(dst, '\r', '\n')
+}
+
+func (r *Request) appendTarget(dst []byte, f *Forward) []byte {
+	if f.Target != nil {
+		return append(dst, f.Target...)
+	}
+	if r.slash {
+		dst = append(dst, '/')
+	}
+	return append(dst, r.origin...)
+}
+
+// appendFields copies what lies between the cuts.
+func (r *Request) appendFields(dst []byte, f *Forward) []byte {
+	h := &r.head
+	at := h.start
+	for i := range h.cuts {
+		c := &h.cuts[i]
+		switch c.kind {
+		case kForwardedProto, kForwardedHost:
+			if f.TrustForwarded {
+				continue
+			}
+		case kForwardedFor:
+			if len(f.Client) == 0 {
+				continue
+			}
+		case kExpect:
+			if r.ExpectContinue {
+				continue
+			}
+		}
+		dst = append(dst, h.buf[at:c.from]...)
+		if c.kind == kLength {
+			dst = appendLength(dst, r.Fields[c.field].Name, h.length)
+		}
+		at = int(c.to)
+	}
+	return append(dst, h.buf[at:h.end]...)
+}
+
+// appendForwarding says who asked for what, and who passed it on.
+func (r *Request) appendForwarding(dst []byte, f *Forward) []byte {
+	kept := r.head.has
+	if !f.TrustForwarded {
+		kept = 0
+	}
+	if len(f.Client) > 0 {
+		dst = append(dst, "X-Forwarded-For: "...)
+		dst = r.appendList(dst, kForwardedFor)
+		dst = append(dst, f.Client...)
+		dst = append(dst, '\r', '\n')
+	}
+	if f.Proto != "" && kept>>kForwardedProto&1 == 0 {
+		dst = append(dst, "X-Forwarded-Proto: "...)
+		dst = append(dst, f.Proto...)
+		dst = append(dst, '\r', '\n')
+	}
+	if len(r.Authority) > 0 && kept>>kForwardedHost&1 == 0 {
+		dst = append(dst, "X-Forwarded-Host: "...)
+		dst = append(dst, r.Authority...)
+		dst = append(dst, '\r', '\n')
+	}
+	dst = append(dst, "Via: "...)
+	dst = r.appendList(dst, kVia)
+	return append(dst, "1.1 spillway\r\n"...)
+}
+
+// appendList appends the values of all lines of one kind, each with a comma
+// after it.
+func (r *Request) appendList(dst []byte, k kind) []byte {
+	if r.head.has>>k&1 == 0 {
+		return dst
+	}
+	for i := range r.head.cuts {
+		if c := &r.head.cuts[i]; c.kind == k && len(r.Fields[c.field].Value) > 0 {
+			dst = append(dst, r.Fields[c.field].Value...)
+			dst = append(dst, ',', ' ')
+		}
+	}
+	return dst
+}
+
+// appendLength writes Content-Length without the zeros and spaces that a lenient
+// reader might take differently.
+func appendLength(dst, name, digits []byte) []byte {
+	for len(digits) > 1 && digits[0] == '0' {
+		digits = digits[1:]
+	}
+	dst = append(dst, name...)
+	dst = append(dst, ':', ' ')
+	dst = append(dst, digits...)
+	return append(dst, '\r', '\n')
+}
+
+func appendUpgrade(dst, protocol []byte) []byte {
+	dst = append(dst, "Connection: upgrade\r\nUpgrade: "...)
+	dst = append(dst, protocol...)
+	return append(dst, '\r', '\n')
+}
 
 // A Reply is what a proxy changes in a response on its way to the client.
 // Response.ReplyTo fills in what follows from the messages.
@@ -32,5 +169,54 @@ type Reply struct {
 	Dechunk bool
 }
 
-// AppendTo appends the response head for the client to dst.
-func (r *Response) AppendTo(dst []byte, rep *Reply) []byte { return dst }
+// AppendTo appends the response head for the client to dst: always HTTP/1.1, the
+// fields as they came, in their order and case. Removed are Connection and what
+// it lists (with the exceptions of Request.AppendTo), Keep-Alive, Proxy-Connection, TE,
+// Upgrade, Proxy-Authenticate (the endpoint is no proxy to the client), Transfer-Encoding
+// unless the body stays chunked, Trailer with it, and Content-Length of responses
+// that cannot have one (RFC 9110 §8.6).
+func (r *Response) AppendTo(dst []byte, rep *Reply) []byte {
+	dst = append(dst, "HTTP/1.1 "...)
+	dst = append(dst, byte('0'+r.Status/100%10), byte('0'+r.Status/10%10), byte('0'+r.Status%10), ' ')
+	dst = append(dst, r.Reason...)
+	dst = append(dst, '\r', '\n')
+	dst = r.appendFields(dst, rep)
+	if r.Status < 200 {
+		if r.Upgrade != nil {
+			dst = appendUpgrade(dst, r.Upgrade)
+		}
+		return append(dst, '\r', '\n')
+	}
+	if rep.SetCookie != nil {
+		dst = append(dst, "Set-Cookie: "...)
+		dst = append(dst, rep.SetCookie...)
+		dst = append(dst, '\r', '\n')
+	}
+	if r.Framing == Chunked && !rep.Dechunk {
+		dst = append(dst, "Transfer-Encoding: chunked\r\n"...)
+	}
+	switch {
+	case rep.Close || rep.Dechunk:
+		dst = append(dst, "Connection: close\r\n"...)
+	case rep.ClientMinor == 0:
+		dst = append(dst, "Connection: keep-alive\r\n"...)
+	}
+	return append(dst, '\r', '\n')
+}
+
+func (r *Response) appendFields(dst []byte, rep *Reply) []byte {
+	h := &r.head
+	at := h.start
+	for i := range h.cuts {
+		c := &h.cuts[i]
+		if c.kind == kTrailer && r.Framing == Chunked && !rep.Dechunk {
+			continue
+		}
+		dst = append(dst, h.buf[at:c.from]...)
+		if c.kind == kLength && r.Status >= 200 && r.Status != 204 {
+			dst = appendLength(dst, r.Fields[c.field].Name, h.length)
+		}
+		at = int(c.to)
+	}
+	return append(dst, h.buf[at:h.end]...)
+}
