@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // A Config is a whole file. Load, Parse and FromFlags return it valid, with
 // every default filled in and every enum in its canonical spelling.
@@ -105,8 +108,17 @@ type Endpoint struct {
 // "1m30s" or "250ms".
 type Duration time.Duration
 
-// String returns the duration the way the file spells it.
-func (d Duration) String() string { return time.Duration(d).String() }
+// String returns the duration the way a file spells it: "10m", not "10m0s".
+func (d Duration) String() string {
+	s := time.Duration(d).String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
 
 // MarshalText makes the duration a string in JSON and TOML.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }

@@ -1,0 +1,149 @@
+package config
+
+import (
+	"net/netip"
+	"strings"
+)
+
+func (l *loader) checkListener(path string, v *Listener, c *Config) {
+	if v.Listen == "" {
+		l.errorf(path+".listen", `is required, such as ":8080"`)
+	} else if _, err := checkListenAddress(v.Listen); err != nil {
+		l.errorf(path+".listen", "%v", err)
+	} else {
+		l.checkLabel(path+".name", v.Name)
+	}
+	if v.MaxConnections < 0 {
+		l.errorf(path+".max_connections", "must not be negative")
+	}
+	if v.Protocol == "HTTP" {
+		l.checkHTTPListener(path, v)
+	} else if !l.bad[path+".protocol"] {
+		l.checkTCPListener(path, v)
+	}
+	if v.Service != "" {
+		l.checkServiceOf(path, path+".service", v.Service, v, c)
+	}
+	for i := range v.Routes {
+		l.checkRoute(path, at(path+".route", i), &v.Routes[i], v, c)
+		l.checkShadow(path+".route", v.Routes, i)
+	}
+}
+
+func (l *loader) checkHTTPListener(path string, v *Listener) {
+	if v.Service == "" && len(v.Routes) == 0 {
+		l.errorf(path+".service", "a listener needs a service or routes")
+	}
+	l.checkPositive(path+".client_timeout", v.ClientTimeout)
+	l.checkPositive(path+".keepalive_timeout", v.KeepaliveTimeout)
+	l.checkRange(path+".max_header_bytes", int64(v.MaxHeaderBytes), 1<<10, 1<<20)
+	for i, s := range v.TrustedProxies {
+		if p, err := netip.ParsePrefix(s); err == nil && p.Bits() == 0 {
+			l.warnf(at(path+".trusted_proxies", i), "%s lets every client choose the address it seems to come from", s)
+		}
+	}
+}
+
+func (l *loader) checkTCPListener(path string, v *Listener) {
+	const http = `protocol = "HTTP"`
+	if v.Service == "" {
+		l.errorf(path+".service", "a TCP listener needs a service")
+	}
+	l.onlyWith(path+".route", len(v.Routes) > 0, http)
+	l.onlyWith(path+".trusted_proxies", len(v.TrustedProxies) > 0, http)
+	for _, key := range []string{".client_timeout", ".keepalive_timeout", ".max_header_bytes"} {
+		l.onlyWith(path+key, l.has(path+key), http)
+	}
+}
+
+// checkServiceOf checks that the service a listener or route refers to exists
+// and speaks the listener's protocol.
+func (l *loader) checkServiceOf(listener, path, name string, v *Listener, c *Config) {
+	s, i := c.service(name)
+	switch {
+	case s == nil:
+		if guess := nearest(name, c.serviceNames()); guess != "" {
+			l.errorf(path, "no service is named %q; did you mean %q?", name, guess)
+		} else {
+			l.errorf(path, "no service is named %q", name)
+		}
+	case l.bad[listener+".protocol"] || l.bad[at("service", i)+".protocol"]:
+	case s.Protocol != v.Protocol:
+		l.errorf(path, "the service %q speaks %s, but the listener speaks %s", name, s.Protocol, v.Protocol)
+	}
+}
+
+func (l *loader) checkRoute(listener, path string, r *Route, v *Listener, c *Config) {
+	if r.Service == "" {
+		l.errorf(path+".service", "is required")
+	} else {
+		l.checkServiceOf(listener, path+".service", r.Service, v, c)
+	}
+	if r.Host != "" {
+		if problem := hostProblem(r.Host); problem != "" {
+			l.errorf(path+".host", "%q %s", r.Host, problem)
+		}
+	}
+	switch {
+	case r.PathPrefix[0] != '/':
+		l.errorf(path+".path_prefix", `must begin with "/"`)
+	case strings.ContainsAny(r.PathPrefix, "?#*"):
+		l.errorf(path+".path_prefix", `is compared byte for byte with the path alone: it cannot have "?", "#" or "*"`)
+	case !isPath(r.PathPrefix):
+		l.errorf(path+".path_prefix", "has a byte that no path has: percent-encode it")
+	}
+	if r.MaxBodyBytes < 0 {
+		l.errorf(path+".max_body_bytes", "must not be negative")
+	}
+}
+
+// hostProblem says what is wrong with a route's host, "" if nothing is.
+func hostProblem(host string) string {
+	name := strings.TrimPrefix(host, "*.")
+	switch {
+	case strings.Contains(name, "*"):
+		return `may have "*" only as its first label, as in "*.example.com"`
+	case strings.HasSuffix(name, "."):
+		return `must not end with "."`
+	case strings.Contains(name, ":") && !strings.HasPrefix(name, "["):
+		return "must not have a port: a route matches the host on any port"
+	}
+	a, err := parseAddress(name)
+	if err != nil || a.host == "" || a.path != "" || a.port >= 0 {
+		return "is not the name of a host"
+	}
+	return ""
+}
+
+// checkShadow notes a route that nothing reaches, because the first match wins
+// and an earlier route matches all that it does.
+func (l *loader) checkShadow(path string, routes []Route, i int) {
+	for j := range i {
+		if covers(&routes[j], &routes[i]) {
+			l.errorf(at(path, i), "nothing reaches this route: the one%s matches first", l.onLine(at(path, j)))
+			return
+		}
+	}
+}
+
+// covers reports whether a matches every request that b matches.
+func covers(a, b *Route) bool {
+	return coversHost(a.Host, b.Host) && strings.HasPrefix(b.PathPrefix, a.PathPrefix)
+}
+
+func coversHost(a, b string) bool {
+	if suffix, ok := strings.CutPrefix(a, "*"); ok {
+		return strings.HasSuffix(b, suffix) && b != "*"+suffix || a == b
+	}
+	return a == "" || a == b
+}
+
+// isPath reports whether s is visible ASCII, as a request target is.
+func isPath(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}

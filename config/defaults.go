@@ -1,0 +1,168 @@
+package config
+
+import "time"
+
+const (
+	second = Duration(time.Second)
+	minute = Duration(time.Minute)
+)
+
+// The setDefaults methods fill a section in before its keys are read: numbers
+// that may be 0, and do not depend on any other key.
+
+func (c *Config) setDefaults() { c.Proxy.setDefaults() }
+
+func (p *Proxy) setDefaults() { *p = Proxy{DrainTimeout: 30 * second} }
+
+func (e *Endpoint) setDefaults() { *e = Endpoint{Weight: 1} }
+
+func (s *Service) setDefaults() { *s = Service{Timeout: 30 * second, ConnectTimeout: 5 * second} }
+
+func (h *HealthCheck) setDefaults() {
+	*h = HealthCheck{CheckInterval: 5 * second, HealthyThreshold: 2, UnhealthyThreshold: 2}
+}
+
+// orElse is for strings: an empty one is as if it were not in the file.
+func orElse(s *string, value string) {
+	if *s == "" {
+		*s = value
+	}
+}
+
+// fillIn sets the other defaults, some of which depend on other keys or on what
+// refers to a section. Words are in canonical spelling by now.
+func (l *loader) fillIn(c *Config) {
+	orElse(&c.Log.Level, "info")
+	orElse(&c.Log.Format, "text")
+	orElse(&c.Log.Access, "off")
+	if c.Admin != nil {
+		orElse(&c.Admin.Listen, "127.0.0.1:9900")
+	}
+	orElse(&c.Proxy.Engine, "stream")
+	for i := range c.Groups {
+		fillEndpoints(c.Groups[i].Endpoints)
+	}
+	for i := range c.Listeners {
+		l.fillListener(at("listener", i), &c.Listeners[i])
+	}
+	protocols := c.protocolsByService()
+	for i := range c.Services {
+		s := &c.Services[i]
+		orElse(&s.Protocol, protocols[s.Name])
+		l.fillService(at("service", i), s)
+	}
+	for i := range c.Listeners {
+		l.fillRoutes(at("listener", i)+".route", c.Listeners[i].Routes, c)
+	}
+}
+
+// protocolsByService returns what the listeners that use a service speak. Where
+// they differ, some listener will be told that it and the service do not match.
+func (c *Config) protocolsByService() map[string]string {
+	protocols := map[string]string{}
+	for _, listener := range c.Listeners {
+		protocols[listener.Service] = listener.Protocol
+		for _, route := range listener.Routes {
+			protocols[route.Service] = listener.Protocol
+		}
+	}
+	return protocols
+}
+
+func fillEndpoints(endpoints []Endpoint) {
+	for i := range endpoints {
+		e := &endpoints[i]
+		// Without a port the address is not a name yet: services may give it
+		// different ports.
+		if e.ID == "" && !lacksPort(e.Address) {
+			e.ID = e.Address
+		}
+	}
+}
+
+func (l *loader) fillListener(path string, v *Listener) {
+	orElse(&v.Name, v.Listen)
+	orElse(&v.Protocol, "HTTP")
+	if v.Protocol != "HTTP" {
+		return
+	}
+	if !l.has(path + ".client_timeout") {
+		v.ClientTimeout = minute
+	}
+	if !l.has(path + ".keepalive_timeout") {
+		v.KeepaliveTimeout = 610 * second
+	}
+	if !l.has(path + ".max_header_bytes") {
+		v.MaxHeaderBytes = 64 << 10
+	}
+}
+
+func (l *loader) fillRoutes(path string, routes []Route, c *Config) {
+	for i := range routes {
+		r := &routes[i]
+		orElse(&r.PathPrefix, "/")
+		if s, _ := c.service(r.Service); s != nil && !l.has(at(path, i)+".timeout") {
+			r.Timeout = s.Timeout
+		}
+	}
+}
+
+func (l *loader) fillService(path string, s *Service) {
+	fillEndpoints(s.Endpoints)
+	orElse(&s.Protocol, "HTTP")
+	orElse(&s.SessionAffinity, "NONE")
+	if s.SessionAffinity != "NONE" {
+		orElse(&s.LocalityLBPolicy, "MAGLEV")
+	}
+	orElse(&s.LocalityLBPolicy, "ROUND_ROBIN")
+	if s.Protocol == "HTTP" {
+		orElse(&s.Panic, "closed")
+	}
+	orElse(&s.Panic, "open")
+	if s.Protocol == "HTTP" && !l.has(path+".keepalive_timeout") {
+		s.KeepaliveTimeout = 600 * second
+	}
+	l.fillConsistentHash(path+".consistent_hash", s)
+	if s.HealthCheck != nil {
+		l.fillHealthCheck(path+".health_check", s)
+	}
+}
+
+func (l *loader) fillConsistentHash(path string, s *Service) {
+	h := &s.ConsistentHash
+	if s.LocalityLBPolicy == "RING_HASH" && !l.has(path+".minimum_ring_size") {
+		h.MinimumRingSize = 1024
+	}
+	if isMaglev(s.LocalityLBPolicy) && !l.has(path+".maglev_table_size") {
+		h.MaglevTableSize = 65537
+	}
+	if !hasCookie(s.SessionAffinity) {
+		return
+	}
+	if s.SessionAffinity == "GENERATED_COOKIE" {
+		orElse(&h.HTTPCookie.Name, "GCILB")
+	}
+	orElse(&h.HTTPCookie.Path, "/")
+	if !l.has(path + ".http_cookie.ttl") {
+		h.HTTPCookie.TTL = s.AffinityCookieTTL
+	}
+}
+
+func (l *loader) fillHealthCheck(path string, s *Service) {
+	h := s.HealthCheck
+	orElse(&h.Type, s.Protocol)
+	if !l.has(path + ".timeout") {
+		h.Timeout = min(5*second, h.CheckInterval)
+	}
+	if h.Type == "HTTP" {
+		orElse(&h.RequestPath, "/")
+	}
+}
+
+func isMaglev(policy string) bool { return policy == "MAGLEV" || policy == "WEIGHTED_MAGLEV" }
+
+func hashes(policy string) bool { return policy == "RING_HASH" || isMaglev(policy) }
+
+func hasCookie(affinity string) bool {
+	return affinity == "GENERATED_COOKIE" || affinity == "HTTP_COOKIE"
+}

@@ -1,0 +1,62 @@
+package config
+
+import "slices"
+
+// notYet is what a file is told that uses what a later version will have. To
+// ignore it would be worse: the file would not mean what it says.
+const notYet = "not supported by this version"
+
+// laterKeys are the keys, by section, that belong to the file format but not to
+// this version. A key moves from here to a field when it begins to work.
+var laterKeys = map[string][]string{
+	"":               {"zone"},
+	"proxy":          {"region", "zone", "loops"},
+	"group":          {"dns", "srv", "file"},
+	"listener":       {"proxy_protocol", "tls"},
+	"listener.route": {"sni", "url_redirect", "fixed_response", "url_rewrite", "header_action"},
+	"service": {
+		"proxy_protocol", "source", "tls", "strong_session_affinity_cookie", "service_lb_policy",
+		"retry", "outlier_detection", "circuit_breakers", "connection_draining",
+		"connection_tracking_policy", "utilization", "custom_metrics", "subsetting",
+		"failover_policy", "slow_start",
+	},
+	"service.backend": {
+		"balancing_mode", "capacity_scaler", "preference", "failover", "custom_metrics",
+		"max_utilization", "max_rate", "max_rate_per_endpoint", "max_rate_per_instance",
+		"max_connections", "max_connections_per_endpoint", "max_connections_per_instance",
+		"max_in_flight_requests", "max_in_flight_requests_per_endpoint",
+		"max_in_flight_requests_per_instance",
+	},
+}
+
+func isLaterKey(section, key string) bool { return slices.Contains(laterKeys[section], key) }
+
+// An enum is the values of a key that takes one of a few words.
+type enum struct {
+	allowed []string // in canonical spelling
+	later   []string // in the format, but not in this version
+}
+
+var (
+	logLevels         = enum{allowed: []string{"debug", "info", "warn", "error"}}
+	logFormats        = enum{allowed: []string{"text", "json"}}
+	engines           = enum{allowed: []string{"stream"}, later: []string{"loop"}}
+	listenerProtocols = enum{allowed: []string{"HTTP", "TCP"}, later: []string{"HTTPS", "SSL", "UDP"}}
+	serviceProtocols  = enum{
+		allowed: []string{"HTTP", "TCP"},
+		later:   []string{"HTTPS", "HTTP2", "H2C", "SSL", "UDP"},
+	}
+	policies = enum{
+		allowed: []string{"ROUND_ROBIN", "LEAST_REQUEST", "RANDOM", "RING_HASH", "MAGLEV", "WEIGHTED_MAGLEV"},
+		later:   []string{"WEIGHTED_ROUND_ROBIN", "ORIGINAL_DESTINATION"},
+	}
+	affinities = enum{
+		allowed: []string{
+			"NONE", "CLIENT_IP", "CLIENT_IP_NO_DESTINATION", "CLIENT_IP_PROTO", "CLIENT_IP_PORT_PROTO",
+			"GENERATED_COOKIE", "HEADER_FIELD", "HTTP_COOKIE",
+		},
+		later: []string{"STRONG_COOKIE_AFFINITY"},
+	}
+	panics      = enum{allowed: []string{"open", "closed"}, later: []string{"shed"}}
+	healthTypes = enum{allowed: []string{"TCP", "HTTP"}, later: []string{"SSL", "HTTPS", "HTTP2", "GRPC"}}
+)

@@ -1,0 +1,85 @@
+package config
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// spell gives words and prefixes their canonical spelling, so that whoever reads
+// a Config may compare strings. A word that is not allowed becomes "", for which
+// the default will stand in while the rest of the file is checked.
+func (l *loader) spell(c *Config) {
+	l.word("log.level", &c.Log.Level, logLevels)
+	l.word("log.format", &c.Log.Format, logFormats)
+	for _, keyword := range []string{"off", "stdout", "stderr"} {
+		if strings.EqualFold(c.Log.Access, keyword) {
+			c.Log.Access = keyword
+		}
+	}
+	l.word("proxy.engine", &c.Proxy.Engine, engines)
+	for i := range c.Listeners {
+		l.spellListener(at("listener", i), &c.Listeners[i])
+	}
+	for i := range c.Services {
+		s, path := &c.Services[i], at("service", i)
+		l.word(path+".protocol", &s.Protocol, serviceProtocols)
+		l.word(path+".locality_lb_policy", &s.LocalityLBPolicy, policies)
+		l.word(path+".session_affinity", &s.SessionAffinity, affinities)
+		l.word(path+".panic", &s.Panic, panics)
+		if s.HealthCheck != nil {
+			l.word(path+".health_check.type", &s.HealthCheck.Type, healthTypes)
+		}
+	}
+}
+
+func (l *loader) spellListener(path string, v *Listener) {
+	l.word(path+".protocol", &v.Protocol, listenerProtocols)
+	for i, s := range v.TrustedProxies {
+		prefix, err := parsePrefix(s)
+		if err != nil {
+			l.errorf(at(path+".trusted_proxies", i), "%q is neither an IP address nor a CIDR prefix", s)
+			continue
+		}
+		v.TrustedProxies[i] = prefix.String()
+	}
+	for i := range v.Routes {
+		r := &v.Routes[i]
+		r.Host = strings.ToLower(r.Host)
+	}
+}
+
+// word replaces *s by the allowed word that it is, whatever its case.
+func (l *loader) word(path string, s *string, words enum) {
+	if *s == "" {
+		return // its default comes later
+	}
+	same := func(word string) bool { return strings.EqualFold(word, *s) }
+	if i := slices.IndexFunc(words.allowed, same); i >= 0 {
+		*s = words.allowed[i]
+		return
+	}
+	choice := strings.Join(words.allowed, ", ")
+	if i := slices.IndexFunc(words.later, same); i >= 0 {
+		l.errorf(path, "%s is %s; it has %s", words.later[i], notYet, choice)
+	} else if guess := nearest(*s, words.allowed); guess != "" {
+		l.errorf(path, "%q is not one of %s; did you mean %s?", *s, choice, guess)
+	} else {
+		l.errorf(path, "%q is not one of %s", *s, choice)
+	}
+	*s = ""
+}
+
+// parsePrefix reads a CIDR prefix, or an address as the prefix that holds nothing
+// else.
+func parsePrefix(s string) (netip.Prefix, error) {
+	if ip, err := netip.ParseAddr(s); err == nil {
+		ip = ip.Unmap().WithZone("")
+		return netip.PrefixFrom(ip, ip.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(s)
+	if err == nil && p.Addr().Is4In6() && p.Bits() >= 96 {
+		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+	}
+	return p.Masked(), err
+}
