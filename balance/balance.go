@@ -18,7 +18,8 @@ type Endpoint struct {
 	// Max is the largest number of leases held at once; 0 means no limit.
 	Max int64
 	// Load has the live counters, shared by every snapshot that knows this ID.
-	// Package lb creates it where it is nil.
+	// Package lb keeps the one it knows for the ID, or else creates it where it
+	// is nil.
 	Load *Load
 }
 

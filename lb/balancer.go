@@ -1,0 +1,121 @@
+package lb
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/spillway-lb/spillway/balance"
+	"github.com/spillway-lb/spillway/health"
+)
+
+// A Balancer chooses endpoints for one service. Its methods may be called from
+// any goroutine. Create it with New.
+type Balancer struct {
+	snapshot atomic.Pointer[Snapshot]
+
+	inbox inbox
+	mu    sync.Mutex // held by the writer: whoever applies changes and publishes
+	state state      // the writer's
+
+	watchlist chan struct{} // capacity 1: members or checks changed
+	checks    [2]atomic.Uint64
+	running   atomic.Bool
+}
+
+// New returns a balancer that can be picked from at once: until Run checks
+// their health, everybody is a candidate. The error lists everything that is
+// wrong with o.
+func New(o Options) (*Balancer, error) {
+	b := &Balancer{watchlist: make(chan struct{}, 1)}
+	if err := b.SetOptions(o); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// SetOptions replaces everything at once: policy, endpoints, health check,
+// panic. What is known of an endpoint stays with its ID: counters, the
+// operator's word and, at the same address, health. When it returns, picks see
+// the new state. On an error nothing has changed.
+func (b *Balancer) SetOptions(o Options) error {
+	o, err := o.withDefaults()
+	if err != nil {
+		return err
+	}
+	return b.write(func(s *state) (bool, error) {
+		s.setOptions(o)
+		return true, nil
+	})
+}
+
+// SetGroups replaces the whole wanted set of endpoints, as SetOptions does.
+func (b *Balancer) SetGroups(groups []Group) error {
+	groups, err := normalize(groups)
+	if err != nil {
+		return err
+	}
+	return b.write(func(s *state) (bool, error) {
+		o := s.opt
+		o.Groups = groups
+		s.setOptions(o)
+		return false, nil
+	})
+}
+
+// SetEndpoints is SetGroups for a service with one unnamed group.
+func (b *Balancer) SetEndpoints(e []balance.Endpoint) error {
+	return b.SetGroups([]Group{{Endpoints: e}})
+}
+
+// SetAdmin sets the operator's word on one endpoint. It stays until the
+// endpoint is removed.
+func (b *Balancer) SetAdmin(id string, a Admin) error {
+	return b.write(func(s *state) (bool, error) {
+		m := s.find(id)
+		if m == nil {
+			return false, fmt.Errorf("lb: service %q has no endpoint %q", s.opt.Name, id)
+		}
+		m.admin = a
+		return false, nil
+	})
+}
+
+// Snapshot returns the state that picks read at this moment.
+func (b *Balancer) Snapshot() *Snapshot { return b.snapshot.Load() }
+
+// Run checks the endpoints' health until ctx ends. It returns nil when all it
+// started is gone; from then on Pick fails with ErrClosed. A balancer runs at
+// most once.
+func (b *Balancer) Run(ctx context.Context) error {
+	if !b.running.CompareAndSwap(false, true) {
+		return fmt.Errorf("lb: Run was called twice")
+	}
+	w := watches{b: b, running: make(map[watchKey]context.CancelFunc)}
+	defer w.stop()
+	for {
+		w.sync(ctx)
+		select {
+		case <-b.watchlist:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// setHealth notes what a check found. A report about an address that is not the
+// member's any more is dropped.
+func (b *Balancer) setHealth(k watchKey, ev health.Event) {
+	_ = b.write(func(s *state) (bool, error) {
+		m := s.find(k.id)
+		if m == nil || m.endpoint.Addr != k.addr || s.opt.HealthCheck == nil {
+			return false, nil
+		}
+		if m.health != ev.Status {
+			logHealth(s.opt, m, ev)
+		}
+		m.health, m.reason = ev.Status, ev.Reason
+		return false, nil
+	})
+}

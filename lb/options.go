@@ -1,0 +1,184 @@
+package lb
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	multierror "github.com/hashicorp/go-multierror"
+
+	"github.com/spillway-lb/spillway/balance"
+	"github.com/spillway-lb/spillway/health"
+)
+
+// Options is what New and SetOptions take. The zero value of each field is its
+// default.
+type Options struct {
+	// Name is the service's name, for logs.
+	Name string
+	// Policy chooses among the candidates. Default: balance.RoundRobin().
+	Policy balance.Policy
+	// Groups are the wanted endpoints, group by group. An endpoint's ID must be
+	// unique in the service.
+	Groups []Group
+	// Endpoints is the short form of one unnamed group; not both.
+	Endpoints []balance.Endpoint
+	// HealthCheck is how Run checks every endpoint. Default: none, and then
+	// every endpoint counts as healthy.
+	HealthCheck *health.Check
+	// Panic says what to do when fewer than PanicThreshold percent of the
+	// endpoints are healthy. Default: PanicClosed.
+	Panic PanicMode
+	// PanicThreshold is a percentage from 0 to 100. 0 means: only when nobody
+	// is healthy.
+	PanicThreshold int
+	// Log gets a line for every change of health. Default: none.
+	Log *slog.Logger
+}
+
+// A Group is endpoints in one zone.
+type Group struct {
+	// Name is how the group is called in Status; "" for the only group.
+	Name string
+	// Region and Zone say where the group is.
+	Region, Zone string
+	// Endpoints may be in any order: it never matters.
+	Endpoints []balance.Endpoint
+}
+
+// PanicMode says whom to pick when too few endpoints are healthy.
+type PanicMode uint8
+
+const (
+	// PanicClosed picks nobody: requests fail fast and the few that are well
+	// are not run over.
+	PanicClosed PanicMode = iota
+	// PanicOpen picks everybody, well or not: a checker that is wrong about all
+	// of them does no harm.
+	PanicOpen
+)
+
+// Admin is the operator's word on an endpoint. It is an axis of its own: health
+// changes nothing about it.
+type Admin uint8
+
+const (
+	// Ready takes traffic when healthy. It is the default.
+	Ready Admin = iota
+	// Drain takes nobody new and keeps who is there: sticky requests still
+	// reach the endpoint.
+	Drain
+	// Down takes nobody, sticky or not.
+	Down
+)
+
+// String gives the admin API's spelling: "READY", "DRAIN", "DOWN".
+func (a Admin) String() string {
+	switch a {
+	case Drain:
+		return "DRAIN"
+	case Down:
+		return "DOWN"
+	default:
+		return "READY"
+	}
+}
+
+// ParseAdmin reads what String writes, in any case.
+func ParseAdmin(s string) (Admin, error) {
+	for _, a := range []Admin{Ready, Drain, Down} {
+		if strings.EqualFold(s, a.String()) {
+			return a, nil
+		}
+	}
+	return Ready, fmt.Errorf("lb: admin state %q: want READY, DRAIN or DOWN", s)
+}
+
+// Errors that Pick returns, as they are or wrapped.
+var (
+	// ErrNoEndpoint: nobody may be picked. All are unhealthy, drained, avoided
+	// or there is none.
+	ErrNoEndpoint = errors.New("lb: no endpoint")
+	// ErrSaturated: somebody may be picked, but all of them hold as many leases
+	// as their Max allows.
+	ErrSaturated = errors.New("lb: all endpoints are at their maximum")
+	// ErrClosed: Run has returned.
+	ErrClosed = errors.New("lb: balancer is closed")
+)
+
+// withDefaults returns o with every default filled in, and the endpoints as
+// groups.
+func (o Options) withDefaults() (Options, error) {
+	var errs *multierror.Error
+	if o.Policy == nil {
+		o.Policy = balance.RoundRobin()
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.PanicThreshold < 0 || o.PanicThreshold > 100 {
+		errs = multierror.Append(errs, fmt.Errorf("lb: panic threshold %d: want 0 to 100", o.PanicThreshold))
+	}
+	if o.HealthCheck != nil {
+		check := o.HealthCheck.WithDefaults()
+		o.HealthCheck = &check
+		if err := check.Validate(); err != nil {
+			errs = multierror.Append(errs, err)
+		}
+	}
+	if len(o.Endpoints) > 0 && len(o.Groups) > 0 {
+		errs = multierror.Append(errs, errors.New("lb: options have both Endpoints and Groups; want one of them"))
+	}
+	if len(o.Endpoints) > 0 {
+		o.Groups = []Group{{Endpoints: o.Endpoints}}
+		o.Endpoints = nil
+	}
+	groups, err := normalize(o.Groups)
+	if err != nil {
+		errs = multierror.Append(errs, err)
+	}
+	o.Groups = groups
+	return o, errs.ErrorOrNil()
+}
+
+// normalize copies groups, fills in IDs, gives everybody weight 1 where nobody
+// has a weight, and refuses what cannot be told apart.
+func normalize(groups []Group) ([]Group, error) {
+	var errs *multierror.Error
+	out := make([]Group, len(groups))
+	weighted := false
+	names := make(map[string]bool, len(groups))
+	ids := make(map[string]bool)
+	for i, g := range groups {
+		if names[g.Name] {
+			errs = multierror.Append(errs, fmt.Errorf("lb: group %q is listed twice", g.Name))
+		}
+		names[g.Name] = true
+		g.Endpoints = slices.Clone(g.Endpoints)
+		out[i] = g
+		for j := range g.Endpoints {
+			e := &g.Endpoints[j]
+			if e.ID == "" {
+				e.ID = e.Addr
+			}
+			switch {
+			case e.ID == "":
+				errs = multierror.Append(errs, fmt.Errorf("lb: endpoint %d of group %q has neither ID nor Addr", j, g.Name))
+			case ids[e.ID]:
+				errs = multierror.Append(errs, fmt.Errorf("lb: endpoint ID %q is used twice", e.ID))
+			}
+			ids[e.ID] = true
+			weighted = weighted || e.Weight > 0
+		}
+	}
+	if !weighted {
+		for _, g := range out {
+			for j := range g.Endpoints {
+				g.Endpoints[j].Weight = 1
+			}
+		}
+	}
+	return out, errs.ErrorOrNil()
+}

@@ -1,0 +1,39 @@
+package lb
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/spillway-lb/spillway/balance"
+)
+
+// A Snapshot is the published state that picks read: everything they need,
+// under one pointer, so nothing can be half changed. It never changes.
+type Snapshot struct {
+	// Version rises by one with every snapshot of a Balancer.
+	Version uint64
+	// Candidates are all configured endpoints, sorted by ID; those with Share 0
+	// are not picked. Not to be modified.
+	Candidates []balance.Candidate
+
+	picker balance.Picker // nil: nobody may be picked, and err says why
+	err    error
+	sticky []bool // of each candidate: may sticky requests reach it
+	total  uint64 // sum of shares
+	since  []uint64
+}
+
+// byID finds a candidate's index.
+func (s *Snapshot) byID(id string) (int, bool) {
+	return slices.BinarySearchFunc(s.Candidates, id, func(c balance.Candidate, id string) int {
+		return strings.Compare(c.ID, id)
+	})
+}
+
+// share is the part of traffic that candidate i should get.
+func (s *Snapshot) share(i int) float64 {
+	if s.total == 0 {
+		return 0
+	}
+	return float64(s.Candidates[i].Share) / float64(s.total)
+}

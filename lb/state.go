@@ -1,0 +1,132 @@
+package lb
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/spillway-lb/spillway/balance"
+	"github.com/spillway-lb/spillway/health"
+)
+
+// state is the truth that snapshots are made from. Only the writer touches it.
+type state struct {
+	opt     Options // with defaults
+	members []*member
+	// departed are those no longer wanted that still hold leases. They keep
+	// their counters should they come back.
+	departed []*member
+	picker   balance.Picker // the last one built, for its successor to resume
+	edits    int            // rises when members or options are replaced
+	closed   bool
+}
+
+// A member is an endpoint with what we know of it.
+type member struct {
+	endpoint *balance.Endpoint
+	group    int // in Options.Groups
+	admin    Admin
+	health   health.Status
+	reason   string // why it is not healthy
+}
+
+// find returns the member with this ID, or nil.
+func (s *state) find(id string) *member {
+	i, ok := slices.BinarySearchFunc(s.members, id, func(m *member, id string) int {
+		return strings.Compare(m.endpoint.ID, id)
+	})
+	if !ok {
+		return nil
+	}
+	return s.members[i]
+}
+
+// setOptions replaces options and members; members are matched by ID and keep
+// their counters, the operator's word and, at the same address, their health.
+func (s *state) setOptions(o Options) {
+	known := make(map[string]*member, len(s.members)+len(s.departed))
+	for _, m := range s.departed {
+		known[m.endpoint.ID] = m
+	}
+	for _, m := range s.members {
+		known[m.endpoint.ID] = m
+	}
+	members := make([]*member, 0, len(s.members))
+	for i, g := range o.Groups {
+		for _, e := range g.Endpoints {
+			members = append(members, newMember(e, i, known[e.ID]))
+			delete(known, e.ID)
+		}
+	}
+	slices.SortFunc(members, func(a, b *member) int {
+		return strings.Compare(a.endpoint.ID, b.endpoint.ID)
+	})
+	s.departed = s.departed[:0:0]
+	for _, m := range known {
+		if m.endpoint.Load.Active() > 0 {
+			s.departed = append(s.departed, m)
+		}
+	}
+	s.opt, s.members = o, members
+	s.edits++
+	if o.HealthCheck == nil {
+		for _, m := range members {
+			m.health, m.reason = health.Healthy, ""
+		}
+	}
+}
+
+// newMember makes the member for e. old is the one with the same ID, or nil.
+func newMember(e balance.Endpoint, group int, old *member) *member {
+	m := &member{endpoint: &e, group: group}
+	if old != nil {
+		e.Load = old.endpoint.Load
+		m.admin = old.admin
+		if e.Addr == old.endpoint.Addr {
+			m.health, m.reason = old.health, old.reason
+		}
+		if e == *old.endpoint {
+			m.endpoint = old.endpoint // the same value: pools keyed by it stay warm
+		}
+	}
+	if e.Load == nil {
+		e.Load = new(balance.Load)
+	}
+	return m
+}
+
+// snapshot makes the snapshot that follows prev, or returns prev where picks
+// would notice no difference.
+func (s *state) snapshot(prev *Snapshot, rebuild bool) *Snapshot {
+	next := &Snapshot{err: ErrNoEndpoint, sticky: make([]bool, len(s.members))}
+	if prev != nil {
+		next.Version = prev.Version + 1
+	}
+	if s.closed {
+		next.err = ErrClosed
+		return next
+	}
+	next.Candidates = eligible(s.members, s.opt.Panic, s.opt.PanicThreshold)
+	for i, m := range s.members {
+		next.sticky[i] = keepsSessions(m)
+		next.total += uint64(next.Candidates[i].Share)
+	}
+	if prev != nil && !rebuild && slices.Equal(prev.Candidates, next.Candidates) {
+		if slices.Equal(prev.sticky, next.sticky) {
+			return prev
+		}
+		next.picker, next.since = prev.picker, prev.since
+		return next
+	}
+	next.since = make([]uint64, len(s.members))
+	for i, m := range s.members {
+		next.since[i] = m.endpoint.Load.Started()
+	}
+	if next.total > 0 {
+		next.picker = s.opt.Policy(next.Candidates)
+		if r, ok := next.picker.(balance.Resumer); ok && s.picker != nil {
+			r.Resume(s.picker)
+		}
+		s.picker = next.picker
+	}
+	return next
+}

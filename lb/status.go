@@ -1,0 +1,93 @@
+package lb
+
+import "github.com/spillway-lb/spillway/health"
+
+// Status is what Spillway knows of a service at one moment, for people and for
+// the admin API.
+type Status struct {
+	Name    string
+	Version uint64
+	Groups  []GroupStatus
+	// ChecksPassed and ChecksFailed count health checks since New.
+	ChecksPassed, ChecksFailed uint64
+}
+
+// GroupStatus is one group's part of Status.
+type GroupStatus struct {
+	Name, Region, Zone string
+	Endpoints          []EndpointStatus
+}
+
+// EndpointStatus is one endpoint's part of Status.
+type EndpointStatus struct {
+	ID, Addr string
+	Health   health.Status
+	Reason   string // of the last failure, while it is not healthy
+	Admin    Admin
+	Weight   uint32
+	Active   int64  // leases held now
+	Requests uint64 // leases ever taken
+	Failures uint64 // leases that ended with Failure
+	// ShareExpected is the part of new traffic that it should get now, from 0
+	// to 1. ShareActual is the part that it got since shares last changed, so
+	// the two can be compared; 0 while there was no traffic at all.
+	ShareExpected, ShareActual float64
+}
+
+// Status returns the truth as it is now.
+func (b *Balancer) Status() Status {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	snap := b.snapshot.Load()
+	st := Status{
+		Name:         b.state.opt.Name,
+		Version:      snap.Version,
+		ChecksPassed: b.checks[0].Load(),
+		ChecksFailed: b.checks[1].Load(),
+		Groups:       make([]GroupStatus, len(b.state.opt.Groups)),
+	}
+	got, total := b.state.picksSince(snap)
+	for g, group := range b.state.opt.Groups {
+		st.Groups[g] = GroupStatus{Name: group.Name, Region: group.Region, Zone: group.Zone}
+	}
+	for i, m := range b.state.members {
+		es := m.status()
+		if len(snap.Candidates) > 0 {
+			es.ShareExpected = snap.share(i)
+		}
+		if total > 0 {
+			es.ShareActual = float64(got[i]) / float64(total)
+		}
+		g := &st.Groups[m.group]
+		g.Endpoints = append(g.Endpoints, es)
+	}
+	return st
+}
+
+// picksSince counts the leases that each member has got since snap's shares
+// took effect, and their sum.
+func (s *state) picksSince(snap *Snapshot) (got []uint64, total uint64) {
+	got = make([]uint64, len(s.members))
+	if len(snap.since) != len(got) {
+		return got, 0 // closed
+	}
+	for i, m := range s.members {
+		got[i] = m.endpoint.Load.Started() - snap.since[i]
+		total += got[i]
+	}
+	return got, total
+}
+
+func (m *member) status() EndpointStatus {
+	return EndpointStatus{
+		ID:       m.endpoint.ID,
+		Addr:     m.endpoint.Addr,
+		Health:   m.health,
+		Reason:   m.reason,
+		Admin:    m.admin,
+		Weight:   m.endpoint.Weight,
+		Active:   m.endpoint.Load.Active(),
+		Requests: m.endpoint.Load.Started(),
+		Failures: m.endpoint.Load.Failed(),
+	}
+}

@@ -1,0 +1,95 @@
+package lb
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+
+	"github.com/spillway-lb/spillway/health"
+)
+
+// watches is Run's set of running health watches: one goroutine for each
+// endpoint. Only Run's goroutine touches it.
+type watches struct {
+	b       *Balancer
+	wg      sync.WaitGroup
+	running map[watchKey]context.CancelFunc
+}
+
+// A watchKey says what is watched and how. When any of it changes, the watch is
+// another.
+type watchKey struct {
+	id, addr string
+	check    health.Check
+}
+
+// sync starts and stops watches until they are those that the members need.
+func (w *watches) sync(ctx context.Context) {
+	wanted := w.b.wantedWatches()
+	for k, cancel := range w.running {
+		if !wanted[k] {
+			cancel()
+			delete(w.running, k)
+		}
+	}
+	for k := range wanted {
+		if w.running[k] != nil {
+			continue
+		}
+		watchCtx, cancel := context.WithCancel(ctx)
+		w.running[k] = cancel
+		w.wg.Go(func() { w.b.watch(watchCtx, k) })
+	}
+}
+
+// stop ends all watches, waits for them, and closes the balancer.
+func (w *watches) stop() {
+	for _, cancel := range w.running {
+		cancel()
+	}
+	w.wg.Wait()
+	_ = w.b.write(func(s *state) (bool, error) {
+		s.closed = true
+		return true, nil
+	})
+}
+
+func (b *Balancer) wantedWatches() map[watchKey]bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.state.opt.HealthCheck == nil {
+		return nil
+	}
+	wanted := make(map[watchKey]bool, len(b.state.members))
+	for _, m := range b.state.members {
+		wanted[watchKey{m.endpoint.ID, m.endpoint.Addr, *b.state.opt.HealthCheck}] = true
+	}
+	return wanted
+}
+
+// watch follows one endpoint's health until ctx ends.
+func (b *Balancer) watch(ctx context.Context, k watchKey) {
+	_ = health.Watch(ctx, k.check, k.addr, func(ev health.Event) {
+		if ev.Result.OK {
+			b.checks[0].Add(1)
+		} else {
+			b.checks[1].Add(1)
+		}
+		if ev.Changed && ctx.Err() == nil {
+			b.setHealth(k, ev)
+		}
+	})
+}
+
+func logHealth(o Options, m *member, ev health.Event) {
+	level := slog.LevelInfo
+	if ev.Status != health.Healthy {
+		level = slog.LevelWarn
+	}
+	o.Log.LogAttrs(context.Background(), level, "health changed",
+		slog.String("service", o.Name),
+		slog.String("endpoint", m.endpoint.ID),
+		slog.String("from", m.health.String()),
+		slog.String("to", ev.Status.String()),
+		slog.String("reason", ev.Reason))
+}
