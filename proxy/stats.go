@@ -1,0 +1,209 @@
+package proxy
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/spillway-lb/spillway/balance"
+)
+
+// Stats are the live counters of one service. They outlive reloads; the metrics
+// collector reads them at scrape time, so traffic pays a few atomic additions.
+type Stats struct {
+	// Duration is how long HTTP exchanges took, from the end of the request's
+	// head to the last byte of the response.
+	Duration Histogram
+	// Attempts counts tries on endpoints by their end.
+	Attempts [attemptReasons]atomic.Uint64
+	// Affinity counts picks with an affinity key, and those that had none
+	// although the service has affinity.
+	AffinityHit, AffinityMiss atomic.Uint64
+	// TCPBytes counts bytes relayed by TCP connections and upgraded HTTP
+	// connections.
+	TCPBytes [directions][paths]atomic.Uint64
+
+	mu    sync.Mutex
+	codes atomic.Pointer[map[*balance.Load]*Codes]
+}
+
+// AttemptReason says how one try on an endpoint ended.
+type AttemptReason uint8
+
+// The attempt reasons.
+const (
+	AttemptOK             AttemptReason = iota // answered
+	AttemptConnectFailure                      // no connection
+	AttemptReset                               // the connection broke before an answer
+	AttemptStale                               // a reused connection was dead
+	AttemptTimeout                             // no answer in time
+	AttemptBadResponse                         // an answer that is not HTTP
+	AttemptClientGone                          // the client left first
+	attemptReasons
+)
+
+// AttemptReasons names the reasons as the metric's label does.
+var AttemptReasons = [attemptReasons]string{
+	"ok", "connect_failure", "reset", "stale_connection", "timeout", "bad_response", "client_gone",
+}
+
+// Direction of bytes through a relay.
+type Direction uint8
+
+// The directions.
+const (
+	FromClient Direction = iota
+	ToClient
+	directions
+)
+
+// Directions names the directions as the metric's label does.
+var Directions = [directions]string{"from_client", "to_client"}
+
+// Path is the way that bytes took through this process.
+type Path uint8
+
+// The paths.
+const (
+	Spliced Path = iota // inside the kernel
+	Copied              // through user memory
+	paths
+)
+
+// Paths names the paths as the metric's label does.
+var Paths = [paths]string{"spliced", "copied"}
+
+// Codes counts one endpoint's HTTP status codes.
+type Codes struct {
+	mu   sync.Mutex
+	seen atomic.Pointer[[]*codeCount]
+}
+
+type codeCount struct {
+	code int
+	n    atomic.Uint64
+}
+
+// Add counts one response with this status code. A code that came before costs
+// no lock: an endpoint uses few, so a short list is the fastest map.
+func (c *Codes) Add(code int) {
+	if n := c.find(code); n != nil {
+		n.n.Add(1)
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.find(code)
+	if n == nil {
+		n = &codeCount{code: code}
+		grown := []*codeCount{n}
+		if seen := c.seen.Load(); seen != nil {
+			grown = append(slices.Clone(*seen), n)
+		}
+		c.seen.Store(&grown)
+	}
+	n.n.Add(1)
+}
+
+func (c *Codes) find(code int) *codeCount {
+	if seen := c.seen.Load(); seen != nil {
+		for _, n := range *seen {
+			if n.code == code {
+				return n
+			}
+		}
+	}
+	return nil
+}
+
+// Each calls f for every code seen.
+func (c *Codes) Each(f func(code int, n uint64)) {
+	if seen := c.seen.Load(); seen != nil {
+		for _, n := range *seen {
+			f(n.code, n.n.Load())
+		}
+	}
+}
+
+// Codes returns the status codes of an endpoint, known by its counters; nil
+// stands for the answers that Spillway made itself.
+func (s *Stats) Codes(of *balance.Load) *Codes {
+	if all := s.codes.Load(); all != nil {
+		if c := (*all)[of]; c != nil {
+			return c
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	grown := make(map[*balance.Load]*Codes)
+	if all := s.codes.Load(); all != nil {
+		if c := (*all)[of]; c != nil {
+			return c
+		}
+		for k, v := range *all {
+			grown[k] = v
+		}
+	}
+	c := new(Codes)
+	grown[of] = c
+	s.codes.Store(&grown)
+	return c
+}
+
+// Forget drops the codes of endpoints that keep says are gone.
+func (s *Stats) Forget(keep func(*balance.Load) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := s.codes.Load()
+	if all == nil {
+		return
+	}
+	kept := make(map[*balance.Load]*Codes, len(*all))
+	for k, v := range *all {
+		if k == nil || keep(k) {
+			kept[k] = v
+		}
+	}
+	s.codes.Store(&kept)
+}
+
+// Bounds are the upper bounds of Histogram's buckets, in seconds; the last
+// bucket has none.
+var Bounds = [...]float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30}
+
+// bounds are the same in nanoseconds.
+var bounds = func() (ns [len(Bounds)]int64) {
+	for i, s := range Bounds {
+		ns[i] = int64(s * float64(time.Second))
+	}
+	return ns
+}()
+
+// Histogram counts durations by bucket.
+type Histogram struct {
+	buckets [len(Bounds) + 1]atomic.Uint64
+	sum     atomic.Int64 // ns
+}
+
+// Observe counts one duration.
+func (h *Histogram) Observe(d time.Duration) {
+	i := 0
+	for i < len(bounds) && int64(d) > bounds[i] {
+		i++
+	}
+	h.buckets[i].Add(1)
+	h.sum.Add(int64(d))
+}
+
+// Read returns the count of durations, their sum in seconds, and for each of
+// Bounds how many were not above it.
+func (h *Histogram) Read() (count uint64, sum float64, cumulative [len(Bounds)]uint64) {
+	for i := range h.buckets {
+		count += h.buckets[i].Load()
+		if i < len(cumulative) {
+			cumulative[i] = count
+		}
+	}
+	return count, time.Duration(h.sum.Load()).Seconds(), cumulative
+}
