@@ -33,11 +33,11 @@ type Body struct {
 //
 //	data ─► done
 //
-//	size ─► (space ─►) ext ─► sizeLF ─► data ─► dataCR ─► dataLF ─► size
-//	                             └─► trailer ─► endLF ─► done
-//	                                 │    ▲
-//	                                 ▼    └─ valueLF ◄┐
-//	                                 name ─► value ───┘
+//	size ─► ext ─► sizeLF ─► data ─► dataCR ─► dataLF ─► size
+//	                   └─► trailer ─► endLF ─► done
+//	                       │    ▲
+//	                       ▼    └─ valueLF ◄┐
+//	                       name ─► value ───┘
 type state uint8
 
 const (
@@ -45,7 +45,6 @@ const (
 	sLength
 	sClose
 	sSize
-	sSpace
 	sExt
 	sSizeLF
 	sData
@@ -166,7 +165,7 @@ func (b *Body) EOF() error {
 // step takes one byte of framing (RFC 9112 §7.1).
 func (b *Body) step(c byte) error {
 	switch b.state {
-	case sSize, sSpace, sExt, sSizeLF:
+	case sSize, sExt, sSizeLF:
 		return b.stepSize(c)
 	case sDataCR:
 		return b.want(c, '\r', sDataLF, ErrChunk)
@@ -192,11 +191,6 @@ func (b *Body) stepSize(c byte) error {
 	switch b.state {
 	case sSize:
 		return b.stepDigit(c)
-	case sSpace: // before ";" only
-		if c == ' ' || c == '\t' {
-			return nil
-		}
-		return b.want(c, ';', sExt, ErrChunk)
 	case sExt:
 		if is(c, isValue) {
 			return nil
@@ -225,9 +219,7 @@ func (b *Body) stepDigit(c byte) error {
 		b.state = sSizeLF
 	case ';':
 		b.state = sExt
-	case ' ', '\t':
-		b.state = sSpace
-	default:
+	default: // also the whitespace before ";" that RFC 9112 §7.1.1 calls bad
 		return ErrChunk
 	}
 	return nil

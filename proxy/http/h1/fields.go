@@ -277,6 +277,9 @@ func kindOf(name []byte) kind {
 // what a proxy in front of us added to say who the client is (RFC 9110 §7.6.1
 // forbids to name such fields).
 func essential(name []byte) bool {
+	if foldPrefix(name, "x-forwarded-") {
+		return true
+	}
 	switch len(name) {
 	case 6:
 		return fold(name, "cookie")
@@ -291,5 +294,5 @@ func essential(name []byte) bool {
 	case 16:
 		return fold(name, "content-encoding") || fold(name, "www-authenticate")
 	}
-	return foldPrefix(name, "x-forwarded-")
+	return false
 }

@@ -26,7 +26,9 @@ type head struct {
 	host, length, coding, upgrade []byte
 	close, keepAlive, upgrading   bool // options of Connection
 
-	seen int // bytes looked at of a head that was incomplete, see look
+	// Of a head that was incomplete, see look:
+	seen int  // bytes looked at
+	past bool // the start line is there and sound
 }
 
 // begin makes h ready for a head to be parsed.
@@ -63,9 +65,9 @@ func (h *head) remember(buf []byte, n int, err error, limited bool) (int, error)
 }
 
 // look goes over the bytes that came since the last call and says whether it is
-// time to parse: an empty line is there. Until then nothing but bytes that no
-// head may hold is an error. So a head that comes byte by byte is parsed twice
-// and looked at once, whatever its size.
+// time to parse: the start line or the empty line is complete. Until then nothing
+// but bytes that no head may hold is an error. So a head that comes byte by byte
+// is looked at once and parsed a few times, whatever its size.
 func (h *head) look(buf []byte) (bool, error) {
 	i := h.seen
 	for {
@@ -81,7 +83,7 @@ func (h *head) look(buf []byte) (bool, error) {
 			return false, ErrValue
 		}
 		i += 2
-		if i >= 4 && buf[i-4] == '\r' && buf[i-3] == '\n' {
+		if !h.past || i >= 4 && buf[i-4] == '\r' && buf[i-3] == '\n' {
 			return true, nil
 		}
 	}

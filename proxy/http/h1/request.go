@@ -77,6 +77,7 @@ func (r *Request) parse(buf []byte, limit int) (n int, err error) {
 	if start == 0 || err != nil {
 		return 0, err
 	}
+	r.head.past = true
 	r.Fields, n, err = r.head.parseFields(buf, start, r.Fields[:0], inRequest, limit)
 	if n == 0 || err != nil {
 		return 0, err

@@ -52,6 +52,7 @@ func (r *Response) parse(buf, method []byte, limit int) (n int, err error) {
 	if start == 0 || err != nil {
 		return 0, err
 	}
+	r.head.past = true
 	r.Fields, n, err = r.head.parseFields(buf, start, r.Fields[:0], inResponse, limit)
 	if n == 0 || err != nil {
 		return 0, err
