@@ -1,0 +1,60 @@
+package balance
+
+import (
+	"fmt"
+	"strings"
+)
+
+// The defaults that [Lookup] and a 0 given to a constructor stand for.
+const (
+	DefaultChoices    = 2       // LEAST_REQUEST: samples per pick
+	DefaultBias       = 1       // LEAST_REQUEST: how much load counts against weight
+	DefaultMinRing    = 1024    // RING_HASH: points at least
+	DefaultMaxRing    = 8388608 // RING_HASH: points at most
+	DefaultMaglevSize = 65537   // MAGLEV, WEIGHTED_MAGLEV: slots
+)
+
+// policies is every policy there is, by its name in the file.
+var policies = []struct {
+	name   string
+	policy Policy
+}{
+	{"ROUND_ROBIN", RoundRobin()},
+	{"LEAST_REQUEST", LeastRequest(DefaultChoices, DefaultBias)},
+	{"RANDOM", Random()},
+	{"RING_HASH", RingHash(DefaultMinRing, DefaultMaxRing)},
+	{"MAGLEV", Maglev(DefaultMaglevSize)},
+	{"WEIGHTED_MAGLEV", WeightedMaglev(DefaultMaglevSize)},
+}
+
+// absent is what the Google Cloud API also names and this package does not do,
+// with the reason: somebody who asks for it should not have to guess.
+var absent = []struct{ name, reason string }{
+	{"WEIGHTED_ROUND_ROBIN", "it takes its weights from load reports, which are not read; ROUND_ROBIN honours configured weights"},
+	{"ORIGINAL_DESTINATION", "it needs redirected connections, which are not accepted"},
+}
+
+// Lookup returns the policy of that name with its defaults, ignoring case. An
+// unknown name is an error that lists the known ones.
+func Lookup(name string) (Policy, error) {
+	for _, p := range policies {
+		if strings.EqualFold(p.name, name) {
+			return p.policy, nil
+		}
+	}
+	for _, a := range absent {
+		if strings.EqualFold(a.name, name) {
+			return nil, fmt.Errorf("balance: policy %s is not supported: %s", a.name, a.reason)
+		}
+	}
+	return nil, fmt.Errorf("balance: unknown policy %q; known are %s", name, strings.Join(Names(), ", "))
+}
+
+// Names returns the names that [Lookup] knows, the default first.
+func Names() []string {
+	names := make([]string, len(policies))
+	for i, p := range policies {
+		names[i] = p.name
+	}
+	return names
+}

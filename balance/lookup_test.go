@@ -1,0 +1,73 @@
+package balance_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/spillway-lb/spillway/balance"
+	"github.com/spillway-lb/spillway/balance/balancetest"
+)
+
+func TestLookupKnowsItsNamesInAnyCase(t *testing.T) {
+	for _, name := range balance.Names() {
+		for _, spelled := range []string{name, strings.ToLower(name), name[:1] + strings.ToLower(name[1:])} {
+			p, err := balance.Lookup(spelled)
+			if err != nil {
+				t.Errorf("Lookup(%q): %v", spelled, err)
+				continue
+			}
+			if c := balancetest.Candidates(1); p(c).Pick(balance.Request{}) != c[0].Endpoint {
+				t.Errorf("%s did not pick its only candidate", spelled)
+			}
+		}
+	}
+}
+
+func TestLookupErrorSaysWhatIsKnown(t *testing.T) {
+	for _, name := range []string{"", "ROUNDROBIN", "ROUND_ROBIN ", "WEIGHTED_GCP_RENDEZVOUS"} {
+		_, err := balance.Lookup(name)
+		if err == nil {
+			t.Errorf("Lookup(%q) gave a policy", name)
+			continue
+		}
+		for _, known := range balance.Names() {
+			if !strings.Contains(err.Error(), known) {
+				t.Errorf("Lookup(%q): %q does not name %s", name, err, known)
+			}
+		}
+	}
+}
+
+func TestLookupRefusesWhatIsNotBuilt(t *testing.T) {
+	for _, name := range []string{"WEIGHTED_ROUND_ROBIN", "ORIGINAL_DESTINATION", "original_destination"} {
+		_, err := balance.Lookup(name)
+		if err == nil || !strings.Contains(err.Error(), "not supported") {
+			t.Errorf("Lookup(%q): %v, want a refusal", name, err)
+		}
+	}
+}
+
+// A list without anybody to pick breaks the contract; it must not break the caller.
+func TestNobodyToPickGivesNil(t *testing.T) {
+	out := balancetest.Candidates(1, 2, 3)
+	for i := range out {
+		out[i].Share = 0
+	}
+	for _, name := range balance.Names() {
+		for _, c := range [][]balance.Candidate{nil, out} {
+			if e := mustLookup(t, name)(c).Pick(balance.Request{Key: 1, Keyed: true}); e != nil {
+				t.Errorf("%s picked %s of %d candidates without a share", name, e.ID, len(c))
+			}
+		}
+	}
+}
+
+// Nor must a negative Try, which has no meaning.
+func TestNegativeTryIsTheFirst(t *testing.T) {
+	c := balancetest.Candidates(1, 2, 3)
+	for _, name := range balance.Names() {
+		if mustLookup(t, name)(c).Pick(balance.Request{Key: 1, Keyed: true, Try: -1}) == nil {
+			t.Errorf("%s picked nobody", name)
+		}
+	}
+}
