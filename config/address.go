@@ -129,6 +129,9 @@ func checkEndpointAddress(s string) (address, error) {
 
 // checkListenAddress says what is wrong with an address to listen on.
 func checkListenAddress(s string) (address, error) {
+	if _, err := strconv.ParseUint(s, 10, 16); err == nil {
+		return address{}, fmt.Errorf("%q has no host: write %q for every address", s, ":"+s)
+	}
 	a, err := parseAddress(s)
 	if err == nil && a.path == "" && a.port < 0 {
 		err = fmt.Errorf("%q has no port: write host:port, or :port for every address", s)

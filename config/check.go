@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -29,7 +30,9 @@ func (l *loader) check(c *Config) {
 	}
 	l.checkNames(c)
 	l.checkListens(c)
-	l.checkUse(c)
+	if !slices.ContainsFunc(l.problems, isError) {
+		l.checkUse(c)
+	}
 }
 
 func (l *loader) checkLog(v *Log) {
@@ -63,8 +66,16 @@ func (l *loader) checkGroup(path string, g *Group) {
 	if len(g.Endpoints) == 0 {
 		l.errorf(path+".endpoints", "a group needs at least one endpoint")
 	}
+	seen := map[string]string{}
 	for i := range g.Endpoints {
-		l.checkEndpoint(at(path+".endpoints", i), &g.Endpoints[i])
+		key, e := at(path+".endpoints", i), &g.Endpoints[i]
+		l.checkEndpoint(key, e)
+		id := e.ID
+		orElse(&id, e.Address)
+		if first, twice := seen[id]; twice {
+			l.errorf(key, "there is an endpoint %q already%s: give one of them another id", id, l.onLine(first))
+		}
+		seen[id] = key
 	}
 }
 
@@ -77,7 +88,7 @@ func (l *loader) checkEndpoint(path string, e *Endpoint) {
 	if !l.has(address) {
 		address = path // the endpoint is just an address
 	}
-	if l.bad[path] {
+	if l.bad[path] || l.bad[path+".address"] {
 		return
 	}
 	if e.Address == "" {
@@ -208,11 +219,12 @@ func (l *loader) checkListens(c *Config) {
 }
 
 // checkUse warns of services and groups that nothing refers to: most often a
-// name was changed in one place.
+// name was changed in one place. In a file with errors it may be the reference
+// that is wrong.
 func (l *loader) checkUse(c *Config) {
 	used := c.protocolsByService()
 	for i, s := range c.Services {
-		if _, ok := used[s.Name]; !ok && s.Name != "" && len(c.Listeners) > 0 {
+		if _, ok := used[s.Name]; !ok {
 			l.warnf(at("service", i)+".name", "no listener uses %q", s.Name)
 		}
 	}
@@ -223,7 +235,7 @@ func (l *loader) checkUse(c *Config) {
 		}
 	}
 	for i, g := range c.Groups {
-		if g.Name != "" && !referred[g.Name] {
+		if !referred[g.Name] {
 			l.warnf(at("group", i)+".name", "no service has %q as a backend", g.Name)
 		}
 	}

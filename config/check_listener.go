@@ -102,7 +102,7 @@ func hostProblem(host string) string {
 	name := strings.TrimPrefix(host, "*.")
 	switch {
 	case strings.Contains(name, "*"):
-		return `may have "*" only as its first label, as in "*.example.com"`
+		return `may have "*" only as its first label, as in "*.example.com"; without host a route matches any`
 	case strings.HasSuffix(name, "."):
 		return `must not end with "."`
 	case strings.Contains(name, ":") && !strings.HasPrefix(name, "["):
@@ -132,10 +132,8 @@ func covers(a, b *Route) bool {
 }
 
 func coversHost(a, b string) bool {
-	if suffix, ok := strings.CutPrefix(a, "*"); ok {
-		return strings.HasSuffix(b, suffix) && b != "*"+suffix || a == b
-	}
-	return a == "" || a == b
+	wild := strings.HasPrefix(a, "*.") && strings.HasSuffix(b, a[1:])
+	return a == "" || a == b || wild
 }
 
 // isPath reports whether s is visible ASCII, as a request target is.

@@ -1,5 +1,7 @@
 package config
 
+import "strings"
+
 // checkMembers checks which endpoints a service has, its own or its groups'.
 func (l *loader) checkMembers(path string, s *Service, c *Config) {
 	switch {
@@ -72,8 +74,9 @@ func (m *membership) check(e member) {
 	}
 	other, twice := m.ids[e.ID]
 	switch {
+	case twice && other.path == e.path: // the group is a backend twice, as is noted there
 	case twice && other.Group == e.Group:
-		m.errorf(e.path, "the service has an endpoint %q already%s: give one of them another id", e.ID, m.onLine(other.path))
+		m.errorf(e.path, "there is an endpoint %q already%s: give one of them another id", e.ID, m.onLine(other.path))
 	case twice:
 		m.errorf(e.via+".group", "the endpoint %q is in group %q too", e.ID, other.Group)
 	default:
@@ -100,6 +103,8 @@ func (m *membership) noPort(e member) {
 		host, _, _ = splitPort(e.Address)
 	}
 	switch {
+	case e.via == "" && strings.Contains(host, ":"):
+		m.errorf(e.path, "%q has no port: write [%s]:port", host, strings.Trim(host, "[]"))
 	case e.via == "":
 		m.errorf(e.path, "%q has no port: write host:port", host)
 	case m.s.PortName == "":

@@ -120,10 +120,10 @@ func (l *loader) value(path string, raw any, v reflect.Value) {
 			v.SetInt(n)
 			return
 		}
-	case reflect.Uint32:
+	case reflect.Uint32: // a weight
 		if n, ok := raw.(int64); ok {
 			if n < 0 || v.OverflowUint(uint64(n)) {
-				l.errorf(path, "%d is out of range", n)
+				l.errorf(path, "%d is not from 0 to %d", n, maxWeight)
 				return
 			}
 			v.SetUint(uint64(n))
@@ -265,6 +265,8 @@ func wrongType(path string, raw any, want reflect.Type) string {
 	switch {
 	case isTables && isTable:
 		return fmt.Sprintf("there can be several: write [[%s]]", key)
+	case isTables:
+		return fmt.Sprintf("must be tables, not %s: write [[%s]]", typeName(raw), key)
 	case want.Kind() == reflect.Struct && strings.HasPrefix(typeName(raw), "an array") && want != reflect.TypeFor[Endpoint]():
 		return fmt.Sprintf("there is only one: write [%s]", key)
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"reflect"
+	"slices"
 
 	"github.com/BurntSushi/toml"
 )
@@ -94,10 +95,8 @@ func (l *loader) load(tree map[string]any) (*Config, error) {
 	l.fillIn(c)
 	l.check(c)
 	sortProblems(l.problems)
-	for _, p := range l.problems {
-		if !p.Warning {
-			return nil, asError(l.problems)
-		}
+	if slices.ContainsFunc(l.problems, isError) {
+		return nil, asError(l.problems)
 	}
 	c.Warnings = l.problems
 	return c, nil

@@ -77,6 +77,8 @@ func oneOnEachLine(errs []error) string {
 	return strings.Join(lines, "\n")
 }
 
+func isError(p *Problem) bool { return !p.Warning }
+
 // sortProblems sorts by line, and keeps the order in which problems of one line
 // were found.
 func sortProblems(problems []*Problem) {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"reflect"
 	"strings"
 )
@@ -22,13 +23,13 @@ func (l *loader) unknownKey(path, key string, section reflect.Type) {
 		l.errorf(full, "unknown key")
 		return
 	}
+	if homes := homesOf(key, reflect.TypeFor[Config](), ""); len(homes) > 0 {
+		l.errorf(full, "unknown key here; it belongs in %s", strings.Join(homes, " or "))
+		return
+	}
 	if guess := nearest(key, known); guess != "" {
 		l.errorf(full, "unknown key; did you mean %s?", guess)
 		l.bad[join(path, guess)] = true // its absence is the same mistake
-		return
-	}
-	if home := homeOf(key, reflect.TypeFor[Config](), ""); home != "" {
-		l.errorf(full, "unknown key here; it belongs in [%s]", home)
 		return
 	}
 	l.errorf(full, "unknown key; known here: %s", strings.Join(known, ", "))
@@ -45,12 +46,16 @@ func keysOf(section reflect.Type) []string {
 	return keys
 }
 
-// homeOf returns the first section below t, whose path is given, that has key.
-func homeOf(key string, t reflect.Type, path string) string {
+// homesOf returns the sections below t, whose path is given, that have key.
+func homesOf(key string, t reflect.Type, path string) []string {
+	var homes []string
 	for i := range t.NumField() {
 		name, _ := keyOf(t.Field(i))
-		section := t.Field(i).Type
-		if section.Kind() == reflect.Slice || section.Kind() == reflect.Pointer {
+		section, header := t.Field(i).Type, "[%s]"
+		switch section.Kind() {
+		case reflect.Slice:
+			section, header = section.Elem(), "[[%s]]"
+		case reflect.Pointer:
 			section = section.Elem()
 		}
 		if name == "" || section.Kind() != reflect.Struct || section == reflect.TypeFor[Endpoint]() {
@@ -58,13 +63,11 @@ func homeOf(key string, t reflect.Type, path string) string {
 		}
 		below := join(path, name)
 		if _, ok := fieldOf(reflect.New(section).Elem(), key); ok {
-			return below
+			homes = append(homes, fmt.Sprintf(header, below))
 		}
-		if home := homeOf(key, section, below); home != "" {
-			return home
-		}
+		homes = append(homes, homesOf(key, section, below)...)
 	}
-	return ""
+	return homes
 }
 
 // nearest returns the word of known that word is most likely a misspelling of,
