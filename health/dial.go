@@ -1,7 +1,6 @@
 package health
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +20,19 @@ func attempt(ctx context.Context, c Check, addr string, converse func(net.Conn, 
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	err := dialAndConverse(ctx, c, addr, converse)
-	return resultOf(err, c.Timeout, time.Since(start))
+	r := Result{OK: err == nil, Took: time.Since(start)}
+	switch {
+	case err == nil:
+	case errors.Is(ctx.Err(), context.Canceled):
+		r.Reason = "check canceled"
+	case isTimeout(ctx, err):
+		r.Timeout = true
+		r.Reason = fmt.Sprintf("timeout after %v", c.Timeout)
+	default:
+		r.Reason = reasonOf(err)
+		r.Inconclusive = isOurs(err)
+	}
+	return r
 }
 
 func dialAndConverse(ctx context.Context, c Check, addr string, converse func(net.Conn, string) error) error {
@@ -68,27 +79,20 @@ func targetOf(addr string, port int) (network, target string, err error) {
 	return "tcp", net.JoinHostPort(host, strconv.Itoa(port)), nil
 }
 
-// resultOf turns the error of an attempt into a result.
-func resultOf(err error, timeout, took time.Duration) Result {
-	r := Result{OK: err == nil, Took: took}
-	if err == nil {
-		return r
-	}
-	var wait interface{ Timeout() bool }
-	if errors.As(err, &wait) && wait.Timeout() {
-		r.Timeout = true
-		r.Reason = fmt.Sprintf("timeout after %v", timeout)
-		return r
-	}
-	r.Reason = reasonOf(err)
-	r.Inconclusive = isOurs(err)
-	return r
+// isTimeout reports whether err means that nothing came in time. It does not ask err.Timeout(), which is true of
+// EAGAIN too: that is what a Unix socket answers, at once, when too many are waiting to be accepted.
+func isTimeout(ctx context.Context, err error) bool {
+	return errors.Is(ctx.Err(), context.DeadlineExceeded) ||
+		errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, os.ErrDeadlineExceeded) ||
+		errors.Is(err, syscall.ETIMEDOUT)
 }
 
 // reasonOf drops what an operator knows already (the operation, the address) and keeps the cause.
 func reasonOf(err error) string {
 	var errno syscall.Errno
 	var dns *net.DNSError
+	var op *net.OpError
 	switch {
 	case errors.As(err, &errno):
 		return errno.Error()
@@ -96,8 +100,8 @@ func reasonOf(err error) string {
 		return fmt.Sprintf("lookup %s: %s", dns.Name, dns.Err)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "connection closed before the end of the response"
-	case errors.Is(err, context.Canceled), errors.Is(err, os.ErrDeadlineExceeded):
-		return "check canceled"
+	case errors.As(err, &op):
+		return op.Err.Error()
 	}
 	return err.Error()
 }
@@ -110,31 +114,6 @@ func isOurs(err error) bool {
 		}
 	}
 	return false
-}
-
-// tcpChecker is the check of type TCP (spec.md §8.2): connecting is enough unless an answer is asked for.
-type tcpChecker struct{ c Check }
-
-func (t *tcpChecker) Check(ctx context.Context, addr string) Result {
-	return attempt(ctx, t.c, addr, t.converse)
-}
-
-// converse sends the request, if any, and compares as many bytes as are expected; what follows them is not read.
-func (t *tcpChecker) converse(conn net.Conn, _ string) error {
-	if t.c.Request != "" {
-		if _, err := io.WriteString(conn, t.c.Request); err != nil {
-			return err
-		}
-	}
-	if t.c.Response == "" {
-		return nil
-	}
-	got := make([]byte, len(t.c.Response))
-	n, err := io.ReadFull(conn, got)
-	if !bytes.HasPrefix([]byte(t.c.Response), got[:n]) {
-		return fmt.Errorf("response begins %s, want %s", quote(got[:n]), quote([]byte(t.c.Response)))
-	}
-	return err
 }
 
 // quote shows the beginning of what an endpoint sent, which may be anything.

@@ -1,2 +1,39 @@
-// Package health says which endpoints are well.
+// Package health finds out whether endpoints are well, and says so (spec.md §8). It knows nothing of services,
+// balancing or traffic: who is checked, and what follows from the answer, is the caller's business.
+//
+//	            ┌───────────────── Watch, in the caller's goroutine ─────────────────┐
+//	ctx, addr ─►│ timer ──► Checker.Check ──► Result ──► Machine.Apply ──► Event ────┼─► report
+//	            │   ▲       TCP, HTTP          pure        pure              │       │
+//	            │   └────────── interval ± 10 %, start to start ─────────────┘       │
+//	            └────────────────────────────────────────────────────────────────────┘
+//
+// # The machine
+//
+// One [Machine] per service and endpoint; nothing is shared between two checks of one address.
+//
+//	             one success                   unhealthy_threshold
+//	┌─────────┐  is enough    ┌─────────┐      failures in a row      ┌───────────┐
+//	│ UNKNOWN │──────────────►│ HEALTHY │────────────────────────────►│ UNHEALTHY │
+//	└─────────┘               └─────────┘                             ├───────────┤
+//	     │                         ▲      healthy_threshold           │  TIMEOUT  │
+//	     │                         │      successes in a row          └───────────┘
+//	     │                         └────────────────────────────────────────┘ ▲
+//	     └──── unhealthy_threshold failures in a row ─────────────────────────┘
+//
+// It is TIMEOUT when the last of these failures was a timeout and UNHEALTHY otherwise, and stays what it is until
+// HEALTHY. One opposite result ends a streak. A check that failed for our own want of descriptors counts for nothing.
+// With the defaults a dead endpoint is found out within 10 to 15 seconds:
+// check_interval × (unhealthy_threshold − 1) + timeout + what was left of the interval.
+//
+// # The checks
+//
+// Every check has a connection of its own, from the address that traffic comes from, closed when it is done; a check
+// never outlives its timeout and never leaves a goroutine behind. Refusal and reset fail at once.
+//
+//	TCP   connecting is enough; with request and response: send, then compare as many bytes as response has
+//	HTTP  GET, and the whole response in time, with status exactly 200; no redirect is followed; with response:
+//	      found in the first 1024 bytes of the body. "Whole" ends at 64 KiB of body: more is not read, so that an
+//	      endless body is no failure and no burden
+//
+// Programs can bring a [Checker] of their own to [WatchWith].
 package health

@@ -37,12 +37,10 @@ func (h *httpChecker) converse(conn net.Conn, target string) error {
 	}
 	wire := &wireReader{conn: conn}
 	err := h.readResponse(wire)
-	if err == nil || errors.As(err, new(verdict)) {
-		return err
-	}
-	// fasthttp passes on few errors of the connection as they are. wire knows better.
 	switch {
-	case wire.err != nil:
+	case err == nil || errors.As(err, new(verdict)):
+		return err
+	case wire.err != nil: // fasthttp passes on few errors of the connection as they are; wire knows better
 		return wire.err
 	case errors.As(err, new(*fasthttp.ErrSmallBuffer)):
 		return verdict(fmt.Sprintf("response head is longer than %d bytes", headLimit))
@@ -69,33 +67,35 @@ type verdict string
 func (v verdict) Error() string { return string(v) }
 
 func (h *httpChecker) readResponse(wire *wireReader) error {
+	r := bufio.NewReaderSize(wire, headLimit)
+	if begin, _ := r.Peek(5); !strings.HasPrefix("HTTP/", string(begin)) {
+		return verdict("not HTTP, begins " + quote(wire.begin)) // at once: such a peer may be waiting for us
+	}
 	resp := fasthttp.Response{StreamBody: true}
-	if err := resp.ReadLimitBody(bufio.NewReaderSize(wire, headLimit), 0); err != nil { // skips 1xx
+	if err := resp.ReadLimitBody(r, 0); err != nil { // up to the body; skips 1xx
 		return err
 	}
 	if status := resp.StatusCode(); status != fasthttp.StatusOK {
 		return verdict(fmt.Sprintf("status %d, want 200", status))
 	}
-	// The stream is dropped, not closed: closing would read the rest of an endless body.
+	// The stream is dropped, not closed: closing it would read an endless body to its end.
 	body := resp.BodyStream()
-	window := make([]byte, matchWindow)
-	n, err := io.ReadFull(body, window)
-	whole := err == io.EOF || err == io.ErrUnexpectedEOF && !wire.cut(&resp.Header)
-	if err != nil && !whole {
+	window, err := io.ReadAll(io.LimitReader(body, matchWindow))
+	if err != nil {
 		return err
 	}
-	if !bytes.Contains(window[:n], []byte(h.c.Response)) {
+	if !bytes.Contains(window, []byte(h.c.Response)) {
 		return verdict(fmt.Sprintf("body does not contain %q", h.c.Response))
 	}
-	if whole {
-		return nil
+	rest, err := io.Copy(io.Discard, io.LimitReader(body, bodyLimit-matchWindow))
+	if err != nil {
+		return err
 	}
-	read, err := io.CopyN(io.Discard, body, bodyLimit-matchWindow)
-	_ = read
-	if err == io.EOF {
-		err = nil
+	// fasthttp takes a chunked body for whole when the connection ends between its last chunk and its last line.
+	if whole := rest < bodyLimit-matchWindow; whole && resp.Header.ContentLength() == -1 && wire.err != nil {
+		return wire.err
 	}
-	return err
+	return nil
 }
 
 // wireReader remembers what the parser does not say: how the answer began, and what ended the reading.
@@ -108,14 +108,10 @@ type wireReader struct {
 func (w *wireReader) Read(p []byte) (int, error) {
 	n, err := w.conn.Read(p)
 	if w.begin == nil {
-		w.begin = append(w.begin, p[:min(n, 64)]...)
+		w.begin = bytes.Clone(p[:min(n, 64)])
 	}
-	if err != nil {
+	if w.err == nil { // the first: what follows a reset reads as a quiet end
 		w.err = err
 	}
 	return n, err
-}
-
-func (w *wireReader) cut(h *fasthttp.ResponseHeader) bool {
-	return w.err != nil && h.ContentLength() != -2
 }
