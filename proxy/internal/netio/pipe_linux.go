@@ -1,7 +1,9 @@
 package netio
 
 import (
+	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,6 +15,8 @@ const (
 	pipeSize = 1 << 20
 	// maxIdlePipes are kept for the next who needs one.
 	maxIdlePipes = 64
+	// trimEvery is how often pipes are closed that nobody needed since last time.
+	trimEvery = time.Second
 	// maxPipes keeps descriptors, two a pipe, for connections; beyond it bytes
 	// are copied.
 	maxPipes = 1024
@@ -24,11 +28,15 @@ type pipe struct {
 	size int
 }
 
-// A pipePool lends empty pipes, the most recently used first.
+// A pipePool lends empty pipes, the most recently used first, and closes those
+// that a busy time has left behind.
 type pipePool struct {
 	mu    sync.Mutex
 	idle  []*pipe
 	alive int // idle and lent
+	spare int // the fewest that were idle since the last trim
+	timer *time.Timer
+	armed bool // the timer runs: while there are idle pipes
 }
 
 var pipes pipePool
@@ -40,6 +48,7 @@ func (p *pipePool) get() *pipe {
 	if n := len(p.idle); n > 0 {
 		x := p.idle[n-1]
 		p.idle = p.idle[:n-1]
+		p.spare = min(p.spare, n-1)
 		return x
 	}
 	if p.alive == maxPipes {
@@ -58,10 +67,41 @@ func (p *pipePool) put(x *pipe) {
 	defer p.mu.Unlock()
 	if len(p.idle) < maxIdlePipes {
 		p.idle = append(p.idle, x)
+		p.schedule()
 		return
 	}
 	p.alive--
 	x.close()
+}
+
+// schedule makes sure that trim comes. Caller holds p.mu.
+func (p *pipePool) schedule() {
+	switch {
+	case p.armed:
+		return
+	case p.timer == nil:
+		p.timer = time.AfterFunc(trimEvery, p.trim)
+	default:
+		p.timer.Reset(trimEvery)
+	}
+	p.armed = true
+}
+
+// trim closes what was idle all the time since it last ran. They are the first
+// in the list: put and get work at its end.
+func (p *pipePool) trim() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, x := range p.idle[:p.spare] {
+		x.close()
+	}
+	p.alive -= p.spare
+	p.idle = slices.Delete(p.idle, 0, p.spare)
+	p.spare = len(p.idle)
+	p.armed = false
+	if p.spare > 0 {
+		p.schedule()
+	}
 }
 
 // drop takes back a pipe that has bytes in it, which nobody must ever see.

@@ -25,3 +25,6 @@ func Splice(dst, src *Conn, n int64) (moved int64, err error) {
 	}
 	return splice(dst, src, n)
 }
+
+// CanSplice reports whether c is a plain socket on a platform with splice(2).
+func (c *Conn) CanSplice() bool { return c.raw.on }
