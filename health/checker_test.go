@@ -217,10 +217,12 @@ func TestHTTPCheck(t *testing.T) {
 
 		{"not HTTP", "", stay("SSH-2.0-OpenSSH_9.9\r\n"), `not HTTP, begins "SSH-2.0-`},
 		{"not HTTP, binary", "", stay("\x15\x03\x01\x00\x02\x02\x16"), `not HTTP, begins "\x15\x03`},
+		{"status 000", "", stay("HTTP/1.1 000 Nothing\r\nContent-Length: 0\r\n\r\n"), "status 0, want 200"},
+		{"two lengths", "", stay(ok + "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!"), "malformed response"},
 		{"broken status", "", stay("HTTP/1.1 abc OK\r\n\r\n"), `malformed response, begins "HTTP/1.1 abc`},
 		{"broken chunk size", "", stay(ok + "Transfer-Encoding: chunked\r\n\r\nxyz\r\n"), "malformed response"},
 		{"head without end", "", forever(ok, "X: "+strings.Repeat("y", 100)+"\r\n"), "response head is longer than 16384 bytes"},
-		{"1xx without end", "", forever("", "HTTP/1.1 100 Continue\r\n\r\n"), "malformed response"},
+		{"1xx without end", "", forever("", "HTTP/1.1 100 Continue\r\n\r\n"), "response head is longer than 16384 bytes"},
 
 		{"long body, read to its end", "", stay(sized(strings.Repeat(".", 60<<10))), ""},
 		{"huge body", "", stay(sized(strings.Repeat(".", 1<<20))), ""},

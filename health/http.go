@@ -7,10 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
+	"net/http"
 	"strings"
-
-	"github.com/valyala/fasthttp"
 )
 
 const (
@@ -22,9 +22,10 @@ const (
 // httpChecker is the check of type HTTP (spec.md §8.2): a GET on a connection of its own that must be answered in
 // full, in time, with status 200 and no other, redirects included.
 //
-// It speaks over the connection itself and has fasthttp parse the answer. fasthttp's client would pool connections
-// with a goroutine to clean them, so that a check could pass on a connection that no new client would get; it
-// reads bodies whole or refuses them, where a check wants the first 64 KiB; and it has no way to be canceled.
+// It converses over the connection itself and has net/http parse the answer. A client, net/http's or fasthttp's,
+// would pool connections, so that a check could pass on one that no new client would get. And fasthttp's parser is
+// too kind for a judge: it reads "HTTP/1.1 000" as 200, and takes a chunked body that was cut before its last line
+// for a whole one.
 type httpChecker struct{ c Check }
 
 func (h *httpChecker) Check(ctx context.Context, addr string) Result {
@@ -35,18 +36,7 @@ func (h *httpChecker) converse(conn net.Conn, target string) error {
 	if _, err := conn.Write(h.request(target)); err != nil {
 		return err
 	}
-	wire := &wireReader{conn: conn}
-	err := h.readResponse(wire)
-	switch {
-	case err == nil || errors.As(err, new(verdict)):
-		return err
-	case wire.err != nil: // fasthttp passes on few errors of the connection as they are; wire knows better
-		return wire.err
-	case errors.As(err, new(*fasthttp.ErrSmallBuffer)):
-		return verdict(fmt.Sprintf("response head is longer than %d bytes", headLimit))
-	default:
-		return verdict("malformed response, begins " + quote(wire.begin))
-	}
+	return h.judge(conn)
 }
 
 func (h *httpChecker) request(target string) []byte {
@@ -66,49 +56,78 @@ type verdict string
 
 func (v verdict) Error() string { return string(v) }
 
+// judge reads the answer and says what is wrong with it, or with the connection.
+func (h *httpChecker) judge(conn io.Reader) error {
+	wire := &wireReader{conn: conn, left: headLimit}
+	err := h.readResponse(wire)
+	switch {
+	case err == nil || errors.As(err, new(verdict)):
+		return err
+	case wire.left == 0:
+		return verdict(fmt.Sprintf("response head is longer than %d bytes", headLimit))
+	case wire.err != nil: // net/http does not always pass on the connection's error; wire has it
+		return wire.err
+	default:
+		return verdict("malformed response, begins " + quote(wire.begin))
+	}
+}
+
 func (h *httpChecker) readResponse(wire *wireReader) error {
-	r := bufio.NewReaderSize(wire, headLimit)
-	if begin, _ := r.Peek(5); !strings.HasPrefix("HTTP/", string(begin)) {
+	r := bufio.NewReader(wire)
+	begin, err := r.Peek(5)
+	if !strings.HasPrefix("HTTP/", string(begin)) {
 		return verdict("not HTTP, begins " + quote(wire.begin)) // at once: such a peer may be waiting for us
 	}
-	resp := fasthttp.Response{StreamBody: true}
-	if err := resp.ReadLimitBody(r, 0); err != nil { // up to the body; skips 1xx
+	if err != nil {
 		return err
 	}
-	if status := resp.StatusCode(); status != fasthttp.StatusOK {
-		return verdict(fmt.Sprintf("status %d, want 200", status))
+	resp, err := readHead(r)
+	if err != nil {
+		return err
 	}
-	// The stream is dropped, not closed: closing it would read an endless body to its end.
-	body := resp.BodyStream()
-	window, err := io.ReadAll(io.LimitReader(body, matchWindow))
+	if resp.StatusCode != http.StatusOK {
+		return verdict(fmt.Sprintf("status %d, want 200", resp.StatusCode))
+	}
+	wire.left = math.MaxInt
+	// The body is dropped, not closed: closing it would read more of an endless one.
+	window, err := io.ReadAll(io.LimitReader(resp.Body, matchWindow))
 	if err != nil {
 		return err
 	}
 	if !bytes.Contains(window, []byte(h.c.Response)) {
 		return verdict(fmt.Sprintf("body does not contain %q", h.c.Response))
 	}
-	rest, err := io.Copy(io.Discard, io.LimitReader(body, bodyLimit-matchWindow))
-	if err != nil {
-		return err
-	}
-	// fasthttp takes a chunked body for whole when the connection ends between its last chunk and its last line.
-	if whole := rest < bodyLimit-matchWindow; whole && resp.Header.ContentLength() == -1 && wire.err != nil {
-		return wire.err
-	}
-	return nil
+	_, err = io.Copy(io.Discard, io.LimitReader(resp.Body, bodyLimit-matchWindow))
+	return err
 }
 
-// wireReader remembers what the parser does not say: how the answer began, and what ended the reading.
+// readHead reads to the final response, past interim ones (RFC 9110 §15.2); all of them share one limit.
+func readHead(r *bufio.Reader) (*http.Response, error) {
+	for {
+		resp, err := http.ReadResponse(r, nil)
+		if err != nil || resp.StatusCode < 100 || resp.StatusCode > 199 || resp.StatusCode == http.StatusSwitchingProtocols {
+			return resp, err
+		}
+	}
+}
+
+// wireReader reads no more than it may, and remembers what the parser does not say: how the answer began, and what
+// ended the reading.
 type wireReader struct {
-	conn  net.Conn
+	conn  io.Reader
+	left  int
 	begin []byte
 	err   error
 }
 
 func (w *wireReader) Read(p []byte) (int, error) {
-	n, err := w.conn.Read(p)
+	if w.left == 0 {
+		return 0, io.EOF
+	}
+	n, err := w.conn.Read(p[:min(len(p), w.left)])
+	w.left -= n
 	if w.begin == nil {
-		w.begin = bytes.Clone(p[:min(n, 64)])
+		w.begin = bytes.Clone(p[:n])
 	}
 	if w.err == nil { // the first: what follows a reset reads as a quiet end
 		w.err = err
