@@ -80,8 +80,8 @@ func (l *loader) checkHashing(path string, s *Service, c *Config) {
 
 func isPrime(n int) bool { return big.NewInt(int64(n)).ProbablyPrime(0) } // exact below 2⁶⁴
 
-// nextPrime returns the prime that is next above n, or next below maxTable, which
-// is the largest.
+// nextPrime returns the smallest prime from n on. Below maxTable there is always
+// one to be had, for maxTable is a prime itself.
 func nextPrime(n int) int {
 	for !isPrime(n) {
 		n++
@@ -100,16 +100,19 @@ func (l *loader) checkCookie(path string, s *Service) {
 	ttlPath := path + ".affinity_cookie_ttl"
 	if !hasCookie(s.SessionAffinity) {
 		const cookies = `session_affinity = "HTTP_COOKIE" or "GENERATED_COOKIE"`
-		l.onlyWith(ttlPath, l.has(ttlPath), cookies)
+		l.onlyWith(ttlPath, s.AffinityCookieTTL != 0, cookies)
 		l.onlyWith(cookiePath, l.has(cookiePath), cookies)
 		return
 	}
 	if s.AffinityCookieTTL > maxCookieTTL {
 		l.errorf(ttlPath, "must be at most 1209600s, which is two weeks")
 	}
+	if s.SessionAffinity == "GENERATED_COOKIE" && cookie.TTL > maxCookieTTL {
+		l.errorf(cookiePath+".ttl", "must be at most 1209600s, which is two weeks")
+	}
 	l.checkWholeSeconds(ttlPath, s.AffinityCookieTTL)
 	l.checkWholeSeconds(cookiePath+".ttl", cookie.TTL)
-	if l.has(ttlPath) && cookie.TTL != s.AffinityCookieTTL {
+	if s.AffinityCookieTTL != 0 && cookie.TTL != s.AffinityCookieTTL {
 		l.errorf(cookiePath+".ttl", "differs from affinity_cookie_ttl: one of them is enough")
 	}
 	switch {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"strings"
 )
@@ -95,7 +96,7 @@ func squash(word string) string {
 func distance(a, b string) int {
 	const longest = 64
 	if len(a) > longest || len(b) > longest {
-		return longest
+		return math.MaxInt
 	}
 	var d [longest + 1][longest + 1]int
 	for i := range len(a) + 1 {

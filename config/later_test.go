@@ -1,0 +1,79 @@
+package config
+
+import (
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// A key that begins to work must leave the table of those that do not.
+func TestLaterKeysAreNotFieldsYet(t *testing.T) {
+	sections := map[string]reflect.Type{}
+	var add func(path string, section reflect.Type)
+	add = func(path string, section reflect.Type) {
+		sections[path] = section
+		for i := range section.NumField() {
+			inner := section.Field(i).Type
+			if isSection(inner) {
+				if inner.Kind() != reflect.Struct {
+					inner = inner.Elem()
+				}
+				if key, _ := keyOf(section.Field(i)); key != "" {
+					add(join(path, key), inner)
+				}
+			}
+		}
+	}
+	add("", reflect.TypeFor[Config]())
+	for path, keys := range laterKeys {
+		section, ok := sections[path]
+		if !ok {
+			t.Errorf("there is no section %q", path)
+			continue
+		}
+		for _, key := range keys {
+			if _, ok := fieldOf(reflect.New(section).Elem(), key); ok {
+				t.Errorf("%s.%s is a field", path, key)
+			}
+		}
+	}
+}
+
+// testdata/bad/catalogue.toml has every key of the format, of this version and of
+// later ones. None of them may be called unknown.
+func TestNoKeyOfTheFormatIsUnknown(t *testing.T) {
+	data, err := os.ReadFile("testdata/bad/catalogue.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Parse("catalogue.toml", data)
+	if err == nil || strings.Contains(err.Error(), "unknown") || !strings.Contains(err.Error(), notYet) {
+		t.Error(err)
+	}
+}
+
+func TestNearestFindsTheWordThatWasMeant(t *testing.T) {
+	known := keysOf(reflect.TypeFor[HealthCheck]())
+	for word, want := range map[string]string{
+		"checkIntervalSec": "check_interval", "check-interval": "check_interval", "TIMEOUT": "timeout",
+		"timeout_sec": "timeout", "tiemout": "timeout", "helthy_treshold": "healthy_threshold",
+		"unhealthyThreshold": "unhealthy_threshold", "prot": "port", "colour": "", "": "", "x": "",
+		strings.Repeat("x", 1<<20): "",
+	} {
+		if got := nearest(word, known); got != want {
+			t.Errorf("%.40q: got %q, want %q", word, got, want)
+		}
+	}
+}
+
+func TestDistanceIsSymmetricAndCountsEdits(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want int
+	}{{"", "", 0}, {"a", "", 1}, {"abc", "abc", 0}, {"abc", "acb", 1}, {"abc", "xbc", 1}, {"kitten", "sitting", 3}, {"abcd", "badc", 2}} {
+		if got, back := distance(c.a, c.b), distance(c.b, c.a); got != c.want || back != c.want {
+			t.Errorf("%q, %q: %d and %d, want %d", c.a, c.b, got, back, c.want)
+		}
+	}
+}
