@@ -56,6 +56,7 @@ type options struct {
 	duration  time.Duration
 	unpinned  bool
 	strace    bool
+	line      string // the command line again, for the report
 }
 
 func parseFlags(args []string) (options, error) {
@@ -75,6 +76,12 @@ func parseFlags(args []string) (options, error) {
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
+	o.line = "proxybench"
+	flags.Visit(func(f *flag.Flag) {
+		if f.Name != "out" && f.Name != "spillway" && f.Name != "nginx-modules" { // where things lie is nobody's business
+			o.line += fmt.Sprintf(" -%s %s", f.Name, f.Value)
+		}
+	})
 	switch {
 	case flags.NArg() > 0:
 		return o, fmt.Errorf("%q is not a flag", flags.Arg(0))
@@ -127,7 +134,7 @@ func harness(args []string) error {
 	if picked, err = fitDescriptors(picked, &rep.Notes); err != nil {
 		return err
 	}
-	rep.About = about(o, args, b.peers)
+	rep.About = about(o, b.peers)
 
 	for _, sc := range picked {
 		var sec section
@@ -136,6 +143,9 @@ func harness(args []string) error {
 			break
 		}
 		rep.Sections = append(rep.Sections, sec)
+	}
+	if len(rep.Sections) == 0 {
+		return err
 	}
 	text := rep.markdown()
 	fmt.Print(text)
@@ -253,11 +263,11 @@ func fitDescriptors(picked []scenario, notes *[]string) ([]scenario, error) {
 }
 
 // about says what the figures were measured on and with.
-func about(o options, args []string, peers []*peer) []string {
+func about(o options, peers []*peer) []string {
 	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
 	lines := []string{
 		fmt.Sprintf("%s, %d cores (%s), Linux %s, %s", time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), cpuModel(), oneLine(string(kernel)), runtime.Version()),
-		fmt.Sprintf("`proxybench %s`: %d rounds of %v after %v, interleaved", strings.Join(args, " "), o.rounds, o.duration, o.warmup),
+		fmt.Sprintf("`%s`: %d rounds of %v after %v, interleaved", o.line, o.rounds, o.duration, o.warmup),
 	}
 	if o.unpinned {
 		lines = append(lines, fmt.Sprintf("unpinned, %d workers", o.workers))

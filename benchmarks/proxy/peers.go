@@ -35,6 +35,7 @@ type plan struct {
 	Dir                string // for temporary files
 	NginxStream        string // path of ngx_stream_module.so; "" when it is compiled in
 	NoTCP              bool
+	Root               bool // run as root, which makes nginx give its workers another user unless told
 	ForceSplice        bool
 }
 
@@ -129,7 +130,7 @@ func nginxConfig(p plan) string {
 	if p.NginxStream != "" && !p.NoTCP {
 		fmt.Fprintf(&b, "load_module %s;\n", p.NginxStream)
 	}
-	if os.Geteuid() == 0 {
+	if p.Root {
 		b.WriteString("user root;\n") // the workers write to the harness's temporary directory
 	}
 	fmt.Fprintf(&b, `daemon off;

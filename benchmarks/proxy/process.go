@@ -73,10 +73,12 @@ func (p *process) pid() int { return p.cmd.Process.Pid }
 
 // stop asks with the signal, insists after two seconds, and returns when the process is gone.
 func (p *process) stop(sig syscall.Signal) {
-	_ = syscall.Kill(p.pid(), sig)
-	select {
-	case <-p.gone:
-	case <-time.After(2 * time.Second):
+	if !p.ended() {
+		_ = syscall.Kill(p.pid(), sig)
+		select {
+		case <-p.gone:
+		case <-time.After(2 * time.Second):
+		}
 	}
 	_ = syscall.Kill(-p.pid(), syscall.SIGKILL) // its group: workers that outlived their master
 	<-p.gone

@@ -185,7 +185,7 @@ func (b *bench) startProxy(ctx context.Context, p *peer, sc scenario, to endpoin
 	if err != nil {
 		return nil, "", err
 	}
-	setup := plan{HTTP: ports[0], Echo: ports[1], Stream: ports[2], To: to, Workers: b.workers, Dir: b.dir}
+	setup := plan{HTTP: ports[0], Echo: ports[1], Stream: ports[2], To: to, Workers: b.workers, Dir: b.dir, Root: os.Geteuid() == 0}
 	if p.name == "nginx" {
 		module, found := nginxModule(ctx, p.binary, b.modules)
 		setup.NginxStream, setup.NoTCP = module, !found

@@ -312,19 +312,30 @@ func (r report) remarks(sec section) []string {
 		if sec.Scenario.Kind == idle {
 			continue
 		}
-		proxy, load := run.of(proxyBusy).median, run.of(loadBusy).median
-		if r.Pinned && proxy < fullCore {
-			why := "neither core was full"
-			if load >= fullCore {
-				why = "the load was the limit"
-			}
-			remarks = append(remarks, fmt.Sprintf("%s: its core was only %s busy, %s: the cost stands, rate and latency are not the proxy's best", run.Name, percent(proxy), why))
-		}
-		if rest := run.of(restBusy).median; rest > muchOther {
-			remarks = append(remarks, fmt.Sprintf("%s: %s of a core went to other programs or kernel threads meanwhile", run.Name, percent(rest)))
+		if doubt := r.doubt(run); doubt != "" {
+			remarks = append(remarks, run.Name+": "+doubt)
 		}
 	}
 	return remarks
+}
+
+// doubt says why the proxy's rate and latency are not its best, or "".
+func (r report) doubt(run peerRun) string {
+	proxy, load, rest := run.of(proxyBusy).median, run.of(loadBusy).median, run.of(restBusy).median
+	others := fmt.Sprintf("other programs and kernel threads took %s of a core", percent(rest))
+	switch {
+	case !r.Pinned || proxy >= fullCore:
+		if rest > muchOther {
+			return others
+		}
+		return ""
+	case load >= fullCore:
+		return fmt.Sprintf("its core was only %s busy, the load was the limit: the cost stands, rate and latency are not its best", percent(proxy))
+	case rest > muchOther:
+		return fmt.Sprintf("its core was only %s busy with it, %s", percent(proxy), others)
+	default:
+		return fmt.Sprintf("its core was only %s busy, and the load's %s: the work waits for something", percent(proxy), percent(load))
+	}
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
