@@ -47,7 +47,7 @@ func newRoundRobin(c []Candidate) Picker {
 }
 
 func newRotation[I index](in []Candidate) *rotation[I] {
-	order := schedule[I](turnsPerPeriod(in))
+	order := schedule[I](turnsPerPeriod(in, longestPeriod(len(in))))
 	return &rotation[I]{
 		turn:      new(turn),
 		offset:    rand.Uint64N(uint64(len(order))),

@@ -75,21 +75,18 @@ func (c *calendar) take(day int) int {
 	return i
 }
 
-// A period is as long as the shares need, but no longer than this or so many
-// turns per endpoint, whichever is more: it bounds the time and memory that odd
-// shares can cost.
-const (
-	maxPeriod     = 1 << 17
-	turnsEachMore = 64
-)
+// longestPeriod is how many turns a period of n endpoints may have: it bounds the
+// time and memory that odd shares can cost, to about 20 ms and a quarter of a
+// megabyte for up to 2000 endpoints.
+func longestPeriod(n int) uint64 { return uint64(max(1<<17, 64*n)) }
 
 // turnsPerPeriod returns how many turns each candidate gets in one period: the
-// shares in lowest terms. Where that would be too long a period, shares are
-// scaled down to the longest one, with whole turns given by largest remainder
-// and nobody left without one. Then each endpoint is within one turn of its due
-// in a period, and those too small for one turn get more than they are due: at
-// most n of the period's turns in all, n being the number of endpoints.
-func turnsPerPeriod(in []Candidate) []uint32 {
+// shares in lowest terms. Where that is a longer period than limit, shares are
+// scaled down to it, with whole turns given by largest remainder and nobody left
+// without one. Then each of n endpoints is within one turn of its due in a
+// period, but for those too small for one turn, which get more than they are
+// due: at most n turns in all.
+func turnsPerPeriod(in []Candidate, limit uint64) []uint32 {
 	var divisor, sum uint64
 	for _, c := range in {
 		divisor = gcd(uint64(c.Share), divisor)
@@ -99,7 +96,7 @@ func turnsPerPeriod(in []Candidate) []uint32 {
 		turns[i] = c.Share / uint32(divisor)
 		sum += uint64(turns[i])
 	}
-	if limit := uint64(max(maxPeriod, turnsEachMore*len(in))); sum > limit {
+	if sum > limit {
 		apportion(turns, sum, limit)
 	}
 	return turns
