@@ -82,14 +82,49 @@ func all(b []byte, what uint8) bool {
 	return true
 }
 
+const (
+	ones = 0x0101010101010101 // times a byte: that byte eight times
+	high = 0x80 * ones
+)
+
+// nameEnd returns the index of the first byte from i on that no field name may
+// hold, or len(b). In a sound line that byte is its colon.
+//
+// Eight bytes at a time: names consist of letters and "-", but for a few, whose
+// other bytes are looked up in the table. No sum carries into the next byte, since
+// both summands are below 0x80.
+func nameEnd(b []byte, i int) int {
+	for i+8 <= len(b) {
+		x := binary.LittleEndian.Uint64(b[i:])
+		small := x | 0x20*ones
+		low := small &^ high
+		letter := (low + (0x80-'a')*ones) &^ (low + (0x7f-'z')*ones) &^ small
+		other := x ^ '-'*ones
+		dash := ^((other&^high + 0x7f*ones) | other)
+		bad := ^(letter | dash) & high
+		if bad == 0 {
+			i += 8
+			continue
+		}
+		i += bits.TrailingZeros64(bad) / 8
+		if !is(b[i], isToken) {
+			return i
+		}
+		i++
+	}
+	for i < len(b) && is(b[i], isToken) {
+		i++
+	}
+	return i
+}
+
 // valueEnd returns the index of the first byte from i on that no field value may
 // hold, or len(b). In a sound line that byte is its CR.
+//
+// The high bit of a byte of bad is set where the byte is below 0x20 or is 0x7f.
+// The subtractions borrow only upwards from a hit, so the lowest hit is exact.
 func valueEnd(b []byte, i int) int {
-	const ones, high = 0x0101010101010101, 0x8080808080808080
 	for i+8 <= len(b) {
-		// Eight bytes at a time: the high bit of a byte of bad is set where the
-		// byte is below 0x20 or is 0x7f. The subtractions borrow only upwards
-		// from a hit, so the lowest hit is exact.
 		x := binary.LittleEndian.Uint64(b[i:])
 		del := x ^ 0x7f*ones
 		bad := ((x-0x20*ones)&^x | (del-ones)&^del) & high

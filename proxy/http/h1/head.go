@@ -33,7 +33,10 @@ type head struct {
 
 // begin makes h ready for a head to be parsed.
 func (h *head) begin() {
-	*h = head{cuts: h.cuts[:0], options: h.options[:0], seen: h.seen}
+	h.cuts, h.options = h.cuts[:0], h.options[:0]
+	h.has = 0
+	h.host, h.length, h.coding, h.upgrade = nil, nil, nil, nil
+	h.close, h.keepAlive, h.upgrading, h.past = false, false, false, false
 }
 
 // reset gives a new head with the capacity of h and no pointer into a buffer.
@@ -96,9 +99,7 @@ func (h *head) parseFields(buf []byte, start int, fields []Field, marks uint32, 
 	i := start
 	for {
 		line := i
-		for i < len(buf) && is(buf[i], isToken) {
-			i++
-		}
+		i = nameEnd(buf, i)
 		if i == len(buf) {
 			return fields, 0, nil
 		}

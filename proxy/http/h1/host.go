@@ -63,14 +63,14 @@ func isIPv6(b []byte) bool {
 		}
 		if n < len(b) && b[n] == '.' {
 			groups += 2
-			return isIPv4(b) && (groups == 8 || gap && groups < 8)
+			return isIPv4(b) && groups <= 8 && gap == (groups < 8)
 		}
 		if n == 0 || n > 4 {
 			return false
 		}
 		groups++
 		if b = b[n:]; len(b) == 0 {
-			return groups == 8 || gap && groups < 8
+			return gap == (groups < 8) // a gap stands for at least one group
 		}
 		if b[0] != ':' || groups == 8 {
 			return false
