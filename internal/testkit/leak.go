@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,23 +29,34 @@ func LeakCheck(m *testing.M) {
 	os.Exit(code)
 }
 
-// awaitGone waits until no more is there than was before, and says what is left when patience ends.
+// awaitGone waits until nothing is there that was not there before, and says what is left when patience ends.
 func awaitGone(goroutines, descriptors []string, patience time.Duration) string {
 	deadline := time.Now().Add(patience)
 	for {
-		stacks, files := otherGoroutines(), openDescriptors()
+		stacks, files := added(goroutines, otherGoroutines()), added(descriptors, openDescriptors())
 		switch late := time.Now().After(deadline); {
-		case len(stacks) > len(goroutines) && late:
-			return fmt.Sprintf("testkit: %d goroutines leaked; all that are there:\n\n%s",
-				len(stacks)-len(goroutines), strings.Join(stacks, "\n\n"))
-		case len(files) > len(descriptors) && late:
-			return fmt.Sprintf("testkit: %d file descriptors leaked; all that are open:\n%s",
-				len(files)-len(descriptors), strings.Join(files, "\n"))
-		case len(stacks) <= len(goroutines) && len(files) <= len(descriptors):
+		case len(stacks) == 0 && len(files) == 0:
 			return ""
+		case late && len(stacks) > 0:
+			return fmt.Sprintf("testkit: %d goroutines leaked:\n\n%s", len(stacks), strings.Join(stacks, "\n\n"))
+		case late:
+			return fmt.Sprintf("testkit: %d file descriptors leaked:\n%s", len(files), strings.Join(files, "\n"))
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
+}
+
+// added returns what is in now and not in before. The first two words name a thing: "goroutine 7", "5 socket:[123]".
+func added(before, now []string) []string {
+	name := func(s string) string {
+		words := strings.SplitN(s, " ", 3)
+		return words[0] + " " + words[1]
+	}
+	known := map[string]bool{}
+	for _, s := range before {
+		known[name(s)] = true
+	}
+	return slices.DeleteFunc(now, func(s string) bool { return known[name(s)] })
 }
 
 // residents are goroutines that packages start once and keep for the life of the process.
