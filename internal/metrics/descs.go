@@ -1,0 +1,56 @@
+package metrics
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// What there is to scrape, in the order of the package comment.
+var (
+	requests = desc("requests_total",
+		"HTTP responses by status code; endpoint is empty for those that Spillway made itself.",
+		"service", "group", "endpoint", "code")
+	duration = desc("request_duration_seconds",
+		"Time from the end of a request's head to the last byte of its response.",
+		"service")
+	attempts = desc("attempts_total",
+		"Tries on endpoints by how they ended; more than one for a request that was retried.",
+		"service", "reason")
+	endpointUp = desc("endpoint_up",
+		"1 while the endpoint is healthy, or not checked at all; the operator's word does not count.",
+		"service", "group", "endpoint")
+	endpointActive = desc("endpoint_active",
+		"Requests or connections on the endpoint now.",
+		"service", "group", "endpoint")
+	shareExpected = desc("endpoint_share_expected",
+		"Part of new traffic that the endpoint should get now, from 0 to 1.",
+		"service", "group", "endpoint")
+	shareActual = desc("endpoint_share_actual",
+		"Part of traffic that the endpoint got since shares last changed, from 0 to 1.",
+		"service", "group", "endpoint")
+	healthChecks = desc("health_checks_total",
+		"Health checks by result.",
+		"service", "result")
+	affinity = desc("affinity_total",
+		"Picks with an affinity key, and those that had none although the service has affinity.",
+		"service", "result")
+	tcpBytes = desc("tcp_bytes_total",
+		"Bytes relayed by TCP connections and upgraded HTTP connections, inside the kernel or copied through memory.",
+		"service", "direction", "path")
+	connections = desc("connections",
+		"Client connections now.",
+		"listener")
+	reloads = desc("config_reloads_total",
+		"Reloads of the configuration by result.",
+		"result")
+	buildInfo = desc("build_info",
+		"Always 1; the labels say what runs.",
+		"version", "goversion")
+)
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("spillway_"+name, help, labels, nil)
+}
+
+// all is every Desc above, for Describe.
+var all = []*prometheus.Desc{
+	requests, duration, attempts, endpointUp, endpointActive, shareExpected, shareActual,
+	healthChecks, affinity, tcpBytes, connections, reloads, buildInfo,
+}

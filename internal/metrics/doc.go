@@ -1,0 +1,26 @@
+// Package metrics shows the live counters of a running proxy to Prometheus.
+//
+//	traffic ──► atomics in proxy.Stats and balance.Load     (all the time, a few additions)
+//	                       ▲
+//	scrape ──► Collector ──┘ reads them, labels from the file (every 15 s or so)
+//
+// Nothing is registered or updated while traffic flows: the counters that the
+// proxy keeps for itself are the metrics, and a Collector reads them when
+// somebody asks. So a metric costs nothing per request, and a service that a
+// reload removed is gone from the next scrape without anybody unregistering it.
+//
+// Every label value comes from the file, or from a list in this repository;
+// never from a request. Names have the prefix spillway_ and base units. An
+// answer that Spillway made itself has endpoint="" and group="".
+//
+//	spillway_requests_total{service,group,endpoint,code}
+//	spillway_request_duration_seconds{service}
+//	spillway_attempts_total{service,reason}
+//	spillway_endpoint_up, _active, _share_expected, _share_actual {service,group,endpoint}
+//	spillway_health_checks_total{service,result}
+//	spillway_affinity_total{service,result}
+//	spillway_tcp_bytes_total{service,direction,path}
+//	spillway_connections{listener}
+//	spillway_config_reloads_total{result}
+//	spillway_build_info{version,goversion}
+package metrics
