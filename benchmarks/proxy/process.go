@@ -84,6 +84,26 @@ func (p *process) stop(sig syscall.Signal) {
 	<-p.gone
 }
 
+// startTimeout is how long a process may take until it accepts connections.
+const startTimeout = 10 * time.Second
+
+// until polls for a condition; it is an error when the process ends first or it takes too long.
+func (p *process) until(ctx context.Context, ready func() bool) error {
+	deadline := time.Now().Add(startTimeout)
+	for !ready() {
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case p.ended():
+			return fmt.Errorf("it ended: %s", p.said())
+		case time.Now().After(deadline):
+			return fmt.Errorf("it is not ready after %v: %s", startTimeout, p.said())
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return nil
+}
+
 // ended says whether the process is gone already.
 func (p *process) ended() bool {
 	select {

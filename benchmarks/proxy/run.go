@@ -8,11 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"math/rand/v2"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"syscall"
@@ -94,21 +92,6 @@ func (b *bench) scenario(ctx context.Context, sc scenario) (section, error) {
 	return sec, ctx.Err()
 }
 
-// countSystemCalls makes one more, short run of each proxy under strace, and puts the counts into its first result.
-func (b *bench) countSystemCalls(ctx context.Context, sec section, taking []*peer, to endpointAddrs, endpointPID int) {
-	for i, run := range sec.Runs {
-		if run.Failure != "" {
-			continue
-		}
-		res, err := b.measure(ctx, taking[i], sec.Scenario, to, endpointPID, true)
-		if err != nil {
-			fmt.Fprintf(b.progress, "%-4s %-14s no system calls: %v\n", sec.Scenario.Name, run.Name, err)
-			continue
-		}
-		run.Results[0].SystemCalls = res.SystemCalls
-	}
-}
-
 // startEndpoints returns when the endpoints accept; it names their addresses.
 func (b *bench) startEndpoints(ctx context.Context, sc scenario) (*process, endpointAddrs, error) {
 	var to endpointAddrs
@@ -125,26 +108,6 @@ func (b *bench) startEndpoints(ctx context.Context, sc scenario) (*process, endp
 		p.stop(syscall.SIGKILL)
 	}
 	return p, to, err
-}
-
-// startTimeout is how long a process may take until it accepts connections.
-const startTimeout = 10 * time.Second
-
-// until polls for a condition; it is an error when the process ends first or it takes too long.
-func (p *process) until(ctx context.Context, ready func() bool) error {
-	deadline := time.Now().Add(startTimeout)
-	for !ready() {
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case p.ended():
-			return fmt.Errorf("it ended: %s", p.said())
-		case time.Now().After(deadline):
-			return fmt.Errorf("it does not accept connections after %v: %s", startTimeout, p.said())
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	return nil
 }
 
 // measure starts a proxy, checks it, loads it and stops it.
@@ -258,44 +221,4 @@ func (b *bench) load(ctx context.Context, spec loadSpec) (result, error) {
 		return result{}, fmt.Errorf("no operation was completed, %d errors, the first: %q", res.Errors, res.First)
 	}
 	return res, nil
-}
-
-// trace attaches strace to all threads of pids; it counts until it is stopped.
-func (b *bench) trace(ctx context.Context, pids []int) (*process, error) {
-	binary, err := exec.LookPath("strace")
-	if err != nil {
-		return nil, err
-	}
-	argv := []string{binary, "-c", "-f"}
-	for _, pid := range pids {
-		argv = append(argv, "-p", fmt.Sprint(pid))
-	}
-	p, err := launch(b.loadCore, filepath.Join(b.dir, "strace.log"), nil, argv...)
-	if err != nil {
-		return nil, err
-	}
-	err = p.until(ctx, func() bool { // it says "Process 1 attached", once for each thread
-		said, err := os.ReadFile(p.log)
-		return err == nil && len(said) > 0
-	})
-	if err != nil {
-		p.stop(syscall.SIGINT)
-		return nil, err
-	}
-	time.Sleep(200 * time.Millisecond) // for the other threads
-	return p, nil
-}
-
-// callsPerOperation divides strace's counts by all operations of the run, warm-up included; a stream's by its megabytes.
-func callsPerOperation(table string, sc scenario, res result) map[string]float64 {
-	operations := float64(res.AllOps)
-	if sc.Kind == stream {
-		operations /= 1e6
-	}
-	calls := parseStrace(table)
-	maps.DeleteFunc(calls, func(_ string, n float64) bool { return n/operations < 0.005 })
-	for name := range calls {
-		calls[name] /= operations
-	}
-	return calls
 }

@@ -9,8 +9,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
+
+// versus heads the column of ratios.
+const versus = subject + " ÷ this"
 
 // A report is all that one call of the program found out.
 type report struct {
@@ -18,47 +20,6 @@ type report struct {
 	Notes    []string // what was left out, and why
 	Pinned   bool
 	Sections []section
-}
-
-// A spread is the median of the rounds with their extremes.
-type spread struct{ median, low, high float64 }
-
-func spreadOf(values []float64) spread {
-	if len(values) == 0 {
-		return spread{}
-	}
-	sorted := slices.Sorted(slices.Values(values))
-	middle := sorted[len(sorted)/2]
-	if len(sorted)%2 == 0 {
-		middle = (middle + sorted[len(sorted)/2-1]) / 2
-	}
-	return spread{middle, sorted[0], sorted[len(sorted)-1]}
-}
-
-// of collects one figure from each round.
-func (r peerRun) of(figure func(result) float64) spread {
-	values := make([]float64, len(r.Results))
-	for i, res := range r.Results {
-		values[i] = figure(res)
-	}
-	return spreadOf(values)
-}
-
-// ratio divides medians of cost; its extremes are those of the ratios inside one round, which ran in the same minute.
-func ratio(sc scenario, ours, theirs peerRun) (spread, bool) {
-	a, b := ours.of(sc.cost), theirs.of(sc.cost)
-	if a.median <= 0 || b.median <= 0 {
-		return spread{}, false
-	}
-	var rounds []float64
-	for i := range min(len(ours.Results), len(theirs.Results)) {
-		if t := sc.cost(theirs.Results[i]); t > 0 {
-			rounds = append(rounds, sc.cost(ours.Results[i])/t)
-		}
-	}
-	s := spreadOf(rounds)
-	s.median = a.median / b.median
-	return s, true
 }
 
 // number prints three significant digits, and no more than two decimals: 0.69, 29.6, 1527.
@@ -214,29 +175,11 @@ func measured(sec section) []peerRun {
 	return slices.DeleteFunc(slices.Clone(sec.Runs), func(r peerRun) bool { return len(r.Results) == 0 })
 }
 
-func (r peerRun) errors() (sum uint64) {
-	for _, res := range r.Results {
-		sum += res.Errors
-	}
-	return sum
-}
-
 func (r peerRun) calls() map[string]float64 {
 	if len(r.Results) == 0 {
 		return nil
 	}
 	return r.Results[0].SystemCalls
-}
-
-func proxyBusy(r result) float64 { return share(r.ProxyCPU, r.Wall) }
-func loadBusy(r result) float64  { return share(r.LoadCPU, r.Wall) }
-func restBusy(r result) float64  { return share(r.RestCPU, r.Wall) }
-
-func share(part, whole time.Duration) float64 {
-	if whole <= 0 {
-		return 0
-	}
-	return float64(part) / float64(whole)
 }
 
 func percent(v float64) string { return strconv.FormatFloat(v*100, 'f', 0, 64) + " %" }
@@ -285,61 +228,6 @@ func callsCell(calls map[string]float64) string {
 	return number(sum) + ": " + strings.Join(top, ", ")
 }
 
-// versus heads the column of ratios.
-const versus = subject + " ÷ this"
-
-const (
-	fullCore  = 0.90 // below it, the proxy was not the limit
-	muchOther = 0.10 // of a core, used by what is neither proxy nor load
-)
-
-// remarks says what a reader must know before believing a section.
-func (r report) remarks(sec section) []string {
-	var remarks []string
-	for _, run := range sec.Runs {
-		if run.Failure != "" {
-			remarks = append(remarks, fmt.Sprintf("**%s** stopped taking part after %d rounds: %s", run.Name, len(run.Results), oneLine(run.Failure)))
-		}
-		if len(run.Results) == 0 {
-			continue
-		}
-		for _, res := range run.Results {
-			if res.Errors > 0 {
-				remarks = append(remarks, fmt.Sprintf("**%s**: the first error was %q", run.Name, oneLine(res.First)))
-				break
-			}
-		}
-		if sec.Scenario.Kind == idle {
-			continue
-		}
-		if doubt := r.doubt(run); doubt != "" {
-			remarks = append(remarks, run.Name+": "+doubt)
-		}
-	}
-	return remarks
-}
-
-// doubt says why the proxy's rate and latency are not its best, or "".
-func (r report) doubt(run peerRun) string {
-	proxy, load, rest := run.of(proxyBusy).median, run.of(loadBusy).median, run.of(restBusy).median
-	others := fmt.Sprintf("other programs and kernel threads took %s of a core", percent(rest))
-	switch {
-	case !r.Pinned || proxy >= fullCore:
-		if rest > muchOther {
-			return others
-		}
-		return ""
-	case load >= fullCore:
-		return fmt.Sprintf("its core was only %s busy, the load was the limit: the cost stands, rate and latency are not its best", percent(proxy))
-	case rest > muchOther:
-		return fmt.Sprintf("its core was only %s busy with it, %s", percent(proxy), others)
-	default:
-		return fmt.Sprintf("its core was only %s busy, and the load's %s: the work waits for something", percent(proxy), percent(load))
-	}
-}
-
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
-
 // markdownTable aligns columns, so that the file also reads well as text. The first row is the head.
 func markdownTable(rows [][]string) string {
 	widths := make([]int, len(rows[0]))
@@ -365,26 +253,4 @@ func markdownTable(rows [][]string) string {
 		line(row)
 	}
 	return b.String()
-}
-
-// parseStrace reads the table of strace -c: calls by name, without its total.
-//
-//	% time     seconds  usecs/call     calls    errors syscall
-//	------ ----------- ----------- --------- --------- ----------------
-//	 50.00    0.100000          10     10000           sendto
-func parseStrace(table string) map[string]float64 {
-	calls := map[string]float64{}
-	for line := range strings.Lines(table) {
-		fields := strings.Fields(line)
-		if len(fields) < 5 || fields[len(fields)-1] == "total" {
-			continue
-		}
-		if _, err := strconv.ParseFloat(fields[0], 64); err != nil {
-			continue
-		}
-		if n, err := strconv.ParseFloat(fields[3], 64); err == nil {
-			calls[fields[len(fields)-1]] += n
-		}
-	}
-	return calls
 }
