@@ -79,8 +79,8 @@ type Group struct {
 	// Ports by name, for endpoints without one: a service's port_name chooses.
 	// Default: none.
 	NamedPorts map[string]int `toml:"named_ports"`
-	// Addresses, or tables with the keys of an endpoint. Here the port may be
-	// left out if named_ports has the service's port_name. At least one.
+	// Addresses, or tables with the keys of an endpoint, at least one. Here the
+	// port may be left out if named_ports has the service's port_name. Required.
 	Endpoints []Endpoint `toml:"endpoints"`
 }
 

@@ -98,21 +98,22 @@ func distance(a, b string) int {
 	if len(a) > longest || len(b) > longest {
 		return math.MaxInt
 	}
-	var d [longest + 1][longest + 1]int
+	var beforeLast, last, row [longest + 1]int // of the table whose [i][j] is the distance of a[:i] and b[:j]
 	for i := range len(a) + 1 {
 		for j := range len(b) + 1 {
 			switch {
 			case i == 0 || j == 0:
-				d[i][j] = i + j
+				row[j] = i + j
 			case a[i-1] == b[j-1]:
-				d[i][j] = d[i-1][j-1]
+				row[j] = last[j-1]
 			default:
-				d[i][j] = 1 + min(d[i-1][j], d[i][j-1], d[i-1][j-1])
+				row[j] = 1 + min(last[j], row[j-1], last[j-1])
 			}
 			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				d[i][j] = min(d[i][j], d[i-2][j-2]+1)
+				row[j] = min(row[j], beforeLast[j-2]+1)
 			}
 		}
+		beforeLast, last = last, row
 	}
-	return d[len(a)][len(b)]
+	return last[len(b)]
 }

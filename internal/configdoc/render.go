@@ -42,5 +42,10 @@ func render(sections []section, smallest, full string) []byte {
 	return b.Bytes()
 }
 
-// cell keeps a text from ending its cell.
-func cell(text string) string { return strings.ReplaceAll(text, "|", `\|`) }
+// cell keeps a text from ending its cell, and a cell from being empty.
+func cell(text string) string {
+	if text == "" {
+		return "–"
+	}
+	return strings.ReplaceAll(text, "|", `\|`)
+}
