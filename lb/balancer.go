@@ -85,6 +85,22 @@ func (b *Balancer) SetAdmin(id string, a Admin) error {
 // Snapshot returns the state that picks read at this moment.
 func (b *Balancer) Snapshot() *Snapshot { return b.snapshot.Load() }
 
+// Checked reports whether every endpoint's health has been checked at least
+// once, or none is to be.
+func (b *Balancer) Checked() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.state.opt.HealthCheck == nil {
+		return true
+	}
+	for _, m := range b.state.members {
+		if !m.checked {
+			return false
+		}
+	}
+	return true
+}
+
 // Run checks the endpoints' health until ctx ends. It returns nil when all it
 // started is gone; from then on Pick fails with ErrClosed. A balancer runs at
 // most once.
@@ -115,7 +131,7 @@ func (b *Balancer) setHealth(k watchKey, ev health.Event) {
 		if m.health != ev.Status {
 			logHealth(s.opt, m, ev)
 		}
-		m.health, m.reason = ev.Status, ev.Reason
+		m.health, m.reason, m.checked = ev.Status, ev.Reason, true
 		return false, nil
 	})
 }

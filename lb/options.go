@@ -108,6 +108,12 @@ var (
 	ErrClosed = errors.New("lb: balancer is closed")
 )
 
+// Validate reports everything that New and SetOptions would refuse o for.
+func (o Options) Validate() error {
+	_, err := o.withDefaults()
+	return err
+}
+
 // withDefaults returns o with every default filled in, and the endpoints as
 // groups.
 func (o Options) withDefaults() (Options, error) {

@@ -27,6 +27,7 @@ type member struct {
 	admin    Admin
 	health   health.Status
 	reason   string // why it is not healthy
+	checked  bool   // its health has been checked at least once
 }
 
 // find returns the member with this ID, or nil.
@@ -82,7 +83,7 @@ func newMember(e balance.Endpoint, group int, old *member) *member {
 		e.Load = old.endpoint.Load
 		m.admin = old.admin
 		if e.Addr == old.endpoint.Addr {
-			m.health, m.reason = old.health, old.reason
+			m.health, m.reason, m.checked = old.health, old.reason, old.checked
 		}
 		if e == *old.endpoint {
 			m.endpoint = old.endpoint // the same value: pools keyed by it stay warm

@@ -69,15 +69,17 @@ func (b *Balancer) wantedWatches() map[watchKey]bool {
 
 // watch follows one endpoint's health until ctx ends.
 func (b *Balancer) watch(ctx context.Context, k watchKey) {
+	first := true
 	_ = health.Watch(ctx, k.check, k.addr, func(ev health.Event) {
 		if ev.Result.OK {
 			b.checks[0].Add(1)
 		} else {
 			b.checks[1].Add(1)
 		}
-		if ev.Changed && ctx.Err() == nil {
+		if (ev.Changed || first) && ctx.Err() == nil {
 			b.setHealth(k, ev)
 		}
+		first = false
 	})
 }
 

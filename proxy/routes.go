@@ -11,12 +11,12 @@ type Route struct {
 	// Host is "" for any, an exact name, or "*.example.com" for all names below
 	// example.com; lower case, without a port.
 	Host string
-	// PathPrefix is what the path begins with; "" for any. It is compared with
+	// PathPrefix is what the path begins with; "" or "/" for any. It is compared with
 	// the path that cleanPath gives, so "/%61" and "/b/../a" are "/a" here,
 	// while the endpoint receives the target byte for byte.
 	PathPrefix string
 	Service    *Service
-	// Timeout replaces the service's; 0: it does not.
+	// Timeout stands in for the service's; 0: no limit.
 	Timeout time.Duration
 	// MaxBodyBytes is the largest request body; 0: no limit.
 	MaxBodyBytes int64
@@ -33,7 +33,12 @@ type Routes struct {
 func NewRoutes(routes []Route, fallback *Service) *Routes {
 	t := &Routes{routes: append([]Route(nil), routes...)}
 	if fallback != nil {
-		t.routes = append(t.routes, Route{Service: fallback})
+		t.routes = append(t.routes, Route{Service: fallback, Timeout: fallback.Timeout})
+	}
+	for i := range t.routes {
+		if r := &t.routes[i]; r.PathPrefix == "/" {
+			r.PathPrefix = "" // "OPTIONS *" has a path that does not begin with it
+		}
 	}
 	return t
 }

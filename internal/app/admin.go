@@ -1,0 +1,113 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+
+	"github.com/spillway-lb/spillway/config"
+	"github.com/spillway-lb/spillway/internal/admin"
+	"github.com/spillway-lb/spillway/internal/metrics"
+	"github.com/spillway-lb/spillway/lb"
+)
+
+// adminServer is the admin API with its open address.
+type adminServer struct {
+	*admin.Server
+	listener net.Listener
+}
+
+// Serve serves until ctx ends.
+func (s *adminServer) Serve(ctx context.Context) error { return s.Server.Serve(ctx, s.listener) }
+
+func (a *App) newAdmin(cfg *config.Admin) (*adminServer, error) {
+	token, err := readToken(cfg.TokenFile)
+	if err != nil {
+		return nil, err
+	}
+	network, addr := "tcp", cfg.Listen
+	if path, ok := strings.CutPrefix(cfg.Listen, "unix:"); ok {
+		network, addr = "unix", path
+	}
+	l, err := net.Listen(network, addr)
+	if err != nil {
+		return nil, fmt.Errorf("admin: %w", err)
+	}
+	server := admin.NewServer(admin.Options{
+		Services: a.adminServices,
+		SetAdmin: a.setAdmin,
+		Reload:   a.Reload,
+		Ready:    a.isReady,
+		Gatherer: metrics.NewRegistry(metrics.Source{
+			Services:  a.metricServices,
+			Listeners: a.metricListeners,
+			Reloads:   func() (uint64, uint64) { return a.reloads.ok.Load(), a.reloads.failed.Load() },
+			Version:   a.opt.Version,
+		}),
+		Token: token,
+		Pprof: cfg.Pprof,
+		Log:   a.log,
+	})
+	return &adminServer{Server: server, listener: l}, nil
+}
+
+// readToken reads the token that admin requests must carry; "" is none.
+func readToken(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("admin: token_file: %w", err)
+	}
+	token := strings.TrimSpace(string(b))
+	if token == "" {
+		return "", fmt.Errorf("admin: token_file: %s is empty", path)
+	}
+	return token, nil
+}
+
+func (a *App) adminServices() []admin.Service {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	out := make([]admin.Service, len(a.services))
+	for i, s := range a.services {
+		out[i] = admin.Service{
+			Policy:   s.spec.LocalityLBPolicy,
+			Affinity: s.spec.SessionAffinity,
+			Protocol: s.spec.Protocol,
+			Status:   s.balancer.Status(),
+		}
+	}
+	return out
+}
+
+func (a *App) setAdmin(service, endpoint string, word lb.Admin) error {
+	b := a.Balancer(service)
+	if b == nil {
+		return fmt.Errorf("there is no service %q", service)
+	}
+	return b.SetAdmin(endpoint, word)
+}
+
+func (a *App) metricServices() []metrics.Service {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	out := make([]metrics.Service, len(a.services))
+	for i, s := range a.services {
+		out[i] = metrics.Service{Name: s.spec.Name, Balancer: s.balancer, Stats: s.stats}
+	}
+	return out
+}
+
+func (a *App) metricListeners() []metrics.Listener {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	out := make([]metrics.Listener, len(a.listeners))
+	for i, l := range a.listeners {
+		out[i] = metrics.Listener{Name: l.spec.Name, Connections: l.Active()}
+	}
+	return out
+}

@@ -1,0 +1,253 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-multierror"
+
+	"github.com/spillway-lb/spillway/config"
+	"github.com/spillway-lb/spillway/lb"
+	"github.com/spillway-lb/spillway/proxy"
+	proxyhttp "github.com/spillway-lb/spillway/proxy/http"
+)
+
+// Options is what New takes beside the file.
+type Options struct {
+	// Load reads the file again. Default: none, and then Reload is refused.
+	Load func() (*config.Config, error)
+	// Log gets what happens. Default: made from the file's [log], to standard
+	// error.
+	Log *slog.Logger
+	// Version is shown by the metric build_info.
+	Version string
+}
+
+// An App is a running proxy: the objects that a file describes.
+type App struct {
+	opt    Options
+	log    *slog.Logger
+	level  *slog.LevelVar // nil where the log is not ours
+	pools  *proxyhttp.Pools
+	access *proxy.AccessLog // nil: off
+	closer io.Closer        // what access writes to
+	admin  *adminServer     // nil: none
+	tasks  tasks
+	ready  atomic.Bool // the first round of health checks is over
+	ending atomic.Bool // draining
+
+	reloads struct{ ok, failed atomic.Uint64 }
+
+	mu        sync.Mutex // held while the running state changes
+	cfg       *config.Config
+	services  []*service
+	listeners []*listener
+}
+
+// New builds what cfg describes and opens every listener, so that what cannot
+// work is known before anything runs.
+func New(cfg *config.Config, o Options) (*App, error) {
+	a := &App{opt: o, log: o.Log, pools: proxyhttp.NewPools(), cfg: new(config.Config)}
+	if a.log == nil {
+		a.level = new(slog.LevelVar)
+		a.log = newLogger(cfg, a.level)
+	}
+	if err := a.openAccessLog(cfg.Log.Access); err != nil {
+		return nil, err
+	}
+	err := a.apply(cfg)
+	if err == nil && cfg.Admin != nil {
+		a.admin, err = a.newAdmin(cfg.Admin)
+	}
+	if err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+// Close closes what New opened. It is for an App that is not run.
+func (a *App) Close() error {
+	var errs *multierror.Error
+	for _, l := range a.listeners {
+		errs = multierror.Append(errs, l.Close())
+	}
+	if a.admin != nil {
+		errs = multierror.Append(errs, a.admin.listener.Close())
+	}
+	errs = multierror.Append(errs, a.closeAccessLog())
+	return errs.ErrorOrNil()
+}
+
+// Run serves until ctx ends. Then it drains: listeners close, connections get
+// the file's drain_timeout to end, and when all are gone Run returns nil. An
+// error that stops a part of the proxy stops all of it and is returned.
+func (a *App) Run(ctx context.Context) error {
+	// Three lives: traffic ends first, then what traffic needs, and the admin
+	// API last, so that a drain can be watched.
+	a.tasks.begin(ctx)
+	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopBackground()
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = a.pools.Run(background) })
+	if a.access != nil {
+		wg.Go(func() { a.access.Run(background.Done()) })
+	}
+	wg.Go(func() { a.watchReady(background) })
+	if a.admin != nil {
+		wg.Go(func() { a.tasks.fail(a.admin.Serve(background)) })
+	}
+
+	a.mu.Lock()
+	for _, s := range a.services {
+		s.start(background, &wg)
+	}
+	for _, l := range a.listeners {
+		l.start(&a.tasks)
+	}
+	a.tasks.background, a.tasks.backgroundGroup = background, &wg
+	a.mu.Unlock()
+
+	<-a.tasks.ctx.Done()
+	a.ending.Store(true)
+	a.log.Info("draining", "timeout", a.cfg.Proxy.DrainTimeout.String())
+	err := a.tasks.wait()
+
+	stopBackground()
+	wg.Wait()
+	return errors.Join(err, a.closeAccessLog())
+}
+
+// Abort cuts every connection at once. It is for the operator who does not want
+// to wait for a drain.
+func (a *App) Abort() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, l := range a.listeners {
+		l.engine.Abort()
+	}
+}
+
+// Balancer returns a service's balancer, or nil.
+func (a *App) Balancer(service string) *lb.Balancer {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if s := a.service(service); s != nil {
+		return s.balancer
+	}
+	return nil
+}
+
+// ListenAddr returns where a listener, or "admin", listens, or nil.
+func (a *App) ListenAddr(name string) net.Addr {
+	if name == "admin" && a.admin != nil {
+		return a.admin.listener.Addr()
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, l := range a.listeners {
+		if l.spec.Name == name {
+			return l.LocalAddr()
+		}
+	}
+	return nil
+}
+
+// isReady says whether the proxy should get traffic, and why not.
+func (a *App) isReady() (bool, string) {
+	switch {
+	case a.ending.Load():
+		return false, "draining"
+	case !a.ready.Load():
+		return false, "the first round of health checks is not over"
+	}
+	return true, ""
+}
+
+// watchReady notes when every endpoint has been checked once. Endpoints that
+// come later do not make the proxy unready again.
+func (a *App) watchReady(ctx context.Context) {
+	t := time.NewTicker(20 * time.Millisecond)
+	defer t.Stop()
+	for !a.allChecked() {
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+	a.ready.Store(true)
+}
+
+func (a *App) allChecked() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, s := range a.services {
+		if !s.balancer.Checked() {
+			return false
+		}
+	}
+	return true
+}
+
+// service finds a service by name. Caller holds a.mu.
+func (a *App) service(name string) *service {
+	for _, s := range a.services {
+		if s.spec.Name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+func newLogger(cfg *config.Config, level *slog.LevelVar) *slog.Logger {
+	setLevel(level, cfg.Log.Level)
+	o := &slog.HandlerOptions{Level: level}
+	var h slog.Handler = slog.NewTextHandler(os.Stderr, o)
+	if cfg.Log.Format == "json" {
+		h = slog.NewJSONHandler(os.Stderr, o)
+	}
+	log := slog.New(h)
+	if cfg.Proxy.ID != "" {
+		log = log.With("proxy", cfg.Proxy.ID)
+	}
+	return log
+}
+
+func setLevel(v *slog.LevelVar, name string) {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(strings.ToUpper(name))) // config has checked it
+	v.Set(level)
+}
+
+func (a *App) openAccessLog(where string) error {
+	switch where {
+	case "", "off":
+		return nil
+	case "stdout":
+		a.access = proxy.NewAccessLog(os.Stdout)
+	case "stderr":
+		a.access = proxy.NewAccessLog(os.Stderr)
+	default:
+		f, err := os.OpenFile(where, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
+		if err != nil {
+			return err
+		}
+		a.access, a.closer = proxy.NewAccessLog(f), f
+	}
+	return nil
+}
+
+func (a *App) closeAccessLog() error {
+	if a.closer == nil {
+		return nil
+	}
+	return a.closer.Close()
+}

@@ -1,0 +1,102 @@
+package app
+
+import (
+	"context"
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/spillway-lb/spillway/config"
+	"github.com/spillway-lb/spillway/lb"
+	"github.com/spillway-lb/spillway/proxy"
+	proxyhttp "github.com/spillway-lb/spillway/proxy/http"
+	"github.com/spillway-lb/spillway/proxy/tcp"
+)
+
+// A service is the live part of one service: it keeps its identity, and with it
+// counters and health, as long as a file has a service of that name.
+type service struct {
+	spec     config.Service
+	members  []config.Endpoint
+	balancer *lb.Balancer
+	stats    *proxy.Stats
+	cancel   context.CancelFunc // nil: not started
+}
+
+// newService makes a service that nobody uses yet.
+func newService(spec *config.Service, members []config.Endpoint, o lb.Options) (*service, error) {
+	b, err := lb.New(o)
+	if err != nil {
+		return nil, err
+	}
+	return &service{spec: *spec, members: members, balancer: b, stats: new(proxy.Stats)}, nil
+}
+
+// start runs the balancer.
+func (s *service) start(ctx context.Context, wg *sync.WaitGroup) {
+	ctx, s.cancel = context.WithCancel(ctx)
+	wg.Go(func() { _ = s.balancer.Run(ctx) })
+}
+
+// retire stops the balancer once the exchanges that still know it have had time
+// to end.
+func (s *service) retire(after time.Duration) {
+	if s.cancel != nil {
+		time.AfterFunc(after, s.cancel)
+	}
+}
+
+// update takes over a new description. What has not changed is left alone: a
+// rebuilt table would cost time, and forget what its shares have been so far.
+func (s *service) update(spec *config.Service, members []config.Endpoint, o lb.Options) error {
+	if reflect.DeepEqual(s.spec, *spec) && reflect.DeepEqual(s.members, members) {
+		return nil
+	}
+	s.spec, s.members = *spec, members
+	return s.balancer.SetOptions(o)
+}
+
+// A listener is an open address with its engine. It keeps both as long as a
+// file has a listener of that name and address.
+type listener struct {
+	proxy.Listener
+	spec   config.Listener
+	engine proxy.Engine
+	http   *proxyhttp.Engine // one of the two is nil
+	tcp    *tcp.Engine
+	stop   context.CancelFunc
+}
+
+// newListener opens the address.
+func (a *App) newListener(spec *config.Listener, drain time.Duration) (*listener, error) {
+	l := &listener{spec: *spec}
+	if spec.Protocol == "TCP" {
+		l.tcp = tcp.New(tcp.Options{Listener: spec.Name, Log: a.log, Access: a.access})
+		l.engine = l.tcp
+	} else {
+		l.http = proxyhttp.New(proxyhttp.Options{Listener: spec.Name, Pools: a.pools, Access: a.access, Log: a.log})
+		l.engine = l.http
+	}
+	l.Listener = proxy.Listener{
+		Name:           spec.Name,
+		Addr:           spec.Listen,
+		Engine:         l.engine,
+		MaxConnections: spec.MaxConnections,
+		DrainTimeout:   drain,
+		Log:            a.log,
+	}
+	return l, l.Listen()
+}
+
+// configure makes the listener send its traffic to these services. settings is
+// nil for TCP.
+func (l *listener) configure(spec *config.Listener, service *proxy.Service, settings *proxyhttp.Settings) {
+	if l.tcp != nil {
+		l.tcp.SetService(service)
+	} else {
+		l.http.SetSettings(settings)
+	}
+	l.spec = *spec
+}
+
+func (l *listener) start(t *tasks) { l.stop = t.run(l.Serve) }

@@ -1,0 +1,242 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/go-multierror"
+
+	"github.com/spillway-lb/spillway/balance"
+	"github.com/spillway-lb/spillway/config"
+	"github.com/spillway-lb/spillway/lb"
+	"github.com/spillway-lb/spillway/proxy"
+	proxyhttp "github.com/spillway-lb/spillway/proxy/http"
+)
+
+// Reload reads the file again and swaps it in whole. On an error, which lists
+// everything that is wrong, the running state is as it was.
+func (a *App) Reload() error {
+	err := a.reload()
+	if err != nil {
+		a.reloads.failed.Add(1)
+		a.log.Error("reload failed; nothing has changed", "error", err)
+		return err
+	}
+	a.reloads.ok.Add(1)
+	a.log.Info("reloaded")
+	return nil
+}
+
+func (a *App) reload() error {
+	if a.opt.Load == nil {
+		return errors.New("there is no file to reload")
+	}
+	cfg, err := a.opt.Load()
+	if err != nil {
+		return err
+	}
+	return a.apply(cfg)
+}
+
+// apply makes cfg the running state: first everything that can fail, on objects
+// that nobody uses yet, then the swap, which cannot.
+func (a *App) apply(cfg *config.Config) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.refuse(cfg); err != nil {
+		return err
+	}
+	next, err := a.build(cfg)
+	if err != nil {
+		return errors.Join(err, next.discard())
+	}
+	a.swap(next)
+	return nil
+}
+
+// refuse names what cannot change without a restart.
+func (a *App) refuse(cfg *config.Config) error {
+	if !a.tasks.running() {
+		return nil
+	}
+	var errs *multierror.Error
+	no := func(key string, changed bool) {
+		if changed {
+			errs = multierror.Append(errs, fmt.Errorf("%s: cannot change without a restart", key))
+		}
+	}
+	old := a.cfg
+	no("log.format", old.Log.Format != cfg.Log.Format)
+	no("log.access", old.Log.Access != cfg.Log.Access)
+	no("proxy.id", old.Proxy.ID != cfg.Proxy.ID)
+	no("proxy.engine", old.Proxy.Engine != cfg.Proxy.Engine)
+	no("proxy.drain_timeout", old.Proxy.DrainTimeout != cfg.Proxy.DrainTimeout)
+	switch {
+	case (old.Admin == nil) != (cfg.Admin == nil):
+		no("admin", true)
+	case cfg.Admin != nil:
+		no("admin.listen", old.Admin.Listen != cfg.Admin.Listen)
+		no("admin.token_file", old.Admin.TokenFile != cfg.Admin.TokenFile)
+		no("admin.pprof", old.Admin.Pprof != cfg.Admin.Pprof)
+	}
+	for _, l := range a.listeners {
+		for i := range cfg.Listeners {
+			spec := &cfg.Listeners[i]
+			if spec.Listen != l.spec.Listen {
+				continue
+			}
+			name := fmt.Sprintf("listener %q: ", spec.Listen)
+			no(name+"name", spec.Name != l.spec.Name)
+			no(name+"protocol", spec.Protocol != l.spec.Protocol)
+			no(name+"max_connections", spec.MaxConnections != l.spec.MaxConnections)
+		}
+	}
+	return errs.ErrorOrNil()
+}
+
+// parts are the objects that a file describes: those that are there already,
+// and new ones that nobody uses yet. The slices go with the file's.
+type parts struct {
+	cfg       *config.Config
+	services  []*service
+	options   []lb.Options
+	faces     map[string]*proxy.Service // as the engines see them
+	listeners []*listener
+	settings  []*proxyhttp.Settings
+	opened    []*listener // those of listeners that are new
+}
+
+// build makes the new objects and finds the old ones that stay.
+func (a *App) build(cfg *config.Config) (*parts, error) {
+	p := &parts{cfg: cfg, faces: make(map[string]*proxy.Service)}
+	for i := range cfg.Services {
+		if err := a.buildService(p, &cfg.Services[i]); err != nil {
+			return p, err
+		}
+	}
+	for i := range cfg.Listeners {
+		if err := a.buildListener(p, &cfg.Listeners[i]); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+func (a *App) buildService(p *parts, spec *config.Service) error {
+	o, err := balancerOptions(p.cfg, spec, a.log)
+	if err != nil {
+		return err
+	}
+	s := a.service(spec.Name)
+	if s != nil {
+		err = o.Validate()
+	} else {
+		s, err = newService(spec, p.cfg.Endpoints(spec), o)
+	}
+	if err != nil {
+		return err
+	}
+	face, err := proxyService(p.cfg, spec, s.balancer, s.stats)
+	if err != nil {
+		return err
+	}
+	p.services = append(p.services, s)
+	p.options = append(p.options, o)
+	p.faces[spec.Name] = face
+	return nil
+}
+
+func (a *App) buildListener(p *parts, spec *config.Listener) error {
+	var settings *proxyhttp.Settings
+	if spec.Protocol == "HTTP" {
+		var err error
+		if settings, err = httpSettings(spec, p.faces); err != nil {
+			return err
+		}
+	}
+	l := a.listenerAt(spec)
+	if l == nil {
+		var err error
+		if l, err = a.newListener(spec, time.Duration(p.cfg.Proxy.DrainTimeout)); err != nil {
+			return err
+		}
+		p.opened = append(p.opened, l)
+	}
+	p.listeners = append(p.listeners, l)
+	p.settings = append(p.settings, settings)
+	return nil
+}
+
+func (a *App) listenerAt(spec *config.Listener) *listener {
+	for _, l := range a.listeners {
+		if l.spec.Listen == spec.Listen && l.spec.Name == spec.Name {
+			return l
+		}
+	}
+	return nil
+}
+
+// discard closes what build opened.
+func (p *parts) discard() error {
+	var errs *multierror.Error
+	for _, l := range p.opened {
+		errs = multierror.Append(errs, l.Close())
+	}
+	return errs.ErrorOrNil()
+}
+
+// swap puts the objects to work and sends home those that are not needed any
+// more. Caller holds a.mu.
+func (a *App) swap(next *parts) {
+	cfg := next.cfg
+	for i, s := range next.services {
+		spec := &cfg.Services[i]
+		if err := s.update(spec, cfg.Endpoints(spec), next.options[i]); err != nil {
+			panic("app: options were valid a moment ago: " + err.Error())
+		}
+		if a.tasks.running() && s.cancel == nil {
+			s.start(a.tasks.background, a.tasks.backgroundGroup)
+		}
+	}
+	for i, l := range next.listeners {
+		spec := &cfg.Listeners[i]
+		l.configure(spec, next.faces[spec.Service], next.settings[i])
+		if a.tasks.running() && l.stop == nil {
+			l.start(&a.tasks)
+		}
+	}
+	drain := time.Duration(cfg.Proxy.DrainTimeout)
+	for _, l := range a.listeners {
+		if !slices.Contains(next.listeners, l) {
+			l.stop() // it drains
+		}
+	}
+	for _, s := range a.services {
+		if !slices.Contains(next.services, s) {
+			s.retire(drain)
+		}
+	}
+	a.cfg, a.services, a.listeners = cfg, next.services, next.listeners
+	if a.level != nil {
+		setLevel(a.level, cfg.Log.Level)
+	}
+	a.forgetGone()
+}
+
+// forgetGone drops idle connections and counters of endpoints that no service
+// has any more.
+func (a *App) forgetGone() {
+	known := make(map[*balance.Load]bool)
+	for _, s := range a.services {
+		for _, c := range s.balancer.Snapshot().Candidates {
+			known[c.Load] = true
+		}
+	}
+	keep := func(l *balance.Load) bool { return known[l] }
+	a.pools.Retain(keep)
+	for _, s := range a.services {
+		s.stats.Forget(keep)
+	}
+}

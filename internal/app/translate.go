@@ -1,0 +1,167 @@
+package app
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/spillway-lb/spillway/affinity"
+	"github.com/spillway-lb/spillway/balance"
+	"github.com/spillway-lb/spillway/config"
+	"github.com/spillway-lb/spillway/health"
+	"github.com/spillway-lb/spillway/lb"
+	"github.com/spillway-lb/spillway/proxy"
+	proxyhttp "github.com/spillway-lb/spillway/proxy/http"
+)
+
+// This file says what the words of the file mean to the packages that do the
+// work. It opens nothing and starts nothing.
+
+// balancerOptions is what a service's balancer is made of.
+func balancerOptions(cfg *config.Config, s *config.Service, log *slog.Logger) (lb.Options, error) {
+	policy, err := policyOf(s)
+	if err != nil {
+		return lb.Options{}, fmt.Errorf("service %q: %w", s.Name, err)
+	}
+	o := lb.Options{
+		Name:           s.Name,
+		Policy:         policy,
+		Groups:         groupsOf(cfg, s),
+		HealthCheck:    healthCheckOf(s.HealthCheck),
+		PanicThreshold: s.PanicThreshold,
+		Log:            log,
+	}
+	if s.Panic == "open" {
+		o.Panic = lb.PanicOpen
+	}
+	return o, nil
+}
+
+func policyOf(s *config.Service) (balance.Policy, error) {
+	switch s.LocalityLBPolicy {
+	case "RING_HASH":
+		return balance.RingHash(s.ConsistentHash.MinimumRingSize, 0), nil
+	case "MAGLEV":
+		return balance.Maglev(s.ConsistentHash.MaglevTableSize), nil
+	case "WEIGHTED_MAGLEV":
+		return balance.WeightedMaglev(s.ConsistentHash.MaglevTableSize), nil
+	}
+	return balance.Lookup(s.LocalityLBPolicy)
+}
+
+// hashes reports whether the service's policy looks at keys.
+func hashes(s *config.Service) bool {
+	switch s.LocalityLBPolicy {
+	case "RING_HASH", "MAGLEV", "WEIGHTED_MAGLEV":
+		return true
+	}
+	return false
+}
+
+// groupsOf lists a service's endpoints by group, in the order of the file.
+func groupsOf(cfg *config.Config, s *config.Service) []lb.Group {
+	var groups []lb.Group
+	at := make(map[string]int)
+	for _, e := range cfg.Endpoints(s) {
+		i, ok := at[e.Group]
+		if !ok {
+			i = len(groups)
+			at[e.Group] = i
+			groups = append(groups, namedGroup(cfg, e.Group))
+		}
+		groups[i].Endpoints = append(groups[i].Endpoints, balance.Endpoint{
+			ID: e.ID, Addr: e.Address, Weight: e.Weight, Max: e.Max,
+		})
+	}
+	return groups
+}
+
+func namedGroup(cfg *config.Config, name string) lb.Group {
+	for i := range cfg.Groups {
+		if g := &cfg.Groups[i]; g.Name == name {
+			return lb.Group{Name: name, Region: g.Region, Zone: g.Zone}
+		}
+	}
+	return lb.Group{Name: name}
+}
+
+func healthCheckOf(h *config.HealthCheck) *health.Check {
+	if h == nil {
+		return nil
+	}
+	return &health.Check{
+		Type:               h.Type,
+		CheckInterval:      time.Duration(h.CheckInterval),
+		Timeout:            time.Duration(h.Timeout),
+		HealthyThreshold:   h.HealthyThreshold,
+		UnhealthyThreshold: h.UnhealthyThreshold,
+		Port:               h.Port,
+		Host:               h.Host,
+		RequestPath:        h.RequestPath,
+		Request:            h.Request,
+		Response:           h.Response,
+	}
+}
+
+func affinityOf(cfg *config.Config, s *config.Service) (affinity.Rule, error) {
+	kind, err := affinity.ParseKind(s.SessionAffinity)
+	if err != nil {
+		return affinity.Rule{}, fmt.Errorf("service %q: %w", s.Name, err)
+	}
+	rule := affinity.Rule{Kind: kind, Seed: uint64(cfg.Proxy.HashSeed), Service: s.Name}
+	if kind.NeedsHeader() {
+		rule.Header = s.ConsistentHash.HTTPHeaderName
+	}
+	if kind.NeedsCookie() {
+		c := s.ConsistentHash.HTTPCookie
+		rule.Cookie = affinity.Cookie{Name: c.Name, Path: c.Path, TTL: time.Duration(c.TTL)}
+	}
+	return rule, rule.Validate()
+}
+
+// proxyService is the service as the engines see it.
+func proxyService(cfg *config.Config, s *config.Service, b *lb.Balancer, stats *proxy.Stats) (*proxy.Service, error) {
+	rule, err := affinityOf(cfg, s)
+	if err != nil {
+		return nil, err
+	}
+	return &proxy.Service{
+		Name:             s.Name,
+		Balancer:         b,
+		Stats:            stats,
+		Affinity:         rule,
+		Hashes:           hashes(s),
+		Timeout:          time.Duration(s.Timeout),
+		ConnectTimeout:   time.Duration(s.ConnectTimeout),
+		KeepaliveTimeout: time.Duration(s.KeepaliveTimeout),
+	}, nil
+}
+
+// httpSettings is what a reload may change of an HTTP listener.
+func httpSettings(l *config.Listener, services map[string]*proxy.Service) (*proxyhttp.Settings, error) {
+	routes := make([]proxy.Route, len(l.Routes))
+	for i, r := range l.Routes {
+		routes[i] = proxy.Route{
+			Host:         r.Host,
+			PathPrefix:   r.PathPrefix,
+			Service:      services[r.Service],
+			Timeout:      time.Duration(r.Timeout),
+			MaxBodyBytes: r.MaxBodyBytes,
+		}
+	}
+	set := &proxyhttp.Settings{
+		Routes:           proxy.NewRoutes(routes, services[l.Service]),
+		ClientTimeout:    time.Duration(l.ClientTimeout),
+		KeepaliveTimeout: time.Duration(l.KeepaliveTimeout),
+		MaxHeaderBytes:   l.MaxHeaderBytes,
+	}
+	for _, s := range l.TrustedProxies {
+		p, err := netip.ParsePrefix(s)
+		if err != nil {
+			return nil, fmt.Errorf("listener %q: trusted_proxies: %w", l.Name, err)
+		}
+		set.TrustedProxies = append(set.TrustedProxies, p)
+	}
+	return set, nil
+}

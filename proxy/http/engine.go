@@ -1,0 +1,130 @@
+package http
+
+import (
+	"log/slog"
+	"net"
+	"net/netip"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/spillway-lb/spillway/proxy"
+	"github.com/spillway-lb/spillway/proxy/http/h1"
+	"github.com/spillway-lb/spillway/proxy/internal/netio"
+)
+
+// Options is what an engine keeps for life.
+type Options struct {
+	Listener string // its name, for logs
+	// Pools has the idle connections to endpoints; engines may share one.
+	Pools  *Pools
+	Access *proxy.AccessLog // nil: off
+	Log    *slog.Logger
+}
+
+// Settings is what a reload may change. An exchange keeps those it began with.
+type Settings struct {
+	Routes *proxy.Routes
+	// TrustedProxies are the networks whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix
+	// ClientTimeout is how long a client may take to send a whole head; 0: for
+	// ever.
+	ClientTimeout time.Duration
+	// KeepaliveTimeout is how long a client's connection may be idle between
+	// requests; 0: for ever.
+	KeepaliveTimeout time.Duration
+	// MaxHeaderBytes is the largest head of a request; 0: 65536.
+	MaxHeaderBytes int
+}
+
+func (s *Settings) limits() h1.Limits { return h1.Limits{HeadBytes: s.MaxHeaderBytes} }
+
+// Engine is the Stream driver of HTTP/1.1: one goroutine for each client's
+// connection, and a second one while a request body is being uploaded. It
+// implements proxy.Engine.
+type Engine struct {
+	opt      Options
+	settings atomic.Pointer[Settings]
+	draining atomic.Bool
+
+	mu      sync.Mutex
+	aborted bool
+	clients map[*client]struct{}
+}
+
+var _ proxy.Engine = (*Engine)(nil)
+
+// New returns an engine, which needs settings before it can serve.
+func New(o Options) *Engine {
+	return &Engine{opt: o, clients: make(map[*client]struct{})}
+}
+
+// SetSettings replaces the settings for exchanges to come.
+func (e *Engine) SetSettings(s *Settings) { e.settings.Store(s) }
+
+// ServeConn serves one client until its connection is closed.
+func (e *Engine) ServeConn(conn net.Conn) {
+	c := newClient(e, netio.Wrap(conn))
+	defer c.conn.Close()
+	if !e.add(c) {
+		return
+	}
+	defer e.remove(c)
+	defer e.recoverPanic(c)
+	c.serve()
+}
+
+// recoverPanic keeps a panic in one connection's handling from ending the
+// others'.
+func (e *Engine) recoverPanic(c *client) {
+	if p := recover(); p != nil {
+		e.opt.Log.Error("panic: connection closed", "listener", e.opt.Listener,
+			"client", c.peer, "panic", p, "stack", string(debug.Stack()))
+	}
+}
+
+func (e *Engine) add(c *client) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.aborted {
+		return false
+	}
+	e.clients[c] = struct{}{}
+	return true
+}
+
+func (e *Engine) remove(c *client) {
+	e.mu.Lock()
+	delete(e.clients, c)
+	e.mu.Unlock()
+}
+
+// Drain closes idle connections now and the others after their response.
+func (e *Engine) Drain() {
+	e.draining.Store(true)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for c := range e.clients {
+		c.hurry(c.phase.Load())
+	}
+}
+
+// Abort closes every connection.
+func (e *Engine) Abort() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.aborted = true
+	for c := range e.clients {
+		c.conn.Abort()
+		if peer := c.endpoint.Load(); peer != nil {
+			peer.Interrupt()
+		}
+	}
+}
+
+func (e *Engine) isAborted() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.aborted
+}

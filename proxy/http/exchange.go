@@ -1,0 +1,322 @@
+package http
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"github.com/spillway-lb/spillway/balance"
+	"github.com/spillway-lb/spillway/lb"
+	"github.com/spillway-lb/spillway/proxy"
+	"github.com/spillway-lb/spillway/proxy/http/h1"
+	"github.com/spillway-lb/spillway/proxy/internal/netio"
+)
+
+// An exchange is one request and its response. With response.go this file is
+// the hot path: it allocates nothing for a request on a connection that is
+// there.
+//
+//	readHead ─► prepare ─► pick ─► connect ─► send ─► receive ─► relay ─► finish
+//	                        ▲         │         │        │         │
+//	                        └──────── judge ────┴────────┘      upload, where the
+//	                        (before any byte of a response)     body is not sent yet
+//
+// Its memory is reused by one client after the other.
+type exchange struct {
+	req     h1.Request
+	resp    h1.Response
+	out     []byte   // the head for the endpoint, then the one for the client
+	setLine []byte   // the Set-Cookie line's value
+	values  [][]byte // field lines being looked at
+	up      upload
+	exchangeState
+}
+
+// exchangeState is the part of an exchange that begins anew.
+type exchangeState struct {
+	c     *client
+	set   *Settings
+	route *proxy.Route
+	svc   *proxy.Service
+
+	headLen  int     // of the request's head in c.in
+	body     h1.Body // the request's
+	bodyLen  int     // how much of it is in c.in behind the head
+	bodyData int64   // payload bytes seen, for MaxBodyBytes
+
+	reply    h1.Body // the response's
+	back     window  // bytes from the endpoint
+	answered bool    // some of the final response went to the client
+
+	want   lb.Request
+	avoid  [maxAttempts]*balance.Endpoint
+	lease  lb.Lease
+	load   *balance.Load // of the endpoint tried last
+	conn   *endpointConn
+	try    attempt
+	cookie [32]byte // a new affinity cookie's value
+	setIt  bool     // and whether the client is to get it
+
+	start    time.Time // the head is complete
+	deadline time.Time // the response must be; zero: whenever
+	rec      proxy.Record
+}
+
+// reset forgets everything but the memory.
+func (x *exchange) reset() {
+	x.back.release()
+	x.req.Reset()
+	x.resp.Reset()
+	clear(x.values)
+	x.out, x.setLine, x.values = x.out[:0], x.setLine[:0], x.values[:0]
+	x.up.reset()
+	x.exchangeState = exchangeState{}
+}
+
+// serve handles one request of c, whose first bytes are in c.in. It reports
+// whether the connection can carry another.
+func (x *exchange) serve(c *client) (keep bool) {
+	x.c, x.set = c, c.engine.settings.Load()
+	f := x.readHead()
+	x.start = time.Now()
+	if f == nil {
+		f = x.run()
+	} else {
+		x.req.Close = true // where the next request would begin is not known
+	}
+	return x.finish(f)
+}
+
+// readHead reads and parses the request's head.
+func (x *exchange) readHead() *failure {
+	c, limits := x.c, x.set.limits()
+	limit := max(x.set.MaxHeaderBytes, 1<<16)
+	for began := false; ; {
+		n, err := x.req.Parse(c.in.bytes(), limits)
+		if err != nil {
+			return requestRefused(err)
+		}
+		if n > 0 {
+			x.headLen = n
+			return nil
+		}
+		if !began {
+			c.conn.ReadBy(after(time.Now(), x.set.ClientTimeout))
+			began = true
+		}
+		n, err = c.conn.Read(c.in.space(limit))
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return clientSlow
+		case err != nil:
+			return clientGone
+		}
+		c.in.w += n
+	}
+}
+
+// run takes the request to an endpoint and its response to the client.
+func (x *exchange) run() *failure {
+	if f := x.prepare(); f != nil {
+		return f
+	}
+	var failed *failure // of the attempt before
+	for {
+		if x.lease.Endpoint == nil {
+			if f := x.pick(); f != nil {
+				return first(failed, f)
+			}
+		}
+		f := x.connect()
+		if f == nil {
+			f = x.send()
+		}
+		if f == nil {
+			f = x.receive()
+		}
+		if f == nil {
+			if f = x.relay(); f != nil {
+				x.note(f, giveUp)
+			}
+			return f
+		}
+		v := x.verdict(f)
+		x.note(f, v)
+		if v == giveUp {
+			return f
+		}
+		x.dropConn()
+		x.try.refreshed = v == freshConnect
+		if v == anotherOne {
+			x.want.Avoid = append(x.want.Avoid, x.lease.Endpoint)
+			x.endLease(f.outcome)
+		}
+		failed = f
+	}
+}
+
+// first returns f, or g where f is nil: when nobody else can be picked, the
+// client should hear why the one that was picked failed.
+func first(f, g *failure) *failure {
+	if f != nil {
+		return f
+	}
+	return g
+}
+
+// verdict asks the retry rule.
+func (x *exchange) verdict(f *failure) verdict {
+	if f.outcome == lb.Neutral && f != stale && f != noResources {
+		return giveUp // the client's doing, or ours
+	}
+	x.try.broken = f == terminated || f == stale
+	x.try.idempotent = x.req.Idempotent()
+	x.try.replayable = !x.up.started && x.body.Done()
+	return judge(x.try)
+}
+
+// prepare finds the route, the deadline, the affinity key and the head to send.
+func (x *exchange) prepare() *failure {
+	req := &x.req
+	x.body.Reset(req.Framing, req.Length)
+	x.route = x.set.Routes.Match(req.Authority, req.Path)
+	if x.route == nil {
+		return noRoute
+	}
+	x.svc = x.route.Service
+	x.deadline = after(x.start, x.route.Timeout)
+
+	if limit := x.route.MaxBodyBytes; limit > 0 && req.Framing == h1.Length && req.Length > limit {
+		return bodyTooLarge
+	}
+	n, f := x.follow(x.c.in.bytes()[x.headLen:])
+	if f != nil {
+		return f
+	}
+	x.bodyLen = n
+	x.want = x.affinity()
+	x.want.Avoid = x.avoid[:0]
+	x.out = req.AppendTo(x.out[:0], &h1.Forward{
+		Client:         x.c.peerIP,
+		TrustForwarded: x.trusted(),
+		Proto:          "http",
+	})
+	return nil
+}
+
+// trusted reports whether the peer is a proxy of our own.
+func (x *exchange) trusted() bool {
+	for _, p := range x.set.TrustedProxies {
+		if p.Contains(x.c.peer.Addr()) {
+			return true
+		}
+	}
+	return false
+}
+
+// follow checks as much of p as belongs to the request's body, and that the
+// body does not grow beyond the route's limit.
+func (x *exchange) follow(p []byte) (int, *failure) {
+	limit := x.route.MaxBodyBytes
+	if limit == 0 || x.req.Framing != h1.Chunked {
+		n, err := x.body.Follow(p)
+		if err != nil {
+			return n, badBody
+		}
+		return n, nil
+	}
+	done := 0
+	for done < len(p) && !x.body.Done() {
+		n, data, err := x.body.Next(p[done:])
+		if err != nil {
+			return done, badBody
+		}
+		done += n
+		if x.bodyData += int64(len(data)); x.bodyData > limit {
+			return done, bodyTooLarge
+		}
+	}
+	return done, nil
+}
+
+// pick takes a lease on an endpoint.
+func (x *exchange) pick() *failure {
+	lease, err := x.svc.Balancer.Pick(context.Background(), x.want)
+	if err != nil {
+		return pickFailed(err)
+	}
+	x.lease, x.load = lease, lease.Endpoint.Load
+	x.rec.Endpoint = lease.Endpoint.ID
+	return nil
+}
+
+// connect gets a connection to the leased endpoint: an idle one, or a new one.
+func (x *exchange) connect() *failure {
+	e := x.lease.Endpoint
+	x.try.number++
+	x.try.connected, x.try.reused, x.try.sent = true, false, false
+	if !x.try.refreshed {
+		x.conn = x.c.engine.opt.Pools.get(e, x.start)
+	}
+	if x.conn != nil {
+		x.try.reused = true
+	} else if f := x.dial(e); f != nil {
+		x.try.connected = false
+		return f
+	}
+	x.c.endpoint.Store(x.conn.Conn)
+	x.conn.WriteBy(x.deadline)
+	return nil
+}
+
+func (x *exchange) dial(e *balance.Endpoint) *failure {
+	began := time.Now()
+	timeout := x.svc.ConnectTimeout
+	if !x.deadline.IsZero() {
+		left := x.deadline.Sub(began)
+		if left <= 0 {
+			return responseSlow
+		}
+		if timeout == 0 || left < timeout {
+			timeout = left
+		}
+	}
+	conn, err := netio.Dial(context.Background(), e.Addr, timeout)
+	x.rec.Connect += time.Since(began)
+	if err != nil {
+		return connectFailed(err)
+	}
+	x.conn = &endpointConn{Conn: conn, addr: e.Addr}
+	return nil
+}
+
+// send sends the head and what is here of the body. The rest, if there is one,
+// goes on its way beside the response.
+func (x *exchange) send() *failure {
+	n, err := x.conn.WriteBuffers(x.out, x.c.in.bytes()[x.headLen:x.headLen+x.bodyLen])
+	x.try.sent = n > 0
+	if err != nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return responseSlow
+		}
+		// It may have answered before it closed: a server that wants no body
+		// does. If it did not, receive says so.
+		if x.try.sent {
+			return nil
+		}
+		return x.broken()
+	}
+	if !x.body.Done() {
+		x.startUpload()
+	}
+	return nil
+}
+
+// broken is the failure for a connection that ended before a response began.
+func (x *exchange) broken() *failure {
+	if x.try.reused {
+		return stale
+	}
+	return terminated
+}

@@ -1,0 +1,90 @@
+package http
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/spillway-lb/spillway/lb"
+	"github.com/spillway-lb/spillway/proxy"
+	"github.com/spillway-lb/spillway/proxy/http/h1"
+)
+
+// A failure is why an exchange did not end with the endpoint's response: what
+// to tell the client, what to write in the log, and whose fault it was.
+type failure struct {
+	status int
+	// cause is the error type of RFC 9209 §2.3 for Proxy-Status and the log.
+	cause   string
+	body    string
+	outcome lb.Outcome
+	reason  proxy.AttemptReason
+}
+
+// The failures. Those of the client are Neutral: they never count against an
+// endpoint.
+var (
+	noRoute       = &failure{404, "destination_not_found", "no route\n", lb.Neutral, 0}
+	noEndpoint    = &failure{503, "destination_unavailable", "no healthy endpoint\n", lb.Neutral, 0}
+	saturated     = &failure{503, "connection_limit_reached", "all endpoints are full\n", lb.Neutral, 0}
+	bodyTooLarge  = &failure{413, "http_request_error", "request body too large\n", lb.Neutral, 0}
+	badBody       = &failure{400, "http_request_error", "malformed request body\n", lb.Neutral, proxy.AttemptClientGone}
+	clientSlow    = &failure{408, "http_request_error", "request timeout\n", lb.Neutral, proxy.AttemptClientGone}
+	clientGone    = &failure{499, "client_gone", "", lb.Neutral, proxy.AttemptClientGone}
+	aborted       = &failure{503, "connection_terminated", "shutting down\n", lb.Neutral, proxy.AttemptClientGone}
+	refused       = &failure{502, "connection_refused", "connection refused\n", lb.Failure, proxy.AttemptConnectFailure}
+	unroutable    = &failure{502, "destination_ip_unroutable", "no way to the endpoint\n", lb.Failure, proxy.AttemptConnectFailure}
+	unresolved    = &failure{502, "dns_error", "the endpoint's name has no address\n", lb.Failure, proxy.AttemptConnectFailure}
+	connectSlow   = &failure{504, "connection_timeout", "connection timeout\n", lb.Failure, proxy.AttemptConnectFailure}
+	notConnected  = &failure{502, "destination_unavailable", "no connection\n", lb.Failure, proxy.AttemptConnectFailure}
+	noResources   = &failure{503, "proxy_internal_error", "out of resources\n", lb.Neutral, proxy.AttemptConnectFailure}
+	reset         = &failure{502, "connection_terminated", "", lb.Failure, proxy.AttemptReset}
+	terminated    = &failure{502, "connection_terminated", "the endpoint closed the connection\n", lb.Failure, proxy.AttemptReset}
+	stale         = &failure{502, "connection_terminated", "the endpoint closed the connection\n", lb.Neutral, proxy.AttemptStale}
+	responseSlow  = &failure{504, "http_response_timeout", "no response in time\n", lb.Failure, proxy.AttemptTimeout}
+	responseBad   = &failure{502, "http_protocol_error", "the endpoint's response is not valid\n", lb.Failure, proxy.AttemptBadResponse}
+	responseCut   = &failure{502, "http_response_incomplete", "the endpoint's response is incomplete\n", lb.Failure, proxy.AttemptReset}
+	upgradeFailed = &failure{502, "http_upgrade_failed", "the endpoint changed to a protocol nobody asked for\n", lb.Failure, proxy.AttemptBadResponse}
+)
+
+// requestRefused is the failure for a head that h1 refuses.
+func requestRefused(err error) *failure {
+	status, reason := 400, "malformed request\n"
+	var e *h1.Error
+	if errors.As(err, &e) {
+		status, reason = e.Status, e.Reason+"\n"
+	}
+	return &failure{status, "http_request_error", reason, lb.Neutral, 0}
+}
+
+// pickFailed is the failure for an error of lb.Balancer.Pick.
+func pickFailed(err error) *failure {
+	if errors.Is(err, lb.ErrSaturated) {
+		return saturated
+	}
+	return noEndpoint
+}
+
+// connectFailed is the failure for an error of netio.Dial.
+func connectFailed(err error) *failure {
+	var dns *net.DNSError
+	var timeout net.Error
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOENT): // no such Unix socket
+		return refused
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return unroutable
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.EADDRNOTAVAIL):
+		return noResources
+	case errors.As(err, &dns):
+		return unresolved
+	case errors.Is(err, syscall.EAGAIN): // a Unix socket with a full backlog; EAGAIN says it is a timeout
+		return notConnected
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded),
+		errors.As(err, &timeout) && timeout.Timeout():
+		return connectSlow
+	}
+	return notConnected
+}

@@ -1,0 +1,139 @@
+package http
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/spillway-lb/spillway/lb"
+	"github.com/spillway-lb/spillway/proxy"
+	"github.com/spillway-lb/spillway/proxy/http/h1"
+)
+
+// finish ends the exchange, which f says what was wrong with, or nil. It tells
+// the client what it must know, counts, and reports whether the connection can
+// carry another exchange.
+func (x *exchange) finish(f *failure) (keep bool) {
+	x.rec.Cause = causeOf(f)
+	status := x.resp.Status
+	if f != nil {
+		x.dropConn()
+		x.endLease(f.outcome)
+		if !x.answered {
+			status = f.status
+			x.refuse(f)
+		}
+	}
+	x.dropConn() // a body that ended with its connection
+	x.endLease(outcomeOf(status))
+	x.endUpload()
+	x.account(status, f)
+	if f != nil && x.answered {
+		x.cut()
+		return false
+	}
+	if f == clientGone || f == aborted {
+		return false
+	}
+	received := x.received()
+	keep = !x.req.Close && received && !x.c.engine.draining.Load()
+	switch {
+	case !received:
+		x.c.linger()
+	case x.up.started:
+		x.c.in.release()
+		x.c.in, x.up.in = x.up.in, window{}
+	default:
+		x.c.in.consume(x.headLen + x.bodyLen)
+		if !keep && !x.c.in.empty() {
+			x.c.linger()
+		}
+	}
+	return keep
+}
+
+// received reports whether the whole request was read from the client.
+func (x *exchange) received() bool {
+	return x.headLen > 0 && x.body.Done() && x.up.failure() == nil
+}
+
+// refuse answers in Spillway's own name (RFC 9209 says why).
+func (x *exchange) refuse(f *failure) {
+	if f == clientGone {
+		return
+	}
+	if x.up.started || !x.body.Done() || x.headLen == 0 || f == bodyTooLarge || x.c.engine.draining.Load() {
+		x.req.Close = true
+	}
+	x.out = h1.AppendError(x.out[:0], f.status, f.cause, f.body, x.req.Close || x.req.Minor == 0)
+	x.req.Close = x.req.Close || x.req.Minor == 0
+	x.c.conn.WriteBy(time.Now().Add(lingerTime))
+	if x.write(x.out, nil) != nil {
+		x.req.Close = true
+	}
+}
+
+// cut ends the client's connection in the middle of a response, such that the
+// client sees a cut and not an end. Where the connection's end would end the
+// body that takes a reset.
+func (x *exchange) cut() {
+	if x.resp.Framing == h1.UntilClose || x.req.Minor == 0 {
+		x.c.conn.Abort()
+	}
+}
+
+func causeOf(f *failure) string {
+	if f == nil {
+		return ""
+	}
+	return f.cause
+}
+
+// account counts the exchange and writes it to the access log.
+func (x *exchange) account(status int, f *failure) {
+	total := time.Since(x.start)
+	if x.svc != nil {
+		x.svc.Stats.Codes(x.load).Add(status)
+		x.svc.Stats.Duration.Observe(total)
+		if f == nil {
+			x.svc.Stats.Attempts[proxy.AttemptOK].Add(1)
+		}
+	}
+	log := x.c.engine.opt.Access
+	if log == nil || f == clientGone && x.headLen == 0 {
+		return
+	}
+	r := &x.rec
+	r.Time, r.Total = x.start, total
+	r.Listener, r.Protocol = x.c.engine.opt.Listener, "HTTP"
+	if x.svc != nil {
+		r.Service = x.svc.Name
+	}
+	r.Client = x.client()
+	r.Method, r.Host, r.Path = string(x.req.Method), string(x.req.Authority), string(x.req.Target)
+	r.Status, r.Attempts = status, x.try.number
+	r.BytesIn = int64(x.bodyLen) + x.up.bytes
+	log.Write(r)
+}
+
+// note counts a failed attempt and says in the log what it was and what is done
+// about it.
+func (x *exchange) note(f *failure, v verdict) {
+	x.svc.Stats.Attempts[f.reason].Add(1)
+	level := slog.LevelWarn
+	if f.outcome == lb.Neutral {
+		level = slog.LevelDebug // the client's doing, or nobody's
+	}
+	log := x.c.engine.opt.Log
+	if !log.Enabled(context.Background(), level) {
+		return
+	}
+	log.LogAttrs(context.Background(), level, "attempt failed",
+		slog.String("service", x.svc.Name),
+		slog.String("endpoint", x.rec.Endpoint),
+		slog.String("cause", f.cause),
+		slog.Int("attempt", x.try.number),
+		slog.String("method", string(x.req.Method)),
+		slog.String("target", string(x.req.Target)),
+		slog.String("then", verdicts[v]))
+}

@@ -1,0 +1,335 @@
+package http
+
+import (
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spillway-lb/spillway/lb"
+	"github.com/spillway-lb/spillway/proxy/http/h1"
+	"github.com/spillway-lb/spillway/proxy/internal/netio"
+)
+
+// maxResponseHead is the largest head of a response that is relayed.
+const maxResponseHead = 64 << 10
+
+// receive reads the head of the response. Interim ones on the way are relayed.
+func (x *exchange) receive() *failure {
+	for {
+		if !x.back.empty() {
+			n, err := x.resp.Parse(x.back.bytes(), x.req.Method, h1.Limits{HeadBytes: maxResponseHead})
+			switch {
+			case err != nil:
+				return responseBad
+			case n > 0 && x.resp.Status == 101 && !x.req.Upgraded(&x.resp):
+				return upgradeFailed
+			case n > 0 && (x.resp.Status >= 200 || x.resp.Status == 101):
+				x.back.consume(n)
+				x.rec.First = time.Since(x.start)
+				return nil
+			case n > 0:
+				if f := x.relayInterim(); f != nil {
+					return f
+				}
+				x.back.consume(n)
+				x.resp.Reset()
+				continue
+			}
+		}
+		ended, f := x.fill()
+		switch {
+		case f == reset || ended && x.back.empty():
+			return x.broken()
+		case ended:
+			return responseCut
+		case f != nil:
+			return f
+		}
+	}
+}
+
+// relayInterim passes on a 1xx response (RFC 9110 §15.2).
+func (x *exchange) relayInterim() *failure {
+	if x.req.Minor == 0 {
+		return nil // HTTP/1.0 does not know them
+	}
+	x.try.interim = true
+	x.c.conn.WriteBy(x.deadline)
+	x.out = x.resp.AppendTo(x.out[:0], &h1.Reply{ClientMinor: x.req.Minor})
+	return x.write(x.out, nil)
+}
+
+// fill reads more of the response into x.back. ended means that the endpoint
+// has closed the connection in good order; reset stands for any other end.
+func (x *exchange) fill() (ended bool, f *failure) {
+	for pause := firstLook; ; pause = min(2*pause, lastLook) {
+		x.conn.ReadBy(x.nextLook(pause))
+		n, err := x.read()
+		switch {
+		case n > 0:
+			return false, nil
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			if f := x.look(); f != nil {
+				return false, f
+			}
+			continue
+		}
+		if f := x.up.failure(); f != nil {
+			return false, f // the connection was closed on purpose
+		}
+		switch err {
+		case nil:
+			return false, responseBad // a head larger than allowed
+		case io.EOF:
+			return true, nil
+		}
+		return false, reset
+	}
+}
+
+// read makes one read from the endpoint into x.back. A buffer is taken only
+// when there is something to read: an endpoint that takes its time costs none.
+func (x *exchange) read() (int, error) {
+	if x.back.empty() {
+		x.back.release()
+		b, err := x.conn.Receive(buffers)
+		if err != nil {
+			return 0, err
+		}
+		x.back.adopt(b)
+		return len(b.B), nil
+	}
+	space := x.back.space(maxResponseHead)
+	if len(space) == 0 {
+		return 0, nil
+	}
+	n, err := x.conn.Read(space)
+	x.back.w += n
+	return n, err
+}
+
+// While an endpoint keeps us waiting we look, less and less often, whether the
+// client is still there and the deadline ahead. The timers are lazy: a fast
+// exchange sets none.
+const (
+	firstLook = 250 * time.Millisecond
+	lastLook  = 2 * time.Second
+)
+
+func (x *exchange) nextLook(pause time.Duration) time.Time {
+	next := time.Now().Add(pause)
+	if !x.deadline.IsZero() && x.deadline.Before(next) {
+		return x.deadline
+	}
+	return next
+}
+
+// look says why waiting for the endpoint is to end, or nil.
+func (x *exchange) look() *failure {
+	if f := x.up.failure(); f != nil {
+		return f
+	}
+	if !x.deadline.IsZero() && !time.Now().Before(x.deadline) {
+		if x.up.waiting() {
+			return clientSlow
+		}
+		return responseSlow
+	}
+	if x.c.engine.isAborted() {
+		return aborted
+	}
+	if x.c.conn.Gone() {
+		return clientGone
+	}
+	return nil
+}
+
+// relay sends the response to the client.
+func (x *exchange) relay() *failure {
+	if x.resp.Status == 101 {
+		return x.tunnel()
+	}
+	rep := x.resp.ReplyTo(&x.req)
+	rep.Close = rep.Close || x.c.engine.draining.Load()
+	if x.setIt {
+		x.setLine = x.svc.Affinity.AppendSetCookie(x.setLine[:0], x.cookie[:], x.start, false)
+		rep.SetCookie = x.setLine
+	}
+	x.req.Close = x.req.Close || rep.Close
+	x.out = x.resp.AppendTo(x.out[:0], &rep)
+	x.reply.Reset(x.resp.Framing, x.resp.Length)
+	x.c.conn.WriteBy(x.deadline)
+	if rep.Dechunk {
+		return x.relayDechunked()
+	}
+	return x.relayBody()
+}
+
+// relayBody sends the head, and the body in its wire form as it comes.
+func (x *exchange) relayBody() *failure {
+	for head := x.out; ; head = nil {
+		n, err := x.reply.Follow(x.back.bytes())
+		if err != nil {
+			return responseBad
+		}
+		body := x.back.bytes()[:n]
+		x.back.consume(n)
+		done := x.reply.Done()
+		if done {
+			x.keepConn() // before the client is told: its next request may want it
+		}
+		x.answered = true
+		if f := x.write(head, body); f != nil {
+			return f
+		}
+		x.rec.BytesOut += int64(n)
+		if done {
+			return nil
+		}
+		if ended, f := x.more(); ended || f != nil {
+			return f
+		}
+	}
+}
+
+// relayDechunked sends a chunked body to an HTTP/1.0 client, who knows no
+// chunks: only the data, and the connection's end ends it.
+func (x *exchange) relayDechunked() *failure {
+	x.answered = true
+	if f := x.write(x.out, nil); f != nil {
+		return f
+	}
+	for {
+		n, data, err := x.reply.Next(x.back.bytes())
+		if err != nil {
+			return responseBad
+		}
+		x.back.consume(n)
+		if f := x.write(nil, data); f != nil {
+			return f
+		}
+		x.rec.BytesOut += int64(len(data))
+		if x.reply.Done() {
+			x.keepConn()
+			return nil
+		}
+		if x.back.empty() || n == 0 {
+			if _, f := x.fillBody(); f != nil {
+				return f
+			}
+		}
+	}
+}
+
+// write sends to the client.
+func (x *exchange) write(head, body []byte) *failure {
+	if len(head)+len(body) == 0 {
+		return nil
+	}
+	_, err := x.c.conn.WriteBuffers(head, body)
+	return x.clientFailed(err)
+}
+
+// clientFailed is the failure for an error of writing to the client.
+func (x *exchange) clientFailed(err error) *failure {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return clientSlow
+	}
+	return clientGone
+}
+
+// spliceMin is the size from which moving bytes inside the kernel is cheaper
+// than copying them.
+const spliceMin = 64 << 10
+
+// more moves the body on: inside the kernel where much of it follows without
+// framing in between, else into x.back. ended means that the connection has
+// ended, and the body with it, as it should.
+func (x *exchange) more() (ended bool, f *failure) {
+	n := x.reply.Remaining()
+	if !x.back.empty() || n >= 0 && n < spliceMin {
+		return x.fillBody()
+	}
+	for pause := firstLook; ; pause = min(2*pause, lastLook) {
+		x.conn.ReadBy(x.nextLook(pause))
+		moved, err := netio.Splice(x.c.conn, x.conn.Conn, x.reply.Remaining())
+		x.reply.Advance(moved)
+		x.rec.BytesOut += moved
+		switch {
+		case err == nil:
+			return n < 0, nil
+		case errors.Is(err, netio.ErrNoSplice):
+			return x.fillBody()
+		case netio.WriteFailed(err):
+			return false, x.clientFailed(err)
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			return false, responseCut
+		}
+		if f := x.look(); f != nil {
+			return false, f
+		}
+		if moved > 0 {
+			pause = firstLook
+		}
+	}
+}
+
+// fillBody is fill inside a body: an end that does not end the body is a cut.
+func (x *exchange) fillBody() (ended bool, f *failure) {
+	ended, f = x.fill()
+	if f == reset || ended && x.reply.EOF() != nil {
+		return false, responseCut
+	}
+	return ended, f
+}
+
+// keepConn is called once the response is complete. It gives the endpoint's
+// connection back if it can carry another exchange, and ends the lease.
+func (x *exchange) keepConn() {
+	surplus := !x.back.empty() // bytes that nobody asked for
+	if x.resp.Close || surplus || !x.sentAll() {
+		x.dropConn()
+	} else {
+		x.c.endpoint.Store(nil)
+		x.c.engine.opt.Pools.put(x.lease.Endpoint, x.conn, after(x.start, x.svc.KeepaliveTimeout))
+		x.conn = nil
+	}
+	x.endLease(outcomeOf(x.resp.Status))
+}
+
+// sentAll reports whether the whole request went to the endpoint.
+func (x *exchange) sentAll() bool {
+	if x.up.started {
+		return x.up.finish()
+	}
+	return x.body.Done()
+}
+
+// outcomeOf judges a complete response: a 5xx is the endpoint's failure.
+func outcomeOf(status int) lb.Outcome {
+	if status >= 500 {
+		return lb.Failure
+	}
+	return lb.Success
+}
+
+// dropConn closes the endpoint's connection, if there is one.
+func (x *exchange) dropConn() {
+	if x.conn != nil {
+		x.c.endpoint.Store(nil)
+		x.conn.Close()
+		x.conn = nil
+	}
+}
+
+// endLease ends the lease, if there is one.
+func (x *exchange) endLease(o lb.Outcome) {
+	if x.lease.Endpoint != nil {
+		x.lease.Done(o)
+		x.lease = lb.Lease{}
+	}
+}

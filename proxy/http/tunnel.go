@@ -1,0 +1,3 @@
+package http
+
+func (x *exchange) tunnel() *failure { return upgradeFailed }

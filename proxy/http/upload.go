@@ -1,0 +1,170 @@
+package http
+
+import (
+	"errors"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/spillway-lb/spillway/proxy/internal/netio"
+)
+
+// An upload sends the part of a request's body that was not here yet when the
+// head went out. It runs on a goroutine of its own, so that a response that
+// comes early is relayed while the client still sends. While it runs, the
+// client's side of reading and the endpoint's side of writing are its own; the
+// exchange keeps the head, which stays where it is in the client's window.
+type upload struct {
+	started bool
+	done    chan struct{} // closed when the goroutine is gone
+	stop    atomic.Bool   // it is to go
+	blame   atomic.Pointer[failure]
+	reading atomic.Bool // it waits for the client
+	in      window      // bytes from the client; at the end, of the next request
+	bytes   int64
+}
+
+// reset waits for nothing: the upload has ended.
+func (u *upload) reset() {
+	u.started, u.done, u.bytes = false, nil, 0
+	u.stop.Store(false)
+	u.blame.Store(nil)
+	u.reading.Store(false)
+	u.in.release()
+}
+
+// failure is what the client did wrong, or nil.
+func (u *upload) failure() *failure { return u.blame.Load() }
+
+// waiting reports whether the rest of the body is still to come.
+func (u *upload) waiting() bool { return u.reading.Load() }
+
+func (x *exchange) startUpload() {
+	x.up.started = true
+	x.up.done = make(chan struct{})
+	go x.runUpload(x.conn.Conn)
+}
+
+// uploadGrace is how long the end of an upload may take after its response. The
+// endpoint has answered, so it has probably read everything and the goroutine
+// is only about to notice.
+const uploadGrace = 100 * time.Millisecond
+
+// finish waits for the upload's end, and makes it end if it still has far to
+// go. It reports whether the whole body was sent.
+func (u *upload) finish() bool {
+	if u.reading.Load() {
+		return false // it needs more from the client
+	}
+	select {
+	case <-u.done:
+		return u.blame.Load() == nil && !u.stop.Load()
+	case <-time.After(uploadGrace):
+		return false
+	}
+}
+
+// endUpload ends the upload if there is one. Where it did not end by itself
+// the client's connection is of no more use for requests.
+func (x *exchange) endUpload() {
+	if !x.up.started {
+		return
+	}
+	select {
+	case <-x.up.done:
+	default:
+		x.up.stop.Store(true)
+		x.c.conn.ReadBy(time.Now())
+		<-x.up.done
+	}
+}
+
+// runUpload moves the rest of the body from the client to conn.
+func (x *exchange) runUpload(conn *netio.Conn) {
+	defer close(x.up.done)
+	defer x.c.engine.recoverPanic(x.c)
+	if f := x.uploadBody(conn); f != nil {
+		x.up.blame.Store(f)
+		conn.Interrupt() // whoever waits for the response need not
+	}
+}
+
+// uploadBody returns what the client did wrong. What goes wrong with the
+// endpoint is for the reader of its response to find out.
+func (x *exchange) uploadBody(conn *netio.Conn) *failure {
+	u := &x.up
+	for !x.body.Done() {
+		var err error
+		if n := x.body.Remaining(); u.in.empty() && n >= spliceMin && x.route.MaxBodyBytes == 0 {
+			err = x.spliceUpload(conn)
+		} else {
+			err = x.readUpload()
+		}
+		if err != nil {
+			if netio.WriteFailed(err) || u.stop.Load() {
+				u.stop.Store(true)
+				return nil
+			}
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				return clientSlow
+			}
+			return clientGone
+		}
+		if u.in.empty() {
+			continue
+		}
+		n, f := x.follow(u.in.bytes())
+		if f != nil {
+			return f
+		}
+		if _, err := conn.Write(u.in.bytes()[:n]); err != nil {
+			u.stop.Store(true)
+			return nil
+		}
+		u.in.consume(n)
+		u.bytes += int64(n)
+	}
+	return nil
+}
+
+// readUpload reads more of the body.
+func (x *exchange) readUpload() error {
+	u := &x.up
+	x.awaitClient()
+	defer u.reading.Store(false)
+	if !u.in.empty() { // the rest of a chunk's framing
+		n, err := x.c.conn.Read(u.in.space(1 << 16))
+		u.in.w += n
+		return err
+	}
+	u.in.release()
+	b, err := x.c.conn.Receive(buffers)
+	if err != nil {
+		return err
+	}
+	u.in.adopt(b)
+	return nil
+}
+
+// spliceUpload moves payload inside the kernel.
+func (x *exchange) spliceUpload(conn *netio.Conn) error {
+	x.awaitClient()
+	defer x.up.reading.Store(false)
+	moved, err := netio.Splice(conn, x.c.conn, x.body.Remaining())
+	x.body.Advance(moved)
+	x.up.bytes += moved
+	if errors.Is(err, netio.ErrNoSplice) {
+		return x.readUpload()
+	}
+	return err
+}
+
+// awaitClient arms the client's deadline for a read. endUpload sets stop before
+// it moves that deadline, so whichever of the two comes last, the read ends.
+func (x *exchange) awaitClient() {
+	x.up.reading.Store(true)
+	x.c.conn.ReadBy(x.deadline)
+	if x.up.stop.Load() {
+		x.c.conn.ReadBy(time.Now())
+	}
+}
