@@ -1,0 +1,140 @@
+package admin
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/spillway-lb/spillway/lb"
+)
+
+func (s *Server) livez(r *request) {
+	r.SetContentType(textType)
+	r.SetBodyString("ok\n")
+}
+
+func (s *Server) readyz(r *request) {
+	ok, why := s.o.Ready()
+	if !ok {
+		problem(fasthttp.StatusServiceUnavailable, "not ready: %s", why).send(r.RequestCtx)
+		return
+	}
+	r.SetContentType(textType)
+	r.SetBodyString("ready\n")
+}
+
+func (s *Server) services(r *request) {
+	all := []ServiceStatus{} // so that none is [], not null
+	if s.o.Services != nil {
+		for _, service := range s.o.Services() {
+			all = append(all, viewService(&service))
+		}
+	}
+	r.answer(servicesBody{all})
+}
+
+func (s *Server) service(r *request) {
+	if v := s.lookUp(r); v != nil {
+		r.answer(v)
+	}
+}
+
+// lookUp finds the service that the path names, or answers 404.
+func (s *Server) lookUp(r *request) *ServiceStatus {
+	if s.o.Services != nil {
+		for _, service := range s.o.Services() {
+			if service.Status.Name == r.service {
+				v := viewService(&service)
+				return &v
+			}
+		}
+	}
+	problem(fasthttp.StatusNotFound, "no service is named %q", r.service).send(r.RequestCtx)
+	return nil
+}
+
+// setEndpoint sets the operator's word, and answers with the endpoint as it is
+// then.
+func (s *Server) setEndpoint(r *request) {
+	if s.o.SetAdmin == nil {
+		problem(fasthttp.StatusNotImplemented, "this proxy has no endpoints to drain").send(r.RequestCtx)
+		return
+	}
+	var body adminBody
+	if !r.read(&body) {
+		return
+	}
+	word, err := lb.ParseAdmin(body.Admin)
+	if err != nil {
+		problem(fasthttp.StatusBadRequest, `"admin" is %q; want READY, DRAIN or DOWN`, body.Admin).send(r.RequestCtx)
+		return
+	}
+	if s.lookUp(r) == nil {
+		return
+	}
+	if err := s.o.SetAdmin(r.service, r.member, word); err != nil {
+		problem(fasthttp.StatusNotFound, "%v", err).send(r.RequestCtx)
+		return
+	}
+	s.o.Log.Info("operator's word", "service", r.service, "endpoint", r.member, "admin", word.String(), "from", r.RemoteAddr().String())
+	v := s.lookUp(r)
+	if v == nil {
+		return // a reload removed it just now
+	}
+	e, ok := v.endpoint(r.member)
+	if !ok {
+		problem(fasthttp.StatusNotFound, "service %q has no endpoint %q", r.service, r.member).send(r.RequestCtx)
+		return
+	}
+	r.answer(e)
+}
+
+// setGroup is where capacity will be scaled.
+func (s *Server) setGroup(r *request) {
+	problem(fasthttp.StatusNotImplemented, "groups have no capacity in this version, so there is no capacity_scaler to set").send(r.RequestCtx)
+}
+
+func (s *Server) reload(r *request) {
+	if s.o.Reload == nil {
+		problem(fasthttp.StatusNotImplemented, "this proxy runs without a file: there is nothing to reload").send(r.RequestCtx)
+		return
+	}
+	s.o.Log.Info("reload asked for", "from", r.RemoteAddr().String())
+	if err := s.o.Reload(); err != nil {
+		problem(fasthttp.StatusUnprocessableEntity, "%v", err).send(r.RequestCtx)
+		return
+	}
+	r.answer(reloadBody{true})
+}
+
+// answer makes v the response.
+func (r *request) answer(v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		problem(fasthttp.StatusInternalServerError, "%v", err).send(r.RequestCtx)
+		return
+	}
+	r.SetContentType(jsonType)
+	r.SetBody(append(body, '\n'))
+}
+
+// read reads the body, which must be one JSON object of v's keys, or answers
+// 400.
+func (r *request) read(v any) bool {
+	d := json.NewDecoder(bytes.NewReader(r.PostBody()))
+	d.DisallowUnknownFields()
+	err := d.Decode(v)
+	if err == nil && d.More() {
+		err = errors.New("something follows the object")
+	}
+	if errors.Is(err, io.EOF) {
+		err = errors.New("it is empty")
+	}
+	if err != nil {
+		problem(fasthttp.StatusBadRequest, "the body must be one JSON object: %v", err).send(r.RequestCtx)
+	}
+	return err == nil
+}

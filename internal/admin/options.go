@@ -1,0 +1,66 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/spillway-lb/spillway/lb"
+)
+
+// Options are the proxy as the server sees it. The functions are called from
+// many goroutines at once, also during a reload. A nil one is a thing that this
+// proxy cannot do, and the API says so with 501.
+type Options struct {
+	// Services lists the services in the order of the file.
+	Services func() []Service
+	// SetAdmin sets the operator's word on an endpoint. An error means that
+	// there is no such service or endpoint, and becomes a 404.
+	SetAdmin func(service, endpoint string, a lb.Admin) error
+	// Reload reads the file again and returns when it is in effect. An error
+	// means that nothing has changed, and becomes a 422 with its text.
+	Reload func() error
+	// Ready reports whether the proxy takes traffic, else why not. Default:
+	// always.
+	Ready func() (ok bool, why string)
+	// Gatherer has the metrics.
+	Gatherer prometheus.Gatherer
+	// Token is what requests must carry; "" wants none.
+	Token string
+	// Pprof serves /debug/pprof/.
+	Pprof bool
+	// Log gets a line for every change that somebody asks for. Default: none.
+	Log *slog.Logger
+}
+
+// A Service is what the server is told of one service.
+type Service struct {
+	// Policy, Affinity and Protocol are the file's words, such as "MAGLEV",
+	// "HTTP_COOKIE", "HTTP".
+	Policy, Affinity, Protocol string
+	// Status is the rest, with the service's name.
+	Status lb.Status
+}
+
+// withDefaults fills in what needs no proxy.
+func (o Options) withDefaults() Options {
+	if o.Ready == nil {
+		o.Ready = func() (bool, string) { return true, "" }
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// printer is fasthttp's idea of a log. What it has to say is about single
+// connections.
+type printer struct{ log *slog.Logger }
+
+func (p printer) Printf(format string, args ...any) {
+	if p.log.Enabled(context.Background(), slog.LevelDebug) {
+		p.log.Debug("admin API: " + fmt.Sprintf(format, args...))
+	}
+}

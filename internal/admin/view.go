@@ -1,0 +1,104 @@
+package admin
+
+import "github.com/spillway-lb/spillway/lb"
+
+// A ServiceStatus is a service as GET /api/v1/services/{name} shows it.
+type ServiceStatus struct {
+	Name     string `json:"name"`
+	Protocol string `json:"protocol"`
+	Policy   string `json:"policy"`
+	Affinity string `json:"affinity"`
+	// Version rises by one whenever candidates or shares change.
+	Version uint64        `json:"version"`
+	Groups  []GroupStatus `json:"groups"`
+}
+
+// A GroupStatus is one group of a ServiceStatus. A service that lists its
+// endpoints itself has one with an empty name.
+type GroupStatus struct {
+	Name      string           `json:"name"`
+	Region    string           `json:"region"`
+	Zone      string           `json:"zone"`
+	Endpoints []EndpointStatus `json:"endpoints"`
+}
+
+// An EndpointStatus is one endpoint of a GroupStatus.
+type EndpointStatus struct {
+	ID      string `json:"id"`
+	Address string `json:"address"`
+	// Health is UNKNOWN, HEALTHY, UNHEALTHY or TIMEOUT, and Reason says why it
+	// is not HEALTHY.
+	Health string `json:"health"`
+	Reason string `json:"reason"`
+	// Admin is the operator's word: READY, DRAIN or DOWN.
+	Admin string `json:"admin"`
+	// Ejected is always false: nothing ejects endpoints in this version.
+	Ejected  bool   `json:"ejected"`
+	Weight   uint32 `json:"weight"`
+	Active   int64  `json:"active"`
+	Requests uint64 `json:"requests"`
+	Failures uint64 `json:"failures"`
+	// ShareExpected is the part of new traffic that it should get now, from 0
+	// to 1, and ShareActual what it got since shares last changed.
+	ShareExpected float64 `json:"share_expected"`
+	ShareActual   float64 `json:"share_actual"`
+}
+
+// The bodies of the API that are more than one of the above.
+type (
+	servicesBody struct {
+		Services []ServiceStatus `json:"services"`
+	}
+	adminBody struct {
+		Admin string `json:"admin"`
+	}
+	reloadBody struct {
+		Reloaded bool `json:"reloaded"`
+	}
+)
+
+func viewService(s *Service) ServiceStatus {
+	v := ServiceStatus{
+		Name:     s.Status.Name,
+		Protocol: s.Protocol,
+		Policy:   s.Policy,
+		Affinity: s.Affinity,
+		Version:  s.Status.Version,
+		Groups:   make([]GroupStatus, len(s.Status.Groups)),
+	}
+	for i, g := range s.Status.Groups {
+		v.Groups[i] = GroupStatus{Name: g.Name, Region: g.Region, Zone: g.Zone, Endpoints: make([]EndpointStatus, len(g.Endpoints))}
+		for j := range g.Endpoints {
+			v.Groups[i].Endpoints[j] = viewEndpoint(&g.Endpoints[j])
+		}
+	}
+	return v
+}
+
+func viewEndpoint(e *lb.EndpointStatus) EndpointStatus {
+	return EndpointStatus{
+		ID:            e.ID,
+		Address:       e.Addr,
+		Health:        e.Health.String(),
+		Reason:        e.Reason,
+		Admin:         e.Admin.String(),
+		Weight:        e.Weight,
+		Active:        e.Active,
+		Requests:      e.Requests,
+		Failures:      e.Failures,
+		ShareExpected: e.ShareExpected,
+		ShareActual:   e.ShareActual,
+	}
+}
+
+// endpoint finds an endpoint of the service by its ID.
+func (s *ServiceStatus) endpoint(id string) (EndpointStatus, bool) {
+	for _, g := range s.Groups {
+		for _, e := range g.Endpoints {
+			if e.ID == id {
+				return e, true
+			}
+		}
+	}
+	return EndpointStatus{}, false
+}
