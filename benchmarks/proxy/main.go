@@ -74,7 +74,7 @@ func parseFlags(args []string) (options, error) {
 	o.line = "proxybench"
 	flags.Visit(func(f *flag.Flag) {
 		if f.Name != "out" && f.Name != "spillway" && f.Name != "nginx-modules" { // where things lie is nobody's business
-			o.line += fmt.Sprintf(" -%s %s", f.Name, f.Value)
+			o.line += fmt.Sprintf(" -%s=%s", f.Name, f.Value)
 		}
 	})
 	switch {

@@ -56,27 +56,17 @@ func (r report) markdown() string {
 	return b.String()
 }
 
-// names lists all proxies that took part anywhere, in order of appearance with the subject last.
+// names lists all proxies that took part anywhere, in the order of allPeers: the subject is last.
 func (r report) names() []string {
 	var names []string
-	for _, sec := range r.Sections {
-		for _, run := range sec.Runs {
-			if !slices.Contains(names, run.Name) {
-				names = append(names, run.Name)
-			}
+	for _, p := range allPeers() {
+		if slices.ContainsFunc(r.Sections, func(sec section) bool {
+			return slices.ContainsFunc(sec.Runs, func(run peerRun) bool { return run.Name == p.name })
+		}) {
+			names = append(names, p.name)
 		}
 	}
-	slices.SortStableFunc(names, func(a, b string) int {
-		return cmp.Compare(boolInt(a == subject), boolInt(b == subject))
-	})
 	return names
-}
-
-func boolInt(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 func (sec section) find(name string) (peerRun, bool) {
