@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"io"
-	"log/slog"
 	"net"
 	nethttp "net/http"
 	"net/http/httptest"
@@ -83,7 +82,7 @@ func start(t *testing.T, addrs []string, options ...option) *bench {
 }
 
 func (b *bench) serve() {
-	log := slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	log := testkit.Logger(b.log)
 	access := proxy.NewAccessLog(b.access)
 	b.engine = proxyhttp.New(proxyhttp.Options{Listener: "test", Pools: b.pools, Access: access, Log: log})
 	b.engine.SetSettings(b.settings)

@@ -1,0 +1,26 @@
+// Package lb chooses endpoints for one service: it keeps the truth about them,
+// publishes it as an immutable snapshot, and hands out leases.
+//
+//	SetOptions, SetEndpoints ─┐                           Pick ─► Lease ─► Done
+//	SetAdmin ─────────────────┤ inbox ─► writer ─► state ─►  ▲                │
+//	health.Watch (Run) ───────┘           │                  │                │
+//	                            eligible (pure)              │                ▼
+//	                                      └─► policy ─► *Snapshot     balance.Load
+//
+// A pick reads one pointer, asks the policy's picker and takes a lease by an
+// atomic addition: no lock, no allocation, no clock. Everything that decides who
+// may be picked, and that is where balancers have their bugs, is one pure
+// function that runs when something changes.
+//
+// A Balancer can be used as soon as New returns. Run adds health checks:
+//
+//	b, err := lb.New(lb.Options{Endpoints: endpoints, HealthCheck: &health.Check{Type: health.TypeTCP}})
+//	go b.Run(ctx)
+//	…
+//	lease, err := b.Pick(ctx, lb.Request{})
+//	err = call(lease.Endpoint.Addr)
+//	lease.Done(outcome)
+//
+// A lease must end, with one of three outcomes: Success, Failure, and Neutral
+// for what was not the endpoint's fault. A client that leaves is Neutral.
+package lb
