@@ -34,17 +34,12 @@ type Forward struct {
 //
 // Forwarded (RFC 7239) passes as it came: who believes it must trust the client.
 func (r *Request) AppendTo(dst []byte, f *Forward) []byte {
-	dst = append(dst, r.Method...)
-	dst = append(dst, ' ')
-	dst = r.appendTarget(dst, f)
-	dst = append(dst, " HTTP/1.1\r\nHost: "...)
-	if f.Host != nil {
-		dst = append(dst, f.Host...)
+	if r.asIs && f.Target == nil && f.Host == nil {
+		dst = r.appendFields(dst, f, r.line, 1)
 	} else {
-		dst = append(dst, r.Authority...)
+		dst = r.appendStart(dst, f)
+		dst = r.appendFields(dst, f, r.head.start, 0)
 	}
-	dst = append(dst, '\r', '\n')
-	dst = r.appendFields(dst, f)
 	dst = r.appendForwarding(dst, f)
 	if r.Framing == Chunked {
 		dst = append(dst, "Transfer-Encoding: chunked\r\n"...)
@@ -58,35 +53,36 @@ func (r *Request) AppendTo(dst []byte, f *Forward) []byte {
 	return append(dst, '\r', '\n')
 }
 
-func (r *Request) appendTarget(dst []byte, f *Forward) []byte {
-	if f.Target != nil {
-		return append(dst, f.Target...)
-	}
-	if r.slash {
+// appendStart writes the request line and Host.
+func (r *Request) appendStart(dst []byte, f *Forward) []byte {
+	dst = append(dst, r.Method...)
+	dst = append(dst, ' ')
+	switch {
+	case f.Target != nil:
+		dst = append(dst, f.Target...)
+	case r.slash:
 		dst = append(dst, '/')
+		fallthrough
+	default:
+		dst = append(dst, r.origin...)
 	}
-	return append(dst, r.origin...)
+	dst = append(dst, " HTTP/1.1\r\nHost: "...)
+	if f.Host != nil {
+		dst = append(dst, f.Host...)
+	} else {
+		dst = append(dst, r.Authority...)
+	}
+	return append(dst, '\r', '\n')
 }
 
-// appendFields copies what lies between the cuts.
-func (r *Request) appendFields(dst []byte, f *Forward) []byte {
+// appendFields copies what lies between the cuts, beginning at the byte at, before
+// the given cut.
+func (r *Request) appendFields(dst []byte, f *Forward, at, first int) []byte {
 	h := &r.head
-	at := h.start
-	for i := range h.cuts {
+	for i := first; i < len(h.cuts); i++ {
 		c := &h.cuts[i]
-		switch c.kind {
-		case kForwardedProto, kForwardedHost:
-			if f.TrustForwarded {
-				continue
-			}
-		case kForwardedFor:
-			if len(f.Client) == 0 {
-				continue
-			}
-		case kExpect:
-			if r.ExpectContinue {
-				continue
-			}
+		if r.keeps(c.kind, f) {
+			continue
 		}
 		dst = append(dst, h.buf[at:c.from]...)
 		if c.kind == kLength {
@@ -95,6 +91,19 @@ func (r *Request) appendFields(dst []byte, f *Forward) []byte {
 		at = int(c.to)
 	}
 	return append(dst, h.buf[at:h.end]...)
+}
+
+// keeps says whether a special field passes as it is, after all.
+func (r *Request) keeps(k kind, f *Forward) bool {
+	switch k {
+	case kForwardedProto, kForwardedHost:
+		return f.TrustForwarded
+	case kForwardedFor:
+		return len(f.Client) == 0
+	case kExpect:
+		return r.ExpectContinue
+	}
+	return false
 }
 
 // appendForwarding says who asked for what, and who passed it on.

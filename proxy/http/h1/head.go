@@ -1,6 +1,9 @@
 package h1
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // A cut is a field line that does not simply pass through, in the order of the
 // buffer. What lies between cuts is copied in one piece.
@@ -127,7 +130,12 @@ func (h *head) parseFields(buf []byte, start int, fields []Field, marks uint32, 
 		if len(fields) == limit {
 			return fields, 0, ErrFields
 		}
-		fields = append(fields, Field{name, buf[from:to]})
+		if len(fields) == cap(fields) {
+			fields = slices.Grow(fields, 16)
+		}
+		fields = fields[:len(fields)+1] // filled in place: append would copy a Field twice
+		f := &fields[len(fields)-1]
+		f.Name, f.Value = name, buf[from:to]
 		if k := kindOf(name); marks>>k&1 != 0 {
 			h.cuts = append(h.cuts, cut{uint32(line), uint32(i), uint32(len(fields) - 1), k})
 			if err := h.note(k, buf[from:to]); err != nil {

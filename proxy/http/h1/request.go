@@ -34,8 +34,10 @@ type Request struct {
 	ExpectContinue bool
 
 	head   head
+	line   int    // where the request line begins in head.buf
 	origin []byte // path and query; see slash
 	slash  bool   // origin lacks its first "/"
+	asIs   bool   // the start of the head may be copied, see startsAsWritten
 }
 
 // Parse reads a request head from the start of buf and returns its size. 0 and
@@ -111,7 +113,7 @@ func (r *Request) parseLine(buf []byte) (start int, err error) {
 	if buf[i] != ' ' || i == from {
 		return 0, ErrMethod
 	}
-	r.Method = buf[from:i]
+	r.Method, r.line = buf[from:i], from
 	i++
 	from = i
 	for i < len(buf) && is(buf[i], isTarget) {
@@ -183,7 +185,17 @@ func (r *Request) conclude() (err error) {
 		r.Upgrade = h.upgrade
 	}
 	h.cutListed(r.Fields)
+	r.asIs = r.startsAsWritten()
 	return nil
+}
+
+// startsAsWritten says whether the head begins just as AppendTo would write it:
+// version 1.1, no absolute target, then Host. Most do, and are copied in one piece.
+func (r *Request) startsAsWritten() bool {
+	const name = "Host: "
+	h := &r.head
+	return r.Minor == 1 && len(r.origin) == len(r.Target) && h.cuts[0].field == 0 && h.cuts[0].kind == kHost &&
+		int(h.cuts[0].to) == h.start+len(name)+len(h.host)+len("\r\n") && string(h.buf[h.start:h.start+len(name)]) == name
 }
 
 func (r *Request) concludeExpect(empty bool) error {
