@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"syscall"
@@ -145,7 +146,7 @@ func harness(args []string) error {
 	text := rep.markdown()
 	fmt.Print(text)
 	if o.out != "" {
-		err = errors.Join(err, os.WriteFile(o.out, []byte(text), 0o644))
+		err = errors.Join(err, os.MkdirAll(filepath.Dir(o.out), 0o755), os.WriteFile(o.out, []byte(text), 0o644))
 	}
 	return err
 }
