@@ -51,7 +51,9 @@ func (s *session) tick() {
 		w.seen, w.changed = seen, now
 	}
 	if t := s.service.Timeout; t > 0 && now.Sub(w.changed) >= t && !s.stopped {
-		s.cause = causeIdle
+		if s.cause == "" {
+			s.cause = causeIdle
+		}
 		s.engine.counters.IdleTimeouts.Add(1)
 		s.stop()
 		return
@@ -65,12 +67,14 @@ func (s *session) bytes() int64 {
 	return s.client.Received() + s.client.Sent() + s.endpoint.Received() + s.endpoint.Sent()
 }
 
-// unwatch ends the watch, with the last bytes counted.
+// unwatch ends the watch, with the last bytes counted. From here on the cause is
+// settled, whoever still calls cut.
 func (s *session) unwatch() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.account()
 	s.watch.closed = true
+	s.stopped = true
 	s.watch.timer.Stop()
 }
 

@@ -2,7 +2,6 @@ package netio
 
 import (
 	"errors"
-	"io"
 	"net"
 	"os"
 	"sync"
@@ -225,7 +224,4 @@ func (c *Conn) resumable(err error, d *deadline) bool {
 	return errors.Is(err, os.ErrDeadlineExceeded) && c.lazy && c.rearm(d)
 }
 
-var (
-	_ net.Conn  = (*Conn)(nil)
-	_ io.Reader = (*Conn)(nil)
-)
+var _ net.Conn = (*Conn)(nil)

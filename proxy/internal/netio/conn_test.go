@@ -347,6 +347,30 @@ func TestUnknownConnectionIsNeverIdle(t *testing.T) {
 	}
 }
 
+// tlsLike is over a Conn what crypto/tls.Conn is.
+type tlsLike struct{ net.Conn }
+
+func (t tlsLike) NetConn() net.Conn { return t.Conn }
+
+func TestQuestionsAndResetReachTheSocketBelowTLS(t *testing.T) {
+	a, b := pair(t, "tcp")
+	above := Wrap(tlsLike{a})
+	if above == a || above.CanSplice() {
+		t.Fatal("the layer between is missing")
+	}
+	if !above.Idle() || above.Gone() {
+		t.Fatal("quiet: not idle, or gone")
+	}
+	must(t, b.CloseWrite())
+	if above.Idle() || !above.Gone() {
+		t.Fatal("after the peer's end: idle, or not gone")
+	}
+	above.Abort()
+	if _, err := b.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+		t.Fatalf("peer's read ended with %v, want a reset", err)
+	}
+}
+
 func TestWrapKeepsConn(t *testing.T) {
 	a, _ := pair(t, "tcp")
 	if Wrap(a) != a {
