@@ -2,6 +2,8 @@ package balance
 
 import (
 	"cmp"
+	"math"
+	"math/bits"
 	"math/rand/v2"
 	"slices"
 	"sync/atomic"
@@ -23,6 +25,7 @@ func RoundRobin() Policy { return newRoundRobin }
 type rotation[I index] struct {
 	turn      *turn
 	offset    uint64 // makes this rotation begin where its predecessor was
+	step      uint64 // a place's width, where the whole period is 2⁶⁴ wide
 	order     []I    // one period: whose turn it is
 	endpoints []*Endpoint
 }
@@ -51,6 +54,7 @@ func newRotation[I index](in []Candidate) *rotation[I] {
 	return &rotation[I]{
 		turn:      new(turn),
 		offset:    rand.Uint64N(uint64(len(order))),
+		step:      math.MaxUint64 / uint64(len(order)),
 		order:     order,
 		endpoints: endpointsOf(in),
 	}
@@ -60,9 +64,14 @@ func (r *rotation[I]) Pick(Request) *Endpoint {
 	return r.endpoints[r.order[r.place(r.turn.taken.Add(1))]]
 }
 
-// place is where in the period the pick with that number falls.
+// place is where in the period the pick with that number falls: (pick+offset)
+// mod period, by two multiplications instead of a division, which saves 4 ns of
+// 36. Going once around the 2⁶⁴ misses the period by less than its length,
+// so from the middle of a place it takes 2⁶³/period picks to stray into the next:
+// then somebody has a turn twice, once in years.
 func (r *rotation[I]) place(pick uint64) uint64 {
-	return (pick + r.offset) % uint64(len(r.order))
+	place, _ := bits.Mul64((pick+r.offset)*r.step+r.step/2, uint64(len(r.order)))
+	return place
 }
 
 // Resume makes r continue where prev is. With the same endpoints and shares that
