@@ -222,10 +222,18 @@ func (x *exchange) relayDechunked() *failure {
 	}
 }
 
-// write sends to the client.
+// joinMax is the size up to which copying a body behind its head is cheaper than
+// having the kernel gather the two.
+const joinMax = 2 << 10
+
+// write sends to the client. head is x.out or nothing.
 func (x *exchange) write(head, body []byte) *failure {
 	if len(head)+len(body) == 0 {
 		return nil
+	}
+	if len(head) > 0 && len(body) <= joinMax {
+		x.out = append(head, body...)
+		head, body = x.out, nil
 	}
 	_, err := x.c.conn.WriteBuffers(head, body)
 	return x.clientFailed(err)
