@@ -41,7 +41,9 @@ func (l *Listener) Listen() error {
 			return fmt.Errorf("listener %q: %w", l.Name, err)
 		}
 	}
-	socket, err := net.Listen(network, addr)
+	config := listenConfig()
+	config.SetMultipathTCP(false) // no client of ours speaks it, and its sockets cost more
+	socket, err := config.Listen(context.Background(), network, addr)
 	if err != nil {
 		return fmt.Errorf("listener %q: %w", l.Name, err)
 	}
