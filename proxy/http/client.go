@@ -17,8 +17,10 @@ type client struct {
 	peer   netip.AddrPort // who connected; zero on a Unix socket
 	local  netip.AddrPort
 	peerIP []byte // peer's address as text
-	in     window // bytes from the client
-	served int    // exchanges that ended well
+	// localText is a Host for requests that have none.
+	localText []byte
+	in        window // bytes from the client
+	served    int    // exchanges that ended well
 
 	// phase lets a drain know which connections it may close.
 	phase atomic.Int32
@@ -37,6 +39,9 @@ func newClient(e *Engine, conn *netio.Conn) *client {
 	c := &client{engine: e, conn: conn, peer: addrPort(conn.RemoteAddr()), local: addrPort(conn.LocalAddr())}
 	if c.peer.IsValid() {
 		c.peerIP = c.peer.Addr().AppendTo(make([]byte, 0, 40))
+		c.localText = c.local.AppendTo(make([]byte, 0, 48))
+	} else {
+		c.localText = []byte("localhost")
 	}
 	return c
 }

@@ -197,11 +197,11 @@ func (x *exchange) prepare() *failure {
 	x.bodyLen = n
 	x.want = x.affinity()
 	x.want.Avoid = x.avoid[:0]
-	x.out = req.AppendTo(x.out[:0], &h1.Forward{
-		Client:         x.c.peerIP,
-		TrustForwarded: x.trusted(),
-		Proto:          "http",
-	})
+	forward := h1.Forward{Client: x.c.peerIP, TrustForwarded: x.trusted(), Proto: "http"}
+	if len(req.Authority) == 0 {
+		forward.Host = x.c.localText // HTTP/1.0 without Host; the endpoint must have one
+	}
+	x.out = req.AppendTo(x.out[:0], &forward)
 	return nil
 }
 

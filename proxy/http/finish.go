@@ -65,8 +65,12 @@ func (x *exchange) refuse(f *failure) {
 	if x.up.started || !x.body.Done() || x.headLen == 0 || f == bodyTooLarge || x.c.engine.draining.Load() {
 		x.req.Close = true
 	}
-	x.out = h1.AppendError(x.out[:0], f.status, f.cause, f.body, x.req.Close || x.req.Minor == 0)
 	x.req.Close = x.req.Close || x.req.Minor == 0
+	body := f.body
+	if string(x.req.Method) == "HEAD" {
+		body = ""
+	}
+	x.out = h1.AppendError(x.out[:0], f.status, f.cause, body, x.req.Close)
 	x.c.conn.WriteBy(time.Now().Add(lingerTime))
 	if x.write(x.out, nil) != nil {
 		x.req.Close = true

@@ -32,11 +32,14 @@ type bench struct {
 	settings *proxyhttp.Settings
 	log      *testkit.Buffer
 	access   *testkit.Buffer
+	quiet    bool   // no access log
 	stop     func() // drains, and waits
 }
 
 // option changes the bench before it starts.
 type option func(*bench)
+
+func quiet(b *bench) { b.quiet = true }
 
 func withSettings(f func(*proxyhttp.Settings)) option { return func(b *bench) { f(b.settings) } }
 func withService(f func(*proxy.Service)) option       { return func(b *bench) { f(b.service) } }
@@ -84,7 +87,11 @@ func start(t *testing.T, addrs []string, options ...option) *bench {
 func (b *bench) serve() {
 	log := testkit.Logger(b.log)
 	access := proxy.NewAccessLog(b.access)
-	b.engine = proxyhttp.New(proxyhttp.Options{Listener: "test", Pools: b.pools, Access: access, Log: log})
+	used := access
+	if b.quiet {
+		used = nil
+	}
+	b.engine = proxyhttp.New(proxyhttp.Options{Listener: "test", Pools: b.pools, Access: used, Log: log})
 	b.engine.SetSettings(b.settings)
 	l := &proxy.Listener{Name: "test", Addr: "127.0.0.1:0", Engine: b.engine, DrainTimeout: 5 * time.Second, Log: log}
 	if err := l.Listen(); err != nil {

@@ -1,0 +1,147 @@
+package http_test
+
+import (
+	"fmt"
+	nethttp "net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spillway-lb/spillway/affinity"
+	"github.com/spillway-lb/spillway/balance"
+	"github.com/spillway-lb/spillway/lb"
+	"github.com/spillway-lb/spillway/proxy"
+	proxyhttp "github.com/spillway-lb/spillway/proxy/http"
+)
+
+// startHashing is a proxy with MAGLEV over eight endpoints, each of which says
+// who it is.
+func startHashing(t *testing.T, rule affinity.Rule, options ...option) *bench {
+	t.Helper()
+	var addrs []string
+	for i := range 8 {
+		addrs = append(addrs, endpoint(t, func(w nethttp.ResponseWriter, r *nethttp.Request) { fmt.Fprint(w, i) }))
+	}
+	b := start(t, addrs, append(options, withService(func(s *proxy.Service) {
+		s.Affinity, s.Hashes = rule, true
+	}))...)
+	var endpoints []balance.Endpoint
+	for i, a := range addrs {
+		endpoints = append(endpoints, balance.Endpoint{ID: fmt.Sprint(i), Addr: a})
+	}
+	if err := b.balancer.SetOptions(lb.Options{Policy: balance.Maglev(0), Endpoints: endpoints}); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// ask sends one request with these header lines on a connection of its own.
+func (b *bench) ask(header string) (*nethttp.Response, string) {
+	b.t.Helper()
+	c := b.dial().send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" + header + "\r\n")
+	return c.response("GET")
+}
+
+// reaches counts how many endpoints n requests reach; header(i) is the i-th's.
+func (b *bench) reaches(n int, header func(i int) string) int {
+	b.t.Helper()
+	seen := make(map[string]bool)
+	for i := range n {
+		_, who := b.ask(header(i))
+		seen[who] = true
+	}
+	return len(seen)
+}
+
+func TestHeaderFieldKeepsAUserOnOneEndpoint(t *testing.T) {
+	b := startHashing(t, affinity.Rule{Kind: affinity.HeaderField, Header: "X-User"})
+	if n := b.reaches(20, func(int) string { return "x-user: alice\r\n" }); n != 1 {
+		t.Errorf("one user reached %d endpoints", n)
+	}
+	if n := b.reaches(40, func(i int) string { return fmt.Sprintf("X-User: u%d\r\n", i) }); n < 6 {
+		t.Errorf("40 users reached %d of 8 endpoints", n)
+	}
+	if n := b.reaches(40, func(int) string { return "" }); n < 6 {
+		t.Errorf("40 requests without the header reached %d of 8 endpoints", n)
+	}
+}
+
+func TestGeneratedCookieIsSetOnceAndObeyed(t *testing.T) {
+	b := startHashing(t, affinity.Rule{Kind: affinity.GeneratedCookie, Service: "web"})
+	resp, who := b.ask("")
+	set := resp.Cookies()
+	if len(set) != 1 || set[0].Name != "GCILB" || set[0].Path != "/" || !set[0].HttpOnly || set[0].MaxAge != 0 || !set[0].Expires.IsZero() {
+		t.Fatalf("Set-Cookie: %q", resp.Header["Set-Cookie"])
+	}
+	for range 10 {
+		resp, again := b.ask("Cookie: other=1; GCILB=" + set[0].Value + "\r\n")
+		if again != who {
+			t.Fatalf("went to %s, then to %s", who, again)
+		}
+		if len(resp.Cookies()) != 0 {
+			t.Fatal("the cookie was set again")
+		}
+	}
+	values := make(map[string]bool)
+	if n := b.reaches(40, func(int) string { return "" }); n < 6 {
+		t.Errorf("40 new clients reached %d of 8 endpoints", n)
+	}
+	for range 5 {
+		resp, _ := b.ask("")
+		values[resp.Cookies()[0].Value] = true
+	}
+	if len(values) != 5 {
+		t.Error("two clients got the same cookie")
+	}
+}
+
+func TestHTTPCookieHasTheFilesAttributes(t *testing.T) {
+	b := startHashing(t, affinity.Rule{Kind: affinity.HTTPCookie, Cookie: affinity.Cookie{Name: "sid", Path: "/app", TTL: time.Hour}})
+	resp, _ := b.ask("")
+	c := resp.Cookies()[0]
+	if c.Name != "sid" || c.Path != "/app" || c.MaxAge != 3600 || c.Expires.IsZero() {
+		t.Errorf("Set-Cookie: %q", resp.Header["Set-Cookie"])
+	}
+	if n := b.reaches(10, func(int) string { return "Cookie: sid=mine\r\n" }); n != 1 {
+		t.Errorf("a cookie of the client's own reached %d endpoints", n)
+	}
+}
+
+func TestClientIPLooksThroughTrustedProxiesOnly(t *testing.T) {
+	rule := affinity.Rule{Kind: affinity.ClientIP}
+	forged := func(i int) string { return fmt.Sprintf("X-Forwarded-For: 9.9.9.%d\r\n", i) }
+	if n := startHashing(t, rule).reaches(20, forged); n != 1 {
+		t.Errorf("one client reached %d endpoints by what it wrote into X-Forwarded-For", n)
+	}
+	b := startHashing(t, rule, withSettings(func(s *proxyhttp.Settings) { s.TrustedProxies = loopback }))
+	if n := b.reaches(40, forged); n < 6 {
+		t.Errorf("40 clients behind a trusted proxy reached %d of 8 endpoints", n)
+	}
+	if n := b.reaches(20, func(i int) string { return fmt.Sprintf("X-Forwarded-For: 6.6.6.%d, 9.9.9.9\r\n", i) }); n != 1 {
+		t.Errorf("a client behind a trusted proxy reached %d endpoints by forging", n)
+	}
+}
+
+func TestNoAffinityHashesTheConnection(t *testing.T) {
+	b := startHashing(t, affinity.Rule{})
+	if n := b.reaches(40, func(int) string { return "" }); n < 6 {
+		t.Errorf("40 connections reached %d of 8 endpoints", n)
+	}
+	c, seen := b.dial(), make(map[string]bool)
+	for range 10 {
+		_, who := c.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").response("GET")
+		seen[who] = true
+	}
+	if len(seen) != 1 {
+		t.Errorf("one connection reached %d endpoints", len(seen))
+	}
+}
+
+func TestOldRequestWithoutHostGetsOne(t *testing.T) {
+	e := answer(t, ok)
+	b := start(t, []string{e.addr})
+	b.dial().send("GET / HTTP/1.0\r\n\r\n").all()
+	if head := <-e.heads; !strings.Contains(head, "Host: "+b.addr+"\r\n") {
+		t.Errorf("the endpoint got %q", head)
+	}
+}
