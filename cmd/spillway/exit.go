@@ -1,0 +1,93 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spillway-lb/spillway/config"
+	"github.com/spillway-lb/spillway/internal/admin"
+)
+
+// Exit codes (DESIGN §7). 4, a check or gate found something, belongs to verbs
+// of later versions.
+const (
+	exitOK          = 0
+	exitFailure     = 1
+	exitUsage       = 2
+	exitConfig      = 3
+	exitUnreachable = 5
+)
+
+// A usageError is a command line that makes no sense.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
+
+// helpWanted is a verb's usage text, asked for.
+type helpWanted string
+
+func (helpWanted) Error() string { return "help" }
+
+// A configError is a file that cannot be used. Its text is the problems, one on
+// each line.
+type configError struct{ error }
+
+func (e configError) Unwrap() error { return e.error }
+
+// errSaid is a failure whose reason is on the screen already, with its code.
+type errSaid int
+
+func (errSaid) Error() string { return "said" }
+
+// exitCode says how the process ends.
+func exitCode(err error) int {
+	var (
+		said   errSaid
+		usage  usageError
+		config configError
+	)
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &said):
+		return int(said)
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &config):
+		return exitConfig
+	case errors.Is(err, admin.ErrUnreachable):
+		return exitUnreachable
+	}
+	return exitFailure
+}
+
+// report prints an error where that is still to be done, and returns the exit
+// code.
+func (c *console) report(verb string, err error) int {
+	code := exitCode(err)
+	var said errSaid
+	if err == nil || errors.As(err, &said) {
+		return code
+	}
+	name := strings.TrimSpace("spillway " + verb)
+	var bad configError
+	if errors.As(err, &bad) {
+		fmt.Fprintln(c.err, err) // each line begins with the file already
+	} else {
+		fmt.Fprintf(c.err, "%s: %v\n", name, err)
+	}
+	if code == exitUsage {
+		fmt.Fprintf(c.err, "%s -h says what it takes\n", name)
+	}
+	return code
+}
+
+// load reads a file; its errors are configErrors.
+func load(path string) (*config.Config, error) {
+	cfg, err := config.Load(path)
+	if err != nil {
+		return nil, configError{err}
+	}
+	return cfg, nil
+}
