@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-multierror"
@@ -84,7 +85,8 @@ func (a *App) refuse(cfg *config.Config) error {
 	for _, l := range a.listeners {
 		for i := range cfg.Listeners {
 			spec := &cfg.Listeners[i]
-			if spec.Listen != l.spec.Listen {
+			anyPort := strings.HasSuffix(spec.Listen, ":0") // another name is another socket then
+			if spec.Listen != l.spec.Listen || anyPort && spec.Name != l.spec.Name {
 				continue
 			}
 			name := fmt.Sprintf("listener %q: ", spec.Listen)
