@@ -51,3 +51,23 @@ func BenchmarkEcho(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkIdle is what a kept connection costs before each use.
+func BenchmarkIdle(b *testing.B) {
+	x, _ := pair(b, "tcp")
+	for b.Loop() {
+		if !x.Idle() {
+			b.Fatal("not idle")
+		}
+	}
+}
+
+// BenchmarkGone is the other question, for comparison.
+func BenchmarkGone(b *testing.B) {
+	x, _ := pair(b, "tcp")
+	for b.Loop() {
+		if x.Gone() {
+			b.Fatal("gone")
+		}
+	}
+}

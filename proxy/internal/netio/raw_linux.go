@@ -64,6 +64,7 @@ func (r *raw) attach(c *Conn) {
 	r.in.try = c.tryRead
 	r.out.try = c.tryWrite
 	r.ask.try = c.tryPoll
+	r.ask.peek = c.tryPeek
 }
 
 func (c *Conn) rawRead(p []byte) (int, error) {
@@ -111,7 +112,7 @@ func (c *Conn) tryRead(fd uintptr) bool {
 		in.b = in.pool.Get()
 		in.p = in.b.store
 	}
-	in.n, in.errno = recv(fd, in.p)
+	in.n, in.errno = recv(fd, in.p, 0)
 	if in.pool != nil {
 		in.p = nil
 		if in.errno == syscall.EAGAIN {
@@ -184,10 +185,10 @@ func waitError(op string, err error) error {
 
 // The calls themselves. A signal can interrupt each; it is then made again.
 
-func recv(fd uintptr, p []byte) (int, syscall.Errno) {
+func recv(fd uintptr, p []byte, flags uintptr) (int, syscall.Errno) {
 	for {
 		n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, fd,
-			uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_DONTWAIT, 0, 0)
+			uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_DONTWAIT|flags, 0, 0)
 		if errno != syscall.EINTR {
 			return int(n), errno
 		}
