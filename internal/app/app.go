@@ -214,11 +214,11 @@ func newLogger(cfg *config.Config, level *slog.LevelVar) *slog.Logger {
 	if cfg.Log.Format == "json" {
 		h = slog.NewJSONHandler(os.Stderr, o)
 	}
-	log := slog.New(h)
-	if cfg.Proxy.ID != "" {
-		log = log.With("proxy", cfg.Proxy.ID)
+	id := cfg.Proxy.ID
+	if id == "" {
+		id, _ = os.Hostname() // a nameless host has a nameless proxy
 	}
-	return log
+	return slog.New(h).With("proxy", id)
 }
 
 func setLevel(v *slog.LevelVar, name string) {

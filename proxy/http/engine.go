@@ -48,6 +48,10 @@ type Engine struct {
 	settings atomic.Pointer[Settings]
 	draining atomic.Bool
 
+	// Failed attempts in the log: those that were made good, and those that a
+	// client got to know.
+	retried, failed *proxy.LimitedLog
+
 	mu      sync.Mutex
 	aborted bool
 	clients map[*client]struct{}
@@ -57,7 +61,12 @@ var _ proxy.Engine = (*Engine)(nil)
 
 // New returns an engine, which needs settings before it can serve.
 func New(o Options) *Engine {
-	return &Engine{opt: o, clients: make(map[*client]struct{})}
+	return &Engine{
+		opt:     o,
+		clients: make(map[*client]struct{}),
+		retried: proxy.NewLimitedLog(o.Log, 10),
+		failed:  proxy.NewLimitedLog(o.Log, 100),
+	}
 }
 
 // SetSettings replaces the settings for exchanges to come.

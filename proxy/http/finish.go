@@ -1,7 +1,6 @@
 package http
 
 import (
-	"context"
 	"log/slog"
 	"time"
 
@@ -128,11 +127,14 @@ func (x *exchange) note(f *failure, v verdict) {
 	if f.outcome == lb.Neutral {
 		level = slog.LevelDebug // the client's doing, or nobody's
 	}
-	log := x.c.engine.opt.Log
-	if !log.Enabled(context.Background(), level) {
+	log := x.c.engine.retried
+	if v == giveUp {
+		log = x.c.engine.failed
+	}
+	if !log.Enabled(level) {
 		return
 	}
-	log.LogAttrs(context.Background(), level, "attempt failed",
+	log.Write(level, "attempt failed",
 		slog.String("service", x.svc.Name),
 		slog.String("endpoint", x.rec.Endpoint),
 		slog.String("cause", f.cause),
