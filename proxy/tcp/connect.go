@@ -14,6 +14,7 @@ import (
 	"github.com/spillway-lb/spillway/lb"
 	"github.com/spillway-lb/spillway/proxy"
 	"github.com/spillway-lb/spillway/proxy/internal/netio"
+	"github.com/spillway-lb/spillway/proxy/internal/relay"
 )
 
 const (
@@ -56,9 +57,9 @@ func (s *session) connect() (lb.Lease, *netio.Conn) {
 			return lease, conn
 		}
 		if s.client.Broken() {
-			s.cut(causeClient)
+			s.cut(relay.ClientGone)
 		}
-		if _, ok := s.cutNow(); ok { // nobody waits for it any more
+		if s.wasCut() { // nobody waits for it any more
 			lease.Done(lb.Neutral)
 			s.service.Stats.Attempts[proxy.AttemptClientGone].Add(1)
 			return lb.Lease{}, nil
@@ -115,7 +116,7 @@ func (s *session) failed(e *balance.Endpoint, err error) {
 }
 
 // refuse ends a session that found no endpoint. Its client is reset (spec.md §3.8).
-func (s *session) refuse(cause string, err error) {
+func (s *session) refuse(cause relay.Cause, err error) {
 	s.cut(cause)
 	s.engine.counters.Refused.Add(1)
 	s.engine.log.warn("no endpoint", "service", s.record.Service, "client", s.record.Client,
@@ -131,13 +132,13 @@ func (s *session) watchClient() (stop func() bool) {
 	defer s.mu.Unlock()
 	timer = time.AfterFunc(askClient, func() {
 		s.mu.Lock()
-		connecting := s.endpoint == nil && !s.stopped
+		connecting := s.relay == nil && !s.stopped
 		s.mu.Unlock()
 		if !connecting {
 			return
 		}
 		if s.client.Broken() {
-			s.cut(causeClient)
+			s.cut(relay.ClientGone)
 			return
 		}
 		timer.Reset(askClient)
@@ -146,7 +147,7 @@ func (s *session) watchClient() (stop func() bool) {
 }
 
 // causeOf names the failure of a dial.
-func causeOf(err error) string {
+func causeOf(err error) relay.Cause {
 	var dns *net.DNSError
 	switch {
 	case errors.As(err, &dns):

@@ -1,30 +1,23 @@
 // Package tcp relays TCP connections to the endpoints of a service.
 //
-//	client ──►  up pump  ──► endpoint     two goroutines per connection;
-//	       ◄── down pump ◄──              each owns one direction
-//	               ▲
-//	             watch                    a timer that reads byte counters: idle
-//	                                      timeout, metrics
+//	client ──► session: pick, connect ──► endpoint
+//	                │
+//	                └─► relay: bytes both ways, until both sides have ended
 //
 // A connection goes to the endpoint that the service's policy and affinity
 // choose. One that does not accept is passed over for the next alternative,
 // each endpoint at most once; a client for whom there is nobody is reset.
 //
-// A pump copies messages while they are small, and hands the rest of the stream
-// to the kernel (splice(2)) once somebody sends in bulk. While it waits it holds
-// no buffer and no pipe. How bytes went, and why some were copied, is counted.
+// Bytes are the business of proxy/internal/relay: how they go, when the kernel
+// moves them, how ends are passed on. What an end means here:
 //
-// Ends are passed on as they are:
-//
-//	what happened                    the other side sees     outcome
-//	one side closes its direction    that end; the other     -
-//	                                 direction goes on
-//	both have closed                 -                       Success
-//	the client resets                a reset                 Neutral
-//	the endpoint resets              a reset                 Failure
-//	no byte for Service.Timeout      the end of both         Neutral
-//	Abort                            a reset, both           Neutral
+//	what happened                    outcome
+//	both sides have closed           Success
+//	the client reset                 Neutral
+//	the endpoint reset               Failure
+//	no byte for Service.Timeout      Neutral
+//	Abort                            Neutral
 //
 // The files: engine.go is the face, session.go one connection's life, connect.go
-// the search for an endpoint, pump.go the hot path, watch.go the clock.
+// the search for an endpoint.
 package tcp

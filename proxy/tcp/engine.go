@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/spillway-lb/spillway/proxy"
+	"github.com/spillway-lb/spillway/proxy/internal/relay"
 )
 
 // Options is what New takes.
@@ -38,26 +39,24 @@ type Engine struct {
 type Counters struct {
 	// Refused is how many clients were reset because no endpoint could be had.
 	Refused atomic.Uint64
-	// IdleTimeouts is how many connections were closed because of silence.
-	IdleTimeouts atomic.Uint64
-	// Copied is bytes that went through user memory, by the reason for it.
-	Copied [reasons]atomic.Uint64
+	// IdleTimeouts is how many connections were closed because of silence, and
+	// Copied, by Reason, the bytes that went through user memory.
+	relay.Counters
 }
 
 // Reason says why bytes were copied rather than spliced.
-type Reason uint8
+type Reason = relay.Reason
 
 // The reasons.
 const (
-	Small       Reason = iota // no bulk: copying is as cheap
-	NoSocket                  // one side is no plain socket: TLS, or another wrapper
-	Platform                  // this system has no splice
-	Descriptors               // none left for a pipe, or the kernel refused
-	reasons
+	Small       = relay.Small       // no bulk: copying is as cheap
+	NoSocket    = relay.NoSocket    // one side is no plain socket: TLS, or another wrapper
+	Platform    = relay.Platform    // this system has no splice
+	Descriptors = relay.Descriptors // none left for a pipe, or the kernel refused
 )
 
 // Reasons names the reasons.
-var Reasons = [reasons]string{"small", "no_socket", "platform", "descriptors"}
+var Reasons = relay.Reasons
 
 // New returns an engine. It resets every client until SetService is called.
 func New(o Options) *Engine {

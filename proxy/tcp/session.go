@@ -10,6 +10,7 @@ import (
 	"github.com/spillway-lb/spillway/lb"
 	"github.com/spillway-lb/spillway/proxy"
 	"github.com/spillway-lb/spillway/proxy/internal/netio"
+	"github.com/spillway-lb/spillway/proxy/internal/relay"
 )
 
 // A session is one client's connection and the endpoint's connection that it is
@@ -23,27 +24,22 @@ type session struct {
 	ctx    context.Context // ends the dial
 	cancel context.CancelFunc
 
-	up, down pump // from the client, to the client
-
-	mu       sync.Mutex
-	endpoint *netio.Conn // nil while connecting
-	cause    string      // why the session does not end well; "" so far
-	stopped  bool        // both pumps are to end now
-	watch    watch
+	mu      sync.Mutex
+	relay   *relay.Relay // nil while connecting; from then on it has the causes
+	cause   relay.Cause  // why the session does not end well; "" so far
+	stopped bool         // it is to end now
 }
 
-// Causes that the access log shows: error types of RFC 9209 §2.3 where one fits.
+// Causes that the access log shows besides those of a relay: error types of
+// RFC 9209 §2.3 where one fits.
 const (
-	causeNobody     = "destination_unavailable"
-	causeFull       = "connection_limit_reached"
-	causeRefused    = "connection_refused"
-	causeUnroutable = "destination_ip_unroutable"
-	causeDNS        = "dns_error"
-	causeTimeout    = "connection_timeout"
-	causeReset      = "connection_terminated"
-	causeIdle       = "connection_read_timeout"
-	causeClient     = "client_gone"
-	causeAborted    = "aborted"
+	causeNobody     relay.Cause = "destination_unavailable"
+	causeFull       relay.Cause = "connection_limit_reached"
+	causeRefused    relay.Cause = "connection_refused"
+	causeUnroutable relay.Cause = "destination_ip_unroutable"
+	causeDNS        relay.Cause = "dns_error"
+	causeTimeout    relay.Cause = "connection_timeout"
+	causeAborted    relay.Cause = "aborted"
 )
 
 func newSession(e *Engine, conn net.Conn) *session {
@@ -74,113 +70,74 @@ func (s *session) serve() {
 	if endpoint == nil {
 		s.client.Abort()
 	} else {
-		s.relay(endpoint)
+		s.cause = s.attach(endpoint).Run()
 		lease.Done(outcome(s.cause))
 	}
 	if s.engine.access != nil {
-		s.writeRecord(endpoint)
+		s.writeRecord()
 	}
 }
 
-// relay runs both pumps and closes both connections.
-func (s *session) relay(endpoint *netio.Conn) {
-	s.up = pump{session: s, src: s.client, dst: endpoint, other: &s.down, blame: causeReset}
-	s.down = pump{session: s, src: endpoint, dst: s.client, other: &s.up, blame: causeClient}
-	s.up.init()
-	s.down.init()
-	s.attach(endpoint)
-
-	var pumps sync.WaitGroup
-	pumps.Go(s.up.run)
-	s.down.run()
-	pumps.Wait()
-
-	s.unwatch()
-	if s.cause == "" || s.cause == causeIdle {
-		s.client.Close()
-		endpoint.Close()
-		return
-	}
-	// A peer must not take for a whole stream what was cut: it gets a reset.
-	s.client.Abort()
-	endpoint.Abort()
-}
-
-// attach makes the endpoint's connection known to those who may stop the
-// session, and begins to watch for silence.
-func (s *session) attach(endpoint *netio.Conn) {
+// attach joins the endpoint's connection to the client's. From here on the relay
+// is what those stop who stop the session.
+func (s *session) attach(endpoint *netio.Conn) *relay.Relay {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.endpoint = endpoint
+	s.relay = relay.New(s.client, endpoint, relay.Options{
+		Idle:      s.service.Timeout,
+		Stats:     s.service.Stats,
+		Counters:  &s.engine.counters.Counters,
+		NoteFirst: s.engine.access != nil,
+	})
 	if s.stopped {
-		s.stop() // it came while we were still connecting
+		s.relay.Cut(s.cause) // it came while we were still connecting
 	}
-	s.startWatch()
+	return s.relay
 }
 
 // cut ends the session because of cause. The first cause counts.
-func (s *session) cut(cause string) {
+func (s *session) cut(cause relay.Cause) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.cause == "" && !s.stopped {
-		s.cause = cause
+	if s.relay != nil {
+		s.relay.Cut(cause)
+		return
 	}
-	s.stop()
-}
-
-// note records why the session does not end well, and lets it go on to its end.
-func (s *session) note(cause string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.cause == "" && !s.stopped {
-		s.cause = cause
+	if !s.stopped {
+		s.cause, s.stopped = cause, true
 	}
-}
-
-// end stops a session that has ended well.
-func (s *session) end() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.stop()
-}
-
-// stop ends the dial and wakes both pumps. Caller holds s.mu.
-func (s *session) stop() {
-	s.stopped = true
 	s.cancel()
-	s.client.Interrupt()
-	if s.endpoint != nil {
-		s.endpoint.Interrupt()
-	}
 }
 
-// cutNow reports whether the session was cut, and why.
-func (s *session) cutNow() (cause string, ok bool) {
+// wasCut reports whether the session was cut while it was connecting.
+func (s *session) wasCut() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.cause, s.stopped
+	return s.stopped
 }
 
 // outcome says whose fault an end was, once an endpoint was connected.
-func outcome(cause string) lb.Outcome {
+func outcome(cause relay.Cause) lb.Outcome {
 	switch cause {
-	case "":
+	case relay.Well:
 		return lb.Success
-	case causeReset:
+	case relay.EndpointReset:
 		return lb.Failure
 	default:
 		return lb.Neutral // the client's or our own
 	}
 }
 
-func (s *session) writeRecord(endpoint *netio.Conn) {
+func (s *session) writeRecord() {
 	r := &s.record
-	r.Cause = s.cause
+	r.Cause = string(s.cause)
 	r.Total = time.Since(r.Time)
 	r.BytesIn = s.client.Received()
 	r.BytesOut = s.client.Sent()
-	if endpoint != nil && !s.down.first.IsZero() {
-		r.First = s.down.first.Sub(r.Time)
+	if s.relay != nil {
+		if first := s.relay.First(); !first.IsZero() {
+			r.First = first.Sub(r.Time)
+		}
 	}
 	s.engine.access.Write(r)
 }

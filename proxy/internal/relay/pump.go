@@ -1,4 +1,4 @@
-package tcp
+package relay
 
 import (
 	"errors"
@@ -26,18 +26,20 @@ const (
 
 var buffers = netio.NewPool(bufferSize)
 
-// A pump moves bytes in one direction. This file is the engine's hot path: per
+// A pump moves bytes in one direction. This file is the hot path: per
 // message it is one read, one write, and no word to anybody else. Who wants to
 // know how far it has come looks at the connections' own counters (watch.go).
 type pump struct {
-	session  *session
+	relay    *Relay
 	src, dst *netio.Conn
+	blame    Cause // the cause if dst fails; if src fails it is other's
 	other    *pump
-	blame    string // the cause if dst fails; if src fails it is other's
+	early    []byte // what goes first
+	base     int64  // bytes that dst had taken before
 
 	ended atomic.Bool // src has ended, and dst was told or is about to be
 	reset atomic.Bool // a write was told that dst had reset the connection
-	first time.Time   // when the first bytes came, if there is an access log
+	first time.Time   // when the first bytes came, if somebody will ask
 
 	// Of the bytes that dst has taken, those from spliceFrom up to spliceTo
 	// were spliced.
@@ -46,36 +48,50 @@ type pump struct {
 }
 
 func (p *pump) init() {
+	p.base = p.dst.Sent()
 	p.spliceFrom.Store(math.MaxInt64)
 	p.spliceTo.Store(math.MaxInt64)
 }
 
 // run moves bytes until src ends or something fails, and passes on what happened.
 func (p *pump) run() {
-	err := p.copy()
+	err := p.sendEarly()
+	if err == nil {
+		err = p.copy()
+	}
 	if err == errBulk {
 		err = p.splice()
 	}
 	switch {
 	case err == io.EOF && p.wasReset():
-		p.session.cut(p.other.blame)
+		p.relay.Cut(p.other.blame)
 	case err == io.EOF:
 		p.finish()
 	case netio.WriteFailed(err):
 		p.deaf(err)
 	default:
-		p.session.cut(p.other.blame)
+		p.relay.Cut(p.other.blame)
 	}
 }
 
+// sendEarly sends what was read before the relay began.
+func (p *pump) sendEarly() error {
+	if len(p.early) == 0 {
+		return nil
+	}
+	_, err := p.dst.Write(p.early)
+	p.early = nil
+	return err
+}
+
 // errBulk says that it is time to splice.
-var errBulk = errors.New("tcp: bulk")
+var errBulk = errors.New("relay: bulk")
 
 // copy moves messages through user memory. A buffer is held only while there
 // is something in it.
 func (p *pump) copy() error {
 	splicing := p.src.CanSplice() && p.dst.CanSplice()
-	timed := p.session.engine.access != nil
+	timed := p.relay.opt.NoteFirst
 	for big := 0; ; {
 		b, err := p.src.Receive(buffers)
 		if err != nil {
@@ -131,7 +147,7 @@ func (p *pump) whyCopied() Reason {
 func (p *pump) finish() {
 	p.ended.Store(true)
 	if errors.Is(p.dst.CloseWrite(), errors.ErrUnsupported) {
-		p.session.end() // the only way to tell dst is to close it
+		p.relay.end() // the only way to tell dst is to close it
 	}
 }
 
@@ -142,18 +158,18 @@ func (p *pump) deaf(err error) {
 	ended := p.other.ended.Load()
 	switch {
 	case errors.Is(err, syscall.ECONNRESET) && !ended:
-		p.session.note(p.blame)
+		p.relay.note(p.blame)
 		p.reset.Store(true)
-	case errors.Is(err, syscall.EPIPE) && p.blame == causeClient && !ended:
-		p.session.note(causeClient)
-	case errors.Is(err, syscall.EPIPE) && p.blame == causeReset:
+	case errors.Is(err, syscall.EPIPE) && p.blame == ClientGone && !ended:
+		p.relay.note(ClientGone)
+	case errors.Is(err, syscall.EPIPE) && p.blame == EndpointReset:
 		// The endpoint had closed its side in good order before it refused
 		// ours (else the kernel says ECONNRESET): it had no more to say.
 		if ended {
-			p.session.end()
+			p.relay.end()
 		}
 	default:
-		p.session.cut(p.blame)
+		p.relay.Cut(p.blame)
 	}
 }
 

@@ -1,0 +1,101 @@
+package relay
+
+import (
+	"time"
+
+	"github.com/spillway-lb/spillway/proxy"
+)
+
+const (
+	// ticksPerTimeout is how exact the idle timeout is: a silent relay is
+	// ended at most an eighth of it late.
+	ticksPerTimeout = 8
+	// slowestTick is how old the byte counters that metrics show may be.
+	slowestTick = 5 * time.Second
+)
+
+// A watch looks at a relay's byte counters now and then: it adds what is new to
+// the service's, and ends the relay when nothing is. So the pumps keep no clock,
+// set no deadline and touch no counter that they would share. Its relay's mu
+// guards it.
+type watch struct {
+	timer   *time.Timer
+	every   time.Duration
+	seen    int64     // all bytes of the relay at the last look
+	changed time.Time // when there were new ones
+	counted [2][2]int64
+	closed  bool
+}
+
+// startWatch begins. Caller holds r.mu.
+func (r *Relay) startWatch() {
+	w := &r.watch
+	w.every = slowestTick
+	if t := r.opt.Idle; t > 0 {
+		w.every = max(time.Millisecond, min(w.every, t/ticksPerTimeout))
+	}
+	w.seen, w.changed = r.bytes(), time.Now()
+	w.timer = time.AfterFunc(w.every, r.tick)
+}
+
+func (r *Relay) tick() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w := &r.watch
+	if w.closed {
+		return
+	}
+	r.account()
+	now, seen := time.Now(), r.bytes()
+	if seen != w.seen {
+		w.seen, w.changed = seen, now
+	}
+	if t := r.opt.Idle; t > 0 && now.Sub(w.changed) >= t && !r.stopped {
+		r.blame(Idle)
+		if r.opt.Counters != nil {
+			r.opt.Counters.IdleTimeouts.Add(1)
+		}
+		r.stop()
+		return
+	}
+	w.timer.Reset(w.every)
+}
+
+// bytes is what moved in either direction, on either side: a slow reader of
+// much that we hold for it is not silent.
+func (r *Relay) bytes() int64 {
+	return r.client.Received() + r.client.Sent() + r.endpoint.Received() + r.endpoint.Sent()
+}
+
+// stopWatch counts the last bytes. Caller holds r.mu.
+func (r *Relay) stopWatch() {
+	r.account()
+	r.watch.closed = true
+	r.watch.timer.Stop()
+}
+
+// account adds what is new to the counters that others read. Caller holds r.mu.
+func (r *Relay) account() {
+	for d, p := range [...]*pump{proxy.FromClient: &r.up, proxy.ToClient: &r.down} {
+		now := p.paths()
+		for path, n := range now {
+			r.opt.Stats.TCPBytes[d][path].Add(uint64(n - r.watch.counted[d][path]))
+		}
+		if c := r.opt.Counters; c != nil {
+			copied := now[proxy.Copied] - r.watch.counted[d][proxy.Copied]
+			c.Copied[p.reason.Load()].Add(uint64(copied))
+		}
+		r.watch.counted[d] = now
+	}
+}
+
+// paths is how many bytes dst has taken, by the way they came.
+func (p *pump) paths() (n [2]int64) {
+	// First the bytes, then the bounds: a bound that is set in between is at
+	// these bytes or later, and does not change what they count as.
+	sent := p.dst.Sent()
+	from, to := p.spliceFrom.Load(), p.spliceTo.Load()
+	n[proxy.Spliced] = min(sent, to) - min(sent, from)
+	n[proxy.Copied] = sent - p.base - n[proxy.Spliced]
+	return n
+}
