@@ -1,0 +1,72 @@
+package archtest
+
+// Short names of other people's modules.
+const (
+	maglev     = "github.com/dgryski/go-maglev"
+	siphash    = "github.com/dchest/siphash"
+	xxhash     = "github.com/cespare/xxhash/v2"
+	multierror = "github.com/hashicorp/go-multierror"
+	fasthttp   = "github.com/valyala/fasthttp"
+	toml       = "github.com/BurntSushi/toml"
+	prometheus = "github.com/prometheus/client_golang"
+	xsys       = "golang.org/x/sys"
+)
+
+// A rule says what one package may import besides the standard library. A name
+// that ends in "/..." stands for everything below it; a module for all of its
+// packages.
+type rule struct {
+	dir string
+	may []string
+	// not has packages of the standard library that are not for this one.
+	not []string
+	// why is the reason, printed with every violation.
+	why string
+}
+
+// clockAndWorld is what pure code does without.
+var clockAndWorld = []string{"context", "log", "log/slog", "net", "net/http", "os", "sync", "syscall", "time"}
+
+// table is the plan of the house, leaves first.
+var table = []rule{
+	{"balance", []string{maglev, siphash, xxhash}, clockAndWorld,
+		"a policy that knows health filters per pick, and that is where selection bugs live; no goroutine, clock, lock or network"},
+	{"balance/balancetest", []string{"balance"}, []string{"net", "net/http", "os", "time"},
+		"it proves policies alone, also those of others"},
+	{"affinity", []string{xxhash}, []string{"context", "log", "log/slog", "net", "net/http", "os", "sync"},
+		"a key is made of bytes; TCP uses it too, so it brings no HTTP stack"},
+	{"health", nil, nil,
+		"who is checked, and what follows from the answer, is the caller's business"},
+	{"lb", []string{"balance", "health", multierror}, []string{"net", "net/http", "os"},
+		"a key is a number, so it needs no affinity; a service is data, so it needs no config; it moves no bytes, so it needs no proxy"},
+	{"proxy", []string{"lb", "balance", "affinity", xsys}, []string{"net/http"},
+		"it is what the engines share, so it knows none of them; the file's meaning is internal/app's business"},
+	{"proxy/internal/netio", []string{xsys}, []string{"net/http"},
+		"a connection knows nothing of what it carries"},
+	{"proxy/internal/relay", []string{"proxy", "proxy/internal/netio"}, []string{"net/http"},
+		"it moves bytes, and knows neither who chose the endpoint nor what the bytes mean"},
+	{"proxy/http/h1", nil, append([]string{"io"}, clockAndWorld...),
+		"the message core is a function of bytes: one meaning of HTTP, whoever drives it"},
+	{"proxy/http", []string{"proxy", "lb", "balance", "affinity", "proxy/http/h1", "proxy/internal/netio", "proxy/internal/relay"}, []string{"net/http"},
+		"HTTP means what h1 says and nothing else"},
+	{"proxy/tcp", []string{"proxy", "lb", "balance", "affinity", "proxy/internal/netio", "proxy/internal/relay"}, []string{"net/http"},
+		"a TCP proxy does not pay for HTTP"},
+	{"config", []string{toml, multierror}, []string{"context", "log", "log/slog", "net/http", "sync"},
+		"the file is data: it can be checked without anything that runs"},
+	{"internal/metrics", []string{"lb", "proxy", "balance", "health", prometheus}, []string{"net/http"},
+		"it reads counters when it is scraped, and serves nothing itself"},
+	{"internal/admin", []string{"lb", "health", fasthttp, prometheus}, nil,
+		"it serves what it is given: what a reload is, or a metric, others know"},
+	{"internal/app", []string{"affinity", "balance", "config", "health", "lb", "proxy", "proxy/http", "proxy/tcp", "internal/admin", "internal/metrics", multierror, prometheus}, nil,
+		"it joins all of the above, and nothing joins it but the command"},
+	{"cmd/spillway", []string{"config", "internal/app", "internal/admin", fasthttp}, nil,
+		"flags, signals and verbs; what runs is the app's"},
+	{"internal/configdoc", nil, nil,
+		"it reads the comments of config, not the package"},
+	{"internal/testkit", nil, nil,
+		"every package's tests may import it, so it imports none"},
+	{"internal/archtest", nil, nil,
+		"it reads source and needs nothing of it"},
+	{"examples/...", []string{"affinity", "balance", "balance/balancetest", "config", "health", "lb", "proxy", "proxy/http", "proxy/tcp"}, nil,
+		"an example does what a reader can do: no internal packages"},
+}
