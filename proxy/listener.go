@@ -34,21 +34,27 @@ type Listener struct {
 
 // Listen opens the address, so that a wrong one is known before anything runs.
 func (l *Listener) Listen() error {
-	network, addr := "tcp", l.Addr
-	if path, ok := strings.CutPrefix(l.Addr, "unix:"); ok {
-		network, addr = "unix", path
-		if err := removeStale(path); err != nil {
-			return fmt.Errorf("listener %q: %w", l.Name, err)
-		}
-	}
-	config := listenConfig()
-	config.SetMultipathTCP(false) // no client of ours speaks it, and its sockets cost more
-	socket, err := config.Listen(context.Background(), network, addr)
+	socket, err := Listen(l.Addr)
 	if err != nil {
 		return fmt.Errorf("listener %q: %w", l.Name, err)
 	}
 	l.socket = socket
 	return nil
+}
+
+// Listen opens "host:port", ":port" or "unix:/path". A socket that a crashed
+// process left at the path is replaced, one that is in use is not.
+func Listen(addr string) (net.Listener, error) {
+	network := "tcp"
+	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
+		network, addr = "unix", path
+		if err := removeStale(path); err != nil {
+			return nil, err
+		}
+	}
+	config := listenConfig()
+	config.SetMultipathTCP(false) // no client of ours speaks it, and its sockets cost more
+	return config.Listen(context.Background(), network, addr)
 }
 
 // removeStale removes a socket that a crashed process left behind: one that

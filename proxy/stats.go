@@ -24,8 +24,7 @@ type Stats struct {
 	// connections.
 	TCPBytes [directions][paths]atomic.Uint64
 
-	mu    sync.Mutex
-	codes atomic.Pointer[map[*balance.Load]*Codes]
+	codes sync.Map // *balance.Load to *Codes
 }
 
 // AttemptReason says how one try on an endpoint ended.
@@ -129,43 +128,36 @@ func (c *Codes) Each(f func(code int, n uint64)) {
 // Codes returns the status codes of an endpoint, known by its counters; nil
 // stands for the answers that Spillway made itself.
 func (s *Stats) Codes(of *balance.Load) *Codes {
-	if all := s.codes.Load(); all != nil {
-		if c := (*all)[of]; c != nil {
-			return c
-		}
+	if c := s.codesSeen(of); c != nil {
+		return c
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	grown := make(map[*balance.Load]*Codes)
-	if all := s.codes.Load(); all != nil {
-		if c := (*all)[of]; c != nil {
-			return c
-		}
-		for k, v := range *all {
-			grown[k] = v
-		}
+	c, _ := s.codes.LoadOrStore(of, new(Codes))
+	return c.(*Codes)
+}
+
+// codesSeen is Codes without making what is not there.
+func (s *Stats) codesSeen(of *balance.Load) *Codes {
+	if c, ok := s.codes.Load(of); ok {
+		return c.(*Codes)
 	}
-	c := new(Codes)
-	grown[of] = c
-	s.codes.Store(&grown)
-	return c
+	return nil
+}
+
+// EachCode calls f for every code that the endpoint has answered with.
+func (s *Stats) EachCode(of *balance.Load, f func(code int, n uint64)) {
+	if c := s.codesSeen(of); c != nil {
+		c.Each(f)
+	}
 }
 
 // Forget drops the codes of endpoints that keep says are gone.
 func (s *Stats) Forget(keep func(*balance.Load) bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := s.codes.Load()
-	if all == nil {
-		return
-	}
-	kept := make(map[*balance.Load]*Codes, len(*all))
-	for k, v := range *all {
-		if k == nil || keep(k) {
-			kept[k] = v
+	s.codes.Range(func(k, _ any) bool {
+		if of := k.(*balance.Load); of != nil && !keep(of) {
+			s.codes.Delete(k)
 		}
-	}
-	s.codes.Store(&kept)
+		return true
+	})
 }
 
 // Bounds are the upper bounds of Histogram's buckets, in seconds; the last

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
-	"log/slog"
 	"strings"
 
 	"github.com/spillway-lb/spillway/config"
@@ -52,11 +50,11 @@ func (c *console) runFile(path string) error {
 func (c *console) serve(cfg *config.Config, load func() (*config.Config, error)) error {
 	signals, end := c.signals()
 	defer end()
-	a, err := app.New(cfg, app.Options{Load: load, Version: thisBuild().Version})
+	a, err := app.New(cfg, app.Options{Load: load, LogTo: c.err, Version: thisBuild().Version})
 	if err != nil {
 		return err
 	}
-	log := newLog(cfg.Log, c.err)
+	log := a.Log()
 	for _, w := range cfg.Warnings {
 		log.Warn(w.Error())
 	}
@@ -90,15 +88,4 @@ func (c *console) serve(cfg *config.Config, load func() (*config.Config, error))
 			}
 		}
 	}
-}
-
-// newLog returns a log of the form that the file asks for.
-func newLog(l config.Log, w io.Writer) *slog.Logger {
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(l.Level)) // one of four words; config has seen to it
-	o := &slog.HandlerOptions{Level: level}
-	if l.Format == "json" {
-		return slog.New(slog.NewJSONHandler(w, o))
-	}
-	return slog.New(slog.NewTextHandler(w, o))
 }

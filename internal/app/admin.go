@@ -11,6 +11,7 @@ import (
 	"github.com/spillway-lb/spillway/internal/admin"
 	"github.com/spillway-lb/spillway/internal/metrics"
 	"github.com/spillway-lb/spillway/lb"
+	"github.com/spillway-lb/spillway/proxy"
 )
 
 // adminServer is the admin API with its open address.
@@ -27,11 +28,7 @@ func (a *App) newAdmin(cfg *config.Admin) (*adminServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	network, addr := "tcp", cfg.Listen
-	if path, ok := strings.CutPrefix(cfg.Listen, "unix:"); ok {
-		network, addr = "unix", path
-	}
-	l, err := net.Listen(network, addr)
+	l, err := proxy.Listen(cfg.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("admin: %w", err)
 	}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -24,9 +25,10 @@ import (
 type Options struct {
 	// Load reads the file again. Default: none, and then Reload is refused.
 	Load func() (*config.Config, error)
-	// Log gets what happens. Default: made from the file's [log], to standard
-	// error.
+	// Log gets what happens. Default: made from the file's [log], to LogTo.
 	Log *slog.Logger
+	// LogTo is where that goes. Default: standard error.
+	LogTo io.Writer
 	// Version is shown by the metric build_info.
 	Version string
 }
@@ -55,10 +57,10 @@ type App struct {
 // New builds what cfg describes and opens every listener, so that what cannot
 // work is known before anything runs.
 func New(cfg *config.Config, o Options) (*App, error) {
-	a := &App{opt: o, log: o.Log, pools: proxyhttp.NewPools(), cfg: new(config.Config)}
+	a := &App{opt: o, log: o.Log, pools: new(proxyhttp.Pools), cfg: new(config.Config)}
 	if a.log == nil {
 		a.level = new(slog.LevelVar)
-		a.log = newLogger(cfg, a.level)
+		a.log = newLogger(cfg, cmp.Or[io.Writer](o.LogTo, os.Stderr), a.level)
 	}
 	if err := a.openAccessLog(cfg.Log.Access); err != nil {
 		return nil, err
@@ -160,6 +162,9 @@ func (a *App) ListenAddr(name string) net.Addr {
 	return nil
 }
 
+// Log returns the log that the file asks for, or Options.Log.
+func (a *App) Log() *slog.Logger { return a.log }
+
 // isReady says whether the proxy should get traffic, and why not.
 func (a *App) isReady() (bool, string) {
 	switch {
@@ -207,12 +212,12 @@ func (a *App) service(name string) *service {
 	return nil
 }
 
-func newLogger(cfg *config.Config, level *slog.LevelVar) *slog.Logger {
+func newLogger(cfg *config.Config, w io.Writer, level *slog.LevelVar) *slog.Logger {
 	setLevel(level, cfg.Log.Level)
 	o := &slog.HandlerOptions{Level: level}
-	var h slog.Handler = slog.NewTextHandler(os.Stderr, o)
+	var h slog.Handler = slog.NewTextHandler(w, o)
 	if cfg.Log.Format == "json" {
-		h = slog.NewJSONHandler(os.Stderr, o)
+		h = slog.NewJSONHandler(w, o)
 	}
 	id := cfg.Proxy.ID
 	if id == "" {

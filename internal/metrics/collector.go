@@ -140,7 +140,7 @@ func (s sink) codes(v Service, status *lb.Status) {
 }
 
 func (s sink) codesOf(v Service, load *balance.Load, group, endpoint string) {
-	v.Stats.Codes(load).Each(func(code int, n uint64) {
+	v.Stats.EachCode(load, func(code int, n uint64) {
 		s.counter(requests, n, v.Name, group, endpoint, strconv.Itoa(code))
 	})
 }

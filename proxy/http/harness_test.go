@@ -65,7 +65,7 @@ func start(t *testing.T, addrs []string, options ...option) *bench {
 	b := &bench{
 		t:        t,
 		balancer: balancer,
-		pools:    proxyhttp.NewPools(),
+		pools:    new(proxyhttp.Pools),
 		log:      new(testkit.Buffer),
 		access:   new(testkit.Buffer),
 		service: &proxy.Service{

@@ -2,9 +2,7 @@ package http
 
 import (
 	"context"
-	"maps"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/spillway-lb/spillway/balance"
@@ -13,10 +11,9 @@ import (
 
 // Pools keeps idle connections to endpoints, a stack for each: the one used
 // last is the likeliest to be alive and has the warmest caches, and those at
-// the bottom grow old and are closed. Create it with NewPools.
+// the bottom grow old and are closed. The zero value is ready to use.
 type Pools struct {
-	mu    sync.Mutex
-	stack atomic.Pointer[map[*balance.Load]*stack]
+	stacks sync.Map // *balance.Load to *stack
 }
 
 // maxIdle is how many connections to one endpoint are kept.
@@ -37,23 +34,16 @@ type endpointConn struct {
 	expires time.Time // idle since too long; zero: never
 }
 
-// NewPools returns empty pools.
-func NewPools() *Pools {
-	p := new(Pools)
-	p.stack.Store(new(map[*balance.Load]*stack))
-	return p
-}
-
 // get returns an idle connection to e, or nil. It is alive as far as the kernel
 // knows, and nothing has arrived on it that nobody asked for: such bytes would
 // pass for the next response.
 func (p *Pools) get(e *balance.Endpoint, now time.Time) *endpointConn {
-	s := (*p.stack.Load())[e.Load]
-	if s == nil {
+	s, ok := p.stacks.Load(e.Load)
+	if !ok {
 		return nil
 	}
 	for {
-		c := s.pop()
+		c := s.(*stack).pop()
 		if c == nil {
 			return nil
 		}
@@ -98,23 +88,11 @@ func (s *stack) push(c *endpointConn) bool {
 
 // of returns e's stack, made if there is none.
 func (p *Pools) of(e *balance.Endpoint) *stack {
-	if s := (*p.stack.Load())[e.Load]; s != nil {
-		return s
+	s, ok := p.stacks.Load(e.Load)
+	if !ok {
+		s, _ = p.stacks.LoadOrStore(e.Load, new(stack))
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	all := *p.stack.Load()
-	if s := all[e.Load]; s != nil {
-		return s
-	}
-	grown := maps.Clone(all)
-	if grown == nil {
-		grown = make(map[*balance.Load]*stack)
-	}
-	s := new(stack)
-	grown[e.Load] = s
-	p.stack.Store(&grown)
-	return s
+	return s.(*stack)
 }
 
 // Run closes idle connections that have grown too old or that the endpoint has
@@ -126,9 +104,7 @@ func (p *Pools) Run(ctx context.Context) error {
 	for {
 		select {
 		case now := <-t.C:
-			for _, s := range *p.stack.Load() {
-				s.sweep(now)
-			}
+			p.stacks.Range(func(_, s any) bool { s.(*stack).sweep(now); return true })
 		case <-ctx.Done():
 			p.Retain(func(*balance.Load) bool { return false })
 			return nil
@@ -163,21 +139,22 @@ func (s *stack) sweep(now time.Time) {
 
 // Retain closes the idle connections of endpoints that keep says are gone.
 func (p *Pools) Retain(keep func(*balance.Load) bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	kept := make(map[*balance.Load]*stack)
-	for load, s := range *p.stack.Load() {
-		if keep(load) {
-			kept[load] = s
-			continue
+	p.stacks.Range(func(load, s any) bool {
+		if !keep(load.(*balance.Load)) {
+			p.stacks.Delete(load)
+			s.(*stack).empty()
 		}
-		s.mu.Lock()
-		s.gone = true
-		closeAll(s.idle)
-		s.idle = nil
-		s.mu.Unlock()
-	}
-	p.stack.Store(&kept)
+		return true
+	})
+}
+
+// empty closes everything, also what is still to come.
+func (s *stack) empty() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gone = true
+	closeAll(s.idle)
+	s.idle = nil
 }
 
 func closeAll(conns []*endpointConn) {

@@ -1,0 +1,24 @@
+// Package http is the HTTP/1.1 engine: it takes requests from clients to the
+// endpoints that a balancer picks, and brings their responses back.
+//
+// What a message means is decided in package h1, on bytes. This package is the
+// Stream driver over it: one goroutine for each client's connection, which
+// reads a head, picks, writes to the endpoint, reads the response and writes it
+// to the client. A second goroutine runs only while a request body that did not
+// come with its head is being uploaded, so that both directions stream.
+//
+//	client.go    one connection after the other exchange
+//	exchange.go  one request: route, pick, connect, send, and what to try next
+//	response.go  one response: receive, relay, give the connection back
+//	upload.go    the rest of a request body, beside the response
+//	tunnel.go    after 101: bytes both ways
+//	retry.go     may a failed attempt be made again? (pure)
+//	failure.go   every way to fail: status, cause, whose fault
+//	finish.go    tell the client, count, log
+//	pool.go      idle connections to endpoints
+//
+// Bodies are never collected: a byte goes on when it comes, and a large body
+// inside the kernel. A client that leaves cancels its request, and nobody is
+// blamed. An endpoint that is cut off in the middle of a response is a cut for
+// the client too, never an end.
+package http
