@@ -109,7 +109,8 @@ func (e *Engine) remove(c *client) {
 	e.mu.Unlock()
 }
 
-// Drain closes idle connections now and the others after their response.
+// Drain closes idle connections now and the others after their response. Those
+// that were upgraded are left to their peers, until Abort.
 func (e *Engine) Drain() {
 	e.draining.Store(true)
 	e.mu.Lock()

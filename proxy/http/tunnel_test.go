@@ -1,0 +1,386 @@
+package http_test
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/spillway-lb/spillway/affinity"
+	"github.com/spillway-lb/spillway/proxy"
+)
+
+const (
+	asking   = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+	switched = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+)
+
+// upgrading runs an endpoint that agrees to what is asked, with more right
+// behind its 101, and hands each connection to f.
+func upgrading(t *testing.T, more string, f func(c *net.TCPConn, r *bufio.Reader)) string {
+	return scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
+		if !strings.Contains(readHead(r), "Upgrade: websocket\r\n") {
+			io.WriteString(c, ok)
+			return
+		}
+		io.WriteString(c, switched+more)
+		f(c.(*net.TCPConn), r)
+	})
+}
+
+func echo(c *net.TCPConn, r *bufio.Reader) { io.Copy(c, r) }
+
+// upgrade asks for a tunnel, with early right behind the request, and has it.
+func (b *bench) upgrade(early string) *rawClient {
+	b.t.Helper()
+	c := b.dial().send(asking + early)
+	resp, _ := c.response("GET")
+	if resp.StatusCode != 101 || resp.Header.Get("Upgrade") != "websocket" || !strings.EqualFold(resp.Header.Get("Connection"), "upgrade") {
+		b.t.Fatalf("got %d %v, want the 101", resp.StatusCode, resp.Header)
+	}
+	return c
+}
+
+// expect reads want and nothing more.
+func (c *rawClient) expect(want string) {
+	c.t.Helper()
+	got := make([]byte, len(want))
+	if _, err := io.ReadFull(c.r, got); err != nil || string(got) != want {
+		c.t.Fatalf("got %q, %v, want %q", got, err, want)
+	}
+}
+
+// end reads to an end in good order.
+func (c *rawClient) end() {
+	c.t.Helper()
+	if rest, err := io.ReadAll(c.r); len(rest) > 0 || err != nil {
+		c.t.Fatalf("at the end: %q, %v", rest, err)
+	}
+}
+
+// wantReset is for a client that the proxy has cut off.
+func (c *rawClient) wantReset() {
+	c.t.Helper()
+	if _, err := io.Copy(io.Discard, c.r); !errors.Is(err, syscall.ECONNRESET) {
+		c.t.Fatalf("read ended with %v, want a reset", err)
+	}
+}
+
+// ended waits until no lease is left, and fails the test unless the only line of
+// the access log has all of these and the endpoint so many failures.
+func (b *bench) ended(failures uint64, want ...string) {
+	b.t.Helper()
+	b.active(0)
+	if n := b.failures(); n != failures {
+		b.t.Errorf("%d failures, want %d", n, failures)
+	}
+	b.stop()
+	line := b.access.String()
+	for _, w := range append(want, `"status":101`) {
+		if !strings.Contains(line, w) || strings.Count(line, "\n") != 1 {
+			b.t.Errorf("no %s in %s", w, line)
+		}
+	}
+}
+
+func TestUpgradeLosesNoByteReadWithTheHeads(t *testing.T) {
+	b := start(t, []string{upgrading(t, "hello, ", echo)})
+	c := b.upgrade("early")
+	c.expect("hello, early")
+	for i := range 10 {
+		message := fmt.Sprintf("message %d", i)
+		c.send(message).expect(message)
+	}
+	b.active(1) // as long as the tunnel
+	c.CloseWrite()
+	c.end()
+	b.ended(0, `"cause":""`, `"method":"GET"`, `"host":"a"`, `"path":"/chat"`, `"bytes_in":95,`, `"bytes_out":102,`, `"attempts":1`)
+	for d, want := range map[proxy.Direction]uint64{proxy.FromClient: 95, proxy.ToClient: 102} {
+		if n := b.service.Stats.TCPBytes[d][proxy.Copied].Load(); n != want {
+			t.Errorf("%s: counted %d bytes, want %d", proxy.Directions[d], n, want)
+		}
+	}
+	codes := map[int]uint64{}
+	b.service.Stats.Codes(b.balancer.Snapshot().Candidates[0].Load).Each(func(code int, n uint64) { codes[code] = n })
+	if len(codes) != 1 || codes[101] != 1 {
+		t.Errorf("counted %v, want one 101", codes)
+	}
+	if n := b.service.Stats.Attempts[proxy.AttemptOK].Load(); n != 1 {
+		t.Errorf("%d good attempts, want 1", n)
+	}
+}
+
+// Bytes of a tunnel that has ended must never meet a request.
+func TestTunnelsConnectionsCarryNoRequestAgain(t *testing.T) {
+	heads := make(chan string, 10)
+	b := start(t, []string{scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
+		for {
+			head := readHead(r)
+			if head == "" {
+				return
+			}
+			heads <- head
+			if strings.Contains(head, "Upgrade:") {
+				io.WriteString(c, switched+"bye")
+				c.(*net.TCPConn).CloseWrite()
+				io.Copy(io.Discard, r)
+				return
+			}
+			io.WriteString(c, ok)
+		}
+	})})
+	get := "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+	c := b.dial().send(get)
+	c.response("GET") // leaves a connection to the endpoint, which the tunnel takes
+	c.send(asking + get)
+	c.response("GET")
+	c.CloseWrite()
+	if rest := c.all(); rest != "bye" {
+		t.Errorf("the tunnel brought %q", rest)
+	}
+	b.active(0)
+	if resp, body := b.dial().send(get).response("GET"); resp.StatusCode != 200 || body != "ok" {
+		t.Errorf("after the tunnel: %d %q", resp.StatusCode, body)
+	}
+	if n := len(heads); n != 3 {
+		t.Errorf("the endpoint saw %d requests, want 3: what followed the upgrade is none", n)
+	}
+}
+
+func TestHalfClosePassesThroughATunnel(t *testing.T) {
+	t.Run("the client's", func(t *testing.T) {
+		b := start(t, []string{upgrading(t, "", func(c *net.TCPConn, r *bufio.Reader) {
+			all, _ := io.ReadAll(r) // needs the client's end
+			fmt.Fprintf(c, "got %d", len(all))
+		})})
+		c := b.upgrade("").send("question")
+		c.CloseWrite()
+		c.expect("got 8")
+		c.end()
+		b.ended(0, `"cause":""`)
+	})
+	t.Run("the endpoint's", func(t *testing.T) {
+		got := make(chan string, 1)
+		b := start(t, []string{upgrading(t, "bye", func(c *net.TCPConn, r *bufio.Reader) {
+			c.CloseWrite()
+			all, _ := io.ReadAll(r)
+			got <- string(all)
+		})})
+		c := b.upgrade("")
+		c.expect("bye")
+		c.end()
+		c.send("one more thing").CloseWrite()
+		if all := <-got; all != "one more thing" {
+			t.Errorf("the endpoint got %q", all)
+		}
+		b.ended(0, `"cause":""`)
+	})
+}
+
+// The service's timeout, which bounds a whole exchange, bounds a tunnel's
+// silences. A route's own is for exchanges.
+func TestSilenceEndsATunnelAndTimeDoesNot(t *testing.T) {
+	const timeout = 400 * time.Millisecond
+	b := start(t, []string{upgrading(t, "", func(c *net.TCPConn, r *bufio.Reader) {
+		for range 15 {
+			time.Sleep(timeout / 8)
+			c.Write([]byte("."))
+		}
+		io.Copy(io.Discard, r)
+	})}, withService(func(s *proxy.Service) { s.Timeout = timeout }))
+	c := b.upgrade("")
+	c.expect(strings.Repeat(".", 15))
+	c.end()
+	b.ended(0, `"cause":"connection_read_timeout"`)
+}
+
+func TestClientThatVanishesFromATunnelBlamesNobody(t *testing.T) {
+	ended := make(chan error, 1)
+	b := start(t, []string{upgrading(t, "hello", func(c *net.TCPConn, r *bufio.Reader) {
+		_, err := io.Copy(io.Discard, r)
+		ended <- err
+	})})
+	c := b.upgrade("")
+	c.expect("hello")
+	c.SetLinger(0)
+	c.Close()
+	if err := <-ended; !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the endpoint's read ended with %v, want a reset", err)
+	}
+	b.ended(0, `"cause":"client_gone"`)
+}
+
+func TestEndpointsResetReachesTheClientOfATunnel(t *testing.T) {
+	b := start(t, []string{upgrading(t, "", func(c *net.TCPConn, r *bufio.Reader) {
+		io.ReadFull(r, make([]byte, 5))
+		c.SetLinger(0) // and close
+	})})
+	c := b.upgrade("").send("hello")
+	c.wantReset()
+	b.ended(1, `"cause":"connection_terminated"`)
+}
+
+func TestRefusedUpgradeGoesOnAsHTTP(t *testing.T) {
+	for _, reply := range []string{
+		ok,
+		"HTTP/1.1 426 Upgrade Required\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 2\r\n\r\nno",
+	} {
+		e := answer(t, reply)
+		c := start(t, []string{e.addr}).dial()
+		for range 3 {
+			if resp, body := c.send(asking).response("GET"); fmt.Sprint(resp.StatusCode) != reply[9:12] || body != reply[len(reply)-2:] {
+				t.Errorf("got %d %q, want %.16q", resp.StatusCode, body, reply)
+			}
+		}
+		if n := e.conns.Load(); n != 1 {
+			t.Errorf("three requests took %d connections to the endpoint, want 1", n)
+		}
+	}
+}
+
+func TestUpgradeSetsTheAffinityCookie(t *testing.T) {
+	b := start(t, []string{upgrading(t, "", echo)}, withService(func(s *proxy.Service) {
+		s.Affinity = affinity.Rule{Kind: affinity.GeneratedCookie}
+	}))
+	resp, _ := b.dial().send(asking).response("GET")
+	if resp.StatusCode != 101 || len(resp.Cookies()) != 1 {
+		t.Errorf("got %d with cookies %v, want one", resp.StatusCode, resp.Cookies())
+	}
+}
+
+func TestDrainLeavesTunnelsAloneAndAbortEndsThem(t *testing.T) {
+	b := start(t, []string{upgrading(t, "", echo)})
+	c := b.upgrade("").send("x")
+	c.expect("x")
+	b.engine.Drain()
+	c.send("y").expect("y")
+	b.engine.Abort()
+	if rest := c.all(); rest != "" {
+		t.Errorf("after the end came %q", rest)
+	}
+	b.ended(0, `"cause":"connection_terminated"`)
+}
+
+// noise writes n bytes and closes that direction, and returns their sum.
+func noise(c *net.TCPConn, n int64, seed byte) (sum [32]byte) {
+	h := sha256.New()
+	io.Copy(io.MultiWriter(c, h), io.LimitReader(rand.NewChaCha8([32]byte{seed}), n))
+	c.CloseWrite()
+	h.Sum(sum[:0])
+	return sum
+}
+
+func sumOf(r io.Reader) (sum [32]byte, n int64) {
+	h := sha256.New()
+	n, _ = io.Copy(h, r)
+	h.Sum(sum[:0])
+	return sum, n
+}
+
+func TestBulkThroughATunnelArrivesWhole(t *testing.T) {
+	const bulk = 64 << 20
+	type sums struct {
+		sent, got [32]byte
+		n         int64
+	}
+	both := func(c *net.TCPConn, r *bufio.Reader, seed byte) (s sums) {
+		var up sync.WaitGroup
+		up.Go(func() { s.sent = noise(c, bulk, seed) })
+		s.got, s.n = sumOf(r)
+		up.Wait()
+		return s
+	}
+	far := make(chan sums, 1)
+	b := start(t, []string{upgrading(t, "", func(c *net.TCPConn, r *bufio.Reader) { far <- both(c, r, 2) })})
+	c := b.upgrade("")
+	near := both(c.TCPConn, c.r, 1)
+	there := <-far
+	if near.n != bulk || there.n != bulk || near.sent != there.got || there.sent != near.got {
+		t.Fatalf("%d bytes came to the client, %d to the endpoint, or they differ", near.n, there.n)
+	}
+	b.ended(0, `"cause":""`, fmt.Sprintf(`"bytes_in":%d,"bytes_out":%d`, bulk, bulk))
+	for d, name := range proxy.Directions {
+		spliced := b.service.Stats.TCPBytes[d][proxy.Spliced].Load()
+		if runtime.GOOS == "linux" && spliced < bulk*9/10 {
+			t.Errorf("%s: only %d of %d bytes spliced", name, spliced, bulk)
+		}
+	}
+}
+
+func TestManyTunnelsAtOnce(t *testing.T) {
+	b := start(t, []string{upgrading(t, "", echo)})
+	var clients sync.WaitGroup
+	for i := range 200 {
+		clients.Go(func() {
+			c := b.dial()
+			early := strings.Repeat("e", i%100)
+			if _, err := io.WriteString(c, asking+early); err != nil {
+				t.Error(err)
+				return
+			}
+			head := readHead(c.r)
+			if !strings.HasPrefix(head, "HTTP/1.1 101 ") {
+				t.Errorf("got %q", head)
+				return
+			}
+			got := make([]byte, len(early))
+			if _, err := io.ReadFull(c.r, got); err != nil || string(got) != early {
+				t.Errorf("early bytes: %q, %v", got, err)
+			}
+			n := int64(1 + i*997%300_000)
+			var up sync.WaitGroup
+			var sent [32]byte
+			up.Go(func() { sent = noise(c.TCPConn, n, byte(i)) })
+			if sum, m := sumOf(c.r); m != n || sum != sentAfter(&up, &sent) {
+				t.Errorf("%d bytes came back of %d, or they differ", m, n)
+			}
+			c.Close()
+		})
+	}
+	clients.Wait()
+	b.active(0)
+	if n := b.failures(); n != 0 {
+		t.Errorf("%d failures", n)
+	}
+}
+
+func sentAfter(up *sync.WaitGroup, sum *[32]byte) [32]byte {
+	up.Wait()
+	return *sum
+}
+
+// Two 32 KiB windows a tunnel would be 13 MiB for these.
+func TestSilentTunnelsHoldNoBuffers(t *testing.T) {
+	const tunnels = 200
+	b := start(t, []string{upgrading(t, "hello", echo)})
+	before := heap()
+	for range tunnels {
+		c := b.upgrade("early")
+		if _, err := io.ReadFull(c.r, make([]byte, 10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The endpoint and the client, and their readers, live here, too.
+	if each := (heap() - before) / tunnels; each > 32<<10 {
+		t.Errorf("%d bytes of heap per silent tunnel", each)
+	} else {
+		t.Logf("%d bytes of heap per silent tunnel", each)
+	}
+}
+
+func heap() int64 {
+	runtime.GC()
+	runtime.GC() // sync.Pool keeps its things through one
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
