@@ -123,8 +123,10 @@ func TestOneAddressHasOneKeyHoweverItIsWritten(t *testing.T) {
 func TestAFlowWithoutAddressesHasAKey(t *testing.T) {
 	for kind := affinity.None; kind.NeedsFlow(); kind++ {
 		rule := affinity.Rule{Kind: kind}
-		if rule.FlowKey(affinity.Flow{}) != rule.FlowKey(affinity.Flow{}) {
-			t.Errorf("%v: the zero flow has two keys", kind)
+		nobody := affinity.Flow{}
+		somebody := affinity.Flow{Src: netip.MustParseAddrPort("192.0.2.1:1")}
+		if rule.FlowKey(nobody) == rule.FlowKey(somebody) {
+			t.Errorf("%v: the zero flow has the key of an address", kind)
 		}
 	}
 }

@@ -65,7 +65,8 @@ func (l *Load) Release() { l.finished.Add(1) }
 // Fail counts a lease that ended by the endpoint's fault. It does not release.
 func (l *Load) Fail() { l.failed.Add(1) }
 
-// Active is the number of leases held now.
+// Active is the number of leases held now. Beside others who take and give back
+// it may be above the truth by what they do while it looks, never below 0.
 func (l *Load) Active() int64 {
 	f := l.finished.Load() // before started, so that the difference is never negative
 	return int64(l.started.Load() - f)
