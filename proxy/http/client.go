@@ -19,8 +19,9 @@ type client struct {
 	peerIP []byte // peer's address as text
 	// localText is a Host for requests that have none.
 	localText []byte
-	in        window // bytes from the client
-	served    int    // exchanges that ended well
+	in        window    // bytes from the client
+	served    int       // exchanges that ended well
+	now       time.Time // when the last exchange ended, or the client connected
 
 	// phase lets a drain know which connections it may close.
 	phase atomic.Int32
@@ -36,7 +37,7 @@ const (
 )
 
 func newClient(e *Engine, conn *netio.Conn) *client {
-	c := &client{engine: e, conn: conn, peer: addrPort(conn.RemoteAddr()), local: addrPort(conn.LocalAddr())}
+	c := &client{engine: e, conn: conn, now: time.Now(), peer: addrPort(conn.RemoteAddr()), local: addrPort(conn.LocalAddr())}
 	if c.peer.IsValid() {
 		c.peerIP = c.peer.Addr().AppendTo(make([]byte, 0, 40))
 		c.localText = c.local.AppendTo(make([]byte, 0, 48))
@@ -85,7 +86,7 @@ func (c *client) awaitRequest() bool {
 	if c.served == 0 {
 		phase, wait = fresh, set.ClientTimeout
 	}
-	c.conn.ReadBy(after(time.Now(), wait))
+	c.conn.ReadBy(after(c.now, wait))
 	c.phase.Store(phase)
 	if c.engine.draining.Load() { // after phase is set: Drain sees that, or we see this
 		c.hurry(phase)

@@ -94,7 +94,8 @@ func causeOf(f *failure) string {
 
 // account counts the exchange and writes it to the access log.
 func (x *exchange) account(status int, f *failure) {
-	total := time.Since(x.start)
+	x.c.now = time.Now()
+	total := x.c.now.Sub(x.start)
 	if x.svc != nil {
 		x.svc.Stats.Codes(x.load).Add(status)
 		x.svc.Stats.Duration.Observe(total)
