@@ -3,6 +3,7 @@ package http
 import (
 	"net"
 	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -91,6 +92,7 @@ func (c *client) awaitRequest() bool {
 	if c.engine.draining.Load() { // after phase is set: Drain sees that, or we see this
 		c.hurry(phase)
 	}
+	runtime.Gosched() // as in receive: the next request is not here yet
 	b, err := c.conn.Receive(buffers)
 	if err != nil && c.engine.draining.Load() && !c.conn.Idle() && !c.conn.Gone() {
 		// The request came as the drain closed the door.

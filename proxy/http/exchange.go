@@ -70,7 +70,9 @@ func (x *exchange) reset() {
 	x.resp.Reset()
 	clear(x.values)
 	x.out, x.setLine, x.values = x.out[:0], x.setLine[:0], x.values[:0]
-	x.up.reset()
+	if x.up.started {
+		x.up.reset()
+	}
 	x.exchangeState = exchangeState{}
 }
 
@@ -256,12 +258,13 @@ func (x *exchange) connect() *failure {
 	e := x.lease.Endpoint
 	x.try.number++
 	x.try.connected, x.try.reused, x.try.sent = true, false, false
+	home := x.c.engine.opt.Pools.of(e)
 	if !x.try.refreshed {
-		x.conn = x.c.engine.opt.Pools.get(e, x.start)
+		x.conn = home.get(e, x.start)
 	}
 	if x.conn != nil {
 		x.try.reused = true
-	} else if f := x.dial(e); f != nil {
+	} else if f := x.dial(e, home); f != nil {
 		x.try.connected = false
 		return f
 	}
@@ -270,7 +273,7 @@ func (x *exchange) connect() *failure {
 	return nil
 }
 
-func (x *exchange) dial(e *balance.Endpoint) *failure {
+func (x *exchange) dial(e *balance.Endpoint, home *stack) *failure {
 	began := time.Now()
 	timeout := x.svc.ConnectTimeout
 	if !x.deadline.IsZero() {
@@ -287,7 +290,7 @@ func (x *exchange) dial(e *balance.Endpoint) *failure {
 	if err != nil {
 		return connectFailed(err)
 	}
-	x.conn = &endpointConn{Conn: conn, addr: e.Addr}
+	x.conn = &endpointConn{Conn: conn, home: home, addr: e.Addr}
 	return nil
 }
 

@@ -29,21 +29,27 @@ type stack struct {
 // endpointConn is a connection to an endpoint.
 type endpointConn struct {
 	*netio.Conn
+	home    *stack // where it is kept when idle
 	addr    string
 	reused  bool      // it has carried an exchange before
 	expires time.Time // idle since too long; zero: never
 }
 
+// of returns e's stack, made if there is none.
+func (p *Pools) of(e *balance.Endpoint) *stack {
+	s, ok := p.stacks.Load(e.Load)
+	if !ok {
+		s, _ = p.stacks.LoadOrStore(e.Load, new(stack))
+	}
+	return s.(*stack)
+}
+
 // get returns an idle connection to e, or nil. It is alive as far as the kernel
 // knows, and nothing has arrived on it that nobody asked for: such bytes would
 // pass for the next response.
-func (p *Pools) get(e *balance.Endpoint, now time.Time) *endpointConn {
-	s, ok := p.stacks.Load(e.Load)
-	if !ok {
-		return nil
-	}
+func (s *stack) get(e *balance.Endpoint, now time.Time) *endpointConn {
 	for {
-		c := s.(*stack).pop()
+		c := s.pop()
 		if c == nil {
 			return nil
 		}
@@ -68,10 +74,11 @@ func (s *stack) pop() *endpointConn {
 	return c
 }
 
-// put gives back a connection that has carried a whole exchange.
-func (p *Pools) put(e *balance.Endpoint, c *endpointConn, expires time.Time) {
+// keep gives back a connection that has carried a whole exchange, until expires
+// (zero: for ever).
+func (c *endpointConn) keep(expires time.Time) {
 	c.expires = expires
-	if !p.of(e).push(c) {
+	if !c.home.push(c) {
 		c.Close()
 	}
 }
@@ -84,15 +91,6 @@ func (s *stack) push(c *endpointConn) bool {
 	}
 	s.idle = append(s.idle, c)
 	return true
-}
-
-// of returns e's stack, made if there is none.
-func (p *Pools) of(e *balance.Endpoint) *stack {
-	s, ok := p.stacks.Load(e.Load)
-	if !ok {
-		s, _ = p.stacks.LoadOrStore(e.Load, new(stack))
-	}
-	return s.(*stack)
 }
 
 // Run closes idle connections that have grown too old or that the endpoint has

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/spillway-lb/spillway/lb"
@@ -16,6 +17,9 @@ const maxResponseHead = 64 << 10
 
 // receive reads the head of the response. Interim ones on the way are relayed.
 func (x *exchange) receive() *failure {
+	// The response cannot be here yet. Whoever else has work does it first; by
+	// then it may be, and saves us a read in vain and a wait in the netpoller.
+	runtime.Gosched()
 	for {
 		if !x.back.empty() {
 			n, err := x.resp.Parse(x.back.bytes(), x.req.Method, h1.Limits{HeadBytes: maxResponseHead})
@@ -309,7 +313,7 @@ func (x *exchange) keepConn() {
 		x.dropConn()
 	} else {
 		x.c.endpoint.Store(nil)
-		x.c.engine.opt.Pools.put(x.lease.Endpoint, x.conn, after(x.start, x.svc.KeepaliveTimeout))
+		x.conn.keep(after(x.start, x.svc.KeepaliveTimeout))
 		x.conn = nil
 	}
 	x.endLease(outcomeOf(x.resp.Status))
