@@ -118,8 +118,10 @@ func (a *App) Run(ctx context.Context) error {
 	a.mu.Unlock()
 
 	<-a.tasks.ctx.Done()
-	a.ending.Store(true)
+	a.mu.Lock()
+	a.ending.Store(true) // no reload starts anything from here on
 	a.log.Info("draining", "timeout", a.cfg.Proxy.DrainTimeout.String())
+	a.mu.Unlock()
 	err := a.tasks.wait()
 
 	stopBackground()

@@ -46,6 +46,9 @@ func (a *App) reload() error {
 func (a *App) apply(cfg *config.Config) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.ending.Load() {
+		return errors.New("the proxy is draining")
+	}
 	if err := a.refuse(cfg); err != nil {
 		return err
 	}

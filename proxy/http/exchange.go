@@ -93,8 +93,9 @@ func (x *exchange) serve(c *client) (keep bool) {
 // readHead reads and parses the request's head.
 func (x *exchange) readHead() *failure {
 	c, limits := x.c, x.set.limits()
-	limit := max(x.set.MaxHeaderBytes, 1<<16)
-	for began := false; ; {
+	room := max(x.set.MaxHeaderBytes, 1<<16)
+	by := after(c.now, x.set.ClientTimeout) // for the first request, from the connection on
+	for first := true; ; first = false {
 		n, err := x.req.Parse(c.in.bytes(), limits)
 		if err != nil {
 			return requestRefused(err)
@@ -103,20 +104,26 @@ func (x *exchange) readHead() *failure {
 			x.headLen = n
 			return nil
 		}
-		if !began {
-			c.conn.ReadBy(after(time.Now(), x.set.ClientTimeout))
-			began = true
+		if first && c.served > 0 {
+			by = after(time.Now(), x.set.ClientTimeout)
 		}
-		n, err = c.conn.Read(c.in.space(limit))
+		c.conn.ReadBy(by)
+		n, err = c.conn.Read(c.in.space(room))
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			return clientSlow
+			if passed(by) {
+				return clientSlow
+			}
+			// A drain took us for idle; we are not.
 		case err != nil:
 			return clientGone
 		}
 		c.in.w += n
 	}
 }
+
+// passed reports whether a deadline is over; the zero time never is.
+func passed(by time.Time) bool { return !by.IsZero() && !time.Now().Before(by) }
 
 // run takes the request to an endpoint and its response to the client.
 func (x *exchange) run() *failure {
@@ -138,7 +145,7 @@ func (x *exchange) run() *failure {
 			f = x.receive()
 		}
 		if f == nil {
-			if f = x.relay(); f != nil {
+			if f = x.relay(); f != nil && f != tunnelIdle {
 				x.note(f, giveUp)
 			}
 			return f

@@ -98,7 +98,9 @@ func (x *exchange) account(status int, f *failure) {
 	total := x.c.now.Sub(x.start)
 	if x.svc != nil {
 		x.svc.Stats.Codes(x.load).Add(status)
-		x.svc.Stats.Duration.Observe(total)
+		if status != 101 { // a tunnel's life is no answer's time
+			x.svc.Stats.Duration.Observe(total)
+		}
 		if f == nil {
 			x.svc.Stats.Attempts[proxy.AttemptOK].Add(1)
 		}

@@ -140,7 +140,7 @@ func (x *exchange) look() *failure {
 	if f := x.up.failure(); f != nil {
 		return f
 	}
-	if !x.deadline.IsZero() && !time.Now().Before(x.deadline) {
+	if passed(x.deadline) {
 		if x.up.waiting() {
 			return clientSlow
 		}

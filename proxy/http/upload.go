@@ -105,10 +105,13 @@ func (x *exchange) uploadBody(conn *netio.Conn) *failure {
 				u.stop.Store(true)
 				return nil
 			}
-			if errors.Is(err, os.ErrDeadlineExceeded) {
+			if !errors.Is(err, os.ErrDeadlineExceeded) {
+				return clientGone
+			}
+			if passed(x.deadline) {
 				return clientSlow
 			}
-			return clientGone
+			// A drain took the client for idle; it is not.
 		}
 		if u.in.empty() {
 			continue

@@ -3,6 +3,7 @@ package tcp
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"os"
 	"slices"
@@ -111,16 +112,24 @@ func (s *session) dial(e *balance.Endpoint) (*netio.Conn, error) {
 // failed counts and logs an endpoint that did not accept.
 func (s *session) failed(e *balance.Endpoint, err error) {
 	s.service.Stats.Attempts[proxy.AttemptConnectFailure].Add(1)
-	s.engine.log.warn("connect failed", "service", s.service.Name, "endpoint", e.ID,
-		"client", s.record.Client, "cause", causeOf(err), "error", err)
+	s.engine.log.Write(slog.LevelWarn, "connect failed",
+		slog.String("service", s.service.Name),
+		slog.String("endpoint", e.ID),
+		slog.Any("client", s.record.Client),
+		slog.String("cause", string(causeOf(err))),
+		slog.Any("error", err))
 }
 
 // refuse ends a session that found no endpoint. Its client is reset (spec.md §3.8).
 func (s *session) refuse(cause relay.Cause, err error) {
 	s.cut(cause)
 	s.engine.counters.Refused.Add(1)
-	s.engine.log.warn("no endpoint", "service", s.record.Service, "client", s.record.Client,
-		"attempts", s.record.Attempts, "cause", cause, "error", err)
+	s.engine.log.Write(slog.LevelWarn, "no endpoint",
+		slog.String("service", s.record.Service),
+		slog.Any("client", s.record.Client),
+		slog.Int("attempts", s.record.Attempts),
+		slog.String("cause", string(cause)),
+		slog.Any("error", err))
 }
 
 // watchClient ends the session if the client resets its connection while the

@@ -25,7 +25,7 @@ type Options struct {
 // safe for use by many goroutines.
 type Engine struct {
 	listener string
-	log      limitedLog
+	log      *proxy.LimitedLog
 	access   *proxy.AccessLog
 	service  atomic.Pointer[proxy.Service]
 	counters Counters
@@ -65,7 +65,7 @@ func New(o Options) *Engine {
 	}
 	return &Engine{
 		listener: o.Listener,
-		log:      limitedLog{log: o.Log.With("listener", o.Listener)},
+		log:      proxy.NewLimitedLog(o.Log.With("listener", o.Listener), 10),
 		access:   o.Access,
 		sessions: make(map[*session]struct{}),
 	}
