@@ -28,6 +28,7 @@ type exchange struct {
 	resp    h1.Response
 	out     []byte   // the head for the endpoint, then the one for the client
 	setLine []byte   // the Set-Cookie line's value
+	target  []byte   // the request's, rewritten, or where a redirect goes
 	values  [][]byte // field lines being looked at
 	up      upload
 	exchangeState
@@ -55,6 +56,7 @@ type exchangeState struct {
 	load   *balance.Load // of the endpoint tried last
 	conn   *endpointConn
 	try    attempt
+	own    failure  // the route's own answer, which is none: see act
 	cookie [32]byte // a new affinity cookie's value
 	setIt  bool     // and whether the client is to get it
 
@@ -69,7 +71,7 @@ func (x *exchange) reset() {
 	x.req.Reset()
 	x.resp.Reset()
 	clear(x.values)
-	x.out, x.setLine, x.values = x.out[:0], x.setLine[:0], x.values[:0]
+	x.out, x.setLine, x.target, x.values = x.out[:0], x.setLine[:0], x.target[:0], x.values[:0]
 	if x.up.started {
 		x.up.reset()
 	}
@@ -204,12 +206,17 @@ func (x *exchange) prepare() *failure {
 		return f
 	}
 	x.bodyLen = n
-	x.want = x.affinity()
-	x.want.Avoid = x.avoid[:0]
 	forward := h1.Forward{Client: x.c.peerIP, TrustForwarded: x.trusted(), Proto: "http"}
 	if len(req.Authority) == 0 {
 		forward.Host = x.c.localText // HTTP/1.0 without Host; the endpoint must have one
 	}
+	if x.route.Actions != nil {
+		if f := x.act(&forward); f != nil {
+			return f
+		}
+	}
+	x.want = x.affinity()
+	x.want.Avoid = x.avoid[:0]
 	x.out = req.AppendTo(x.out[:0], &forward)
 	return nil
 }
@@ -325,7 +332,7 @@ func (x *exchange) send() *failure {
 
 // broken is the failure for a connection that ended before a response began.
 func (x *exchange) broken() *failure {
-	if x.try.reused {
+	if x.try.reused && !x.try.interim {
 		return stale
 	}
 	return terminated

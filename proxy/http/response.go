@@ -45,10 +45,10 @@ func (x *exchange) receive() *failure {
 		}
 		ended, f := x.fill()
 		switch {
-		case f == reset || ended && x.back.empty():
+		case (ended || f == reset) && x.back.empty():
 			return x.broken()
-		case ended:
-			return responseCut
+		case ended || f == reset:
+			return responseCut // it had begun: not to be asked again, nor its bytes to be kept
 		case f != nil:
 			return f
 		}
@@ -57,10 +57,10 @@ func (x *exchange) receive() *failure {
 
 // relayInterim passes on a 1xx response (RFC 9110 §15.2).
 func (x *exchange) relayInterim() *failure {
+	x.try.interim = true
 	if x.req.Minor == 0 {
 		return nil // HTTP/1.0 does not know them
 	}
-	x.try.interim = true
 	x.c.conn.WriteBy(x.deadline)
 	x.out = x.resp.AppendTo(x.out[:0], &h1.Reply{ClientMinor: x.req.Minor})
 	return x.write(x.out, nil)
@@ -165,6 +165,9 @@ func (x *exchange) relay() *failure {
 	if x.setIt {
 		x.setLine = x.svc.Affinity.AppendSetCookie(x.setLine[:0], x.cookie[:], x.start, false)
 		rep.SetCookie = x.setLine
+	}
+	if x.route.Actions != nil {
+		x.editResponse(&rep)
 	}
 	x.req.Close = x.req.Close || rep.Close
 	x.out = x.resp.AppendTo(x.out[:0], &rep)

@@ -11,7 +11,7 @@ type attempt struct {
 	refreshed  bool // a fresh connection was tried after a stale one already
 	idempotent bool // RFC 9110 §9.2.2
 	replayable bool // the whole request is still in memory
-	interim    bool // the client was told of an interim response
+	interim    bool // an interim response came
 }
 
 // A verdict says how to go on after a failed attempt.
