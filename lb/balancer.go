@@ -120,18 +120,26 @@ func (b *Balancer) Run(ctx context.Context) error {
 	}
 }
 
-// setHealth notes what a check found. A report about an address that is not the
-// member's any more is dropped.
+// setHealth notes what a check found. A report of a watch that is not wanted any
+// more, of another address or by another check, is dropped.
 func (b *Balancer) setHealth(k watchKey, ev health.Event) {
 	_ = b.write(func(s *state) (bool, error) {
 		m := s.find(k.id)
-		if m == nil || m.endpoint.Addr != k.addr || s.opt.HealthCheck == nil {
+		if m == nil || m.endpoint.Addr != k.addr || s.opt.HealthCheck == nil || *s.opt.HealthCheck != k.check {
 			return false, nil
 		}
-		if m.health != ev.Status {
+		to := ev.Status
+		if to == health.Unknown {
+			to = m.health // a changed check counts anew, and knows no better yet
+		}
+		if m.health != to {
 			logHealth(s.opt, m, ev)
 		}
-		m.health, m.reason, m.checked = ev.Status, ev.Reason, true
+		m.health, m.checked = to, true
+		m.reason = ""
+		if to != health.Healthy {
+			m.reason = ev.Reason
+		}
 		return false, nil
 	})
 }

@@ -13,7 +13,8 @@ type state struct {
 	opt     Options // with defaults
 	members []*member
 	// departed are those no longer wanted that still hold leases. They keep
-	// their counters should they come back.
+	// their counters should they come back, and nothing else: health would be
+	// out of date, and the operator's word is over.
 	departed []*member
 	picker   balance.Picker // the last one built, for its successor to resume
 	edits    int            // rises when members or options are replaced
@@ -64,7 +65,7 @@ func (s *state) setOptions(o Options) {
 	s.departed = s.departed[:0:0]
 	for _, m := range known {
 		if m.endpoint.Load.Active() > 0 {
-			s.departed = append(s.departed, m)
+			s.departed = append(s.departed, &member{endpoint: m.endpoint})
 		}
 	}
 	s.opt, s.members = o, members

@@ -67,19 +67,20 @@ func (b *Balancer) wantedWatches() map[watchKey]bool {
 	return wanted
 }
 
-// watch follows one endpoint's health until ctx ends.
+// watch follows one endpoint's health until ctx ends. Checks that find nothing
+// new are counted and cost the writer nothing.
 func (b *Balancer) watch(ctx context.Context, k watchKey) {
-	first := true
+	first, reason := true, ""
 	_ = health.Watch(ctx, k.check, k.addr, func(ev health.Event) {
 		if ev.Result.OK {
 			b.checks[0].Add(1)
 		} else {
 			b.checks[1].Add(1)
 		}
-		if (ev.Changed || first) && ctx.Err() == nil {
+		if (first || ev.Changed || ev.Reason != reason) && ctx.Err() == nil {
 			b.setHealth(k, ev)
 		}
-		first = false
+		first, reason = false, ev.Reason
 	})
 }
 
