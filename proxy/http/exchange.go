@@ -183,7 +183,7 @@ func (x *exchange) verdict(f *failure) verdict {
 	}
 	x.try.broken = f == terminated || f == stale
 	x.try.idempotent = x.req.Idempotent()
-	x.try.replayable = !x.up.started && x.body.Done()
+	x.try.replayable = !x.up.started // what was read of it is in c.in, the rest is still to be read
 	return judge(x.try)
 }
 

@@ -10,7 +10,7 @@ type attempt struct {
 	broken     bool // it ended; false: time ran out, or what came was no HTTP
 	refreshed  bool // a fresh connection was tried after a stale one already
 	idempotent bool // RFC 9110 §9.2.2
-	replayable bool // the whole request is still in memory
+	replayable bool // no part of the request is lost to us
 	interim    bool // an interim response came
 }
 

@@ -2,6 +2,7 @@ package http_test
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"net"
 	"sync/atomic"
@@ -36,5 +37,23 @@ func TestHalfAHeadIsNotPartOfTheNextResponse(t *testing.T) {
 	}
 	if b.failures() != 1 {
 		t.Errorf("%d failures, want 1", b.failures())
+	}
+}
+
+func TestConnectFailureGoesToTheNextEndpointWhileTheBodyIsStillComing(t *testing.T) {
+	addr := scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
+		readHead(r)
+		body := make([]byte, 6)
+		io.ReadFull(r, body)
+		fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n%s", body)
+	})
+	b := start(t, []string{closedPort(t), closedPort(t), addr})
+	for range 3 { // a round of ROUND_ROBIN
+		c := b.dial().send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc")
+		time.Sleep(20 * time.Millisecond)
+		c.send("def")
+		if resp, body := c.response("POST"); resp.StatusCode != 200 || body != "abcdef" {
+			t.Fatalf("got %d %q", resp.StatusCode, body)
+		}
 	}
 }
