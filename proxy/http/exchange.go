@@ -181,6 +181,9 @@ func (x *exchange) verdict(f *failure) verdict {
 	if f.outcome == lb.Neutral && f != stale && f != noResources {
 		return giveUp // the client's doing, or ours
 	}
+	if passed(x.deadline) {
+		return giveUp // nobody could answer in time
+	}
 	x.try.broken = f == terminated || f == stale
 	x.try.idempotent = x.req.Idempotent()
 	x.try.replayable = !x.up.started // what was read of it is in c.in, the rest is still to be read
@@ -293,7 +296,7 @@ func (x *exchange) dial(e *balance.Endpoint, home *stack) *failure {
 	if !x.deadline.IsZero() {
 		left := x.deadline.Sub(began)
 		if left <= 0 {
-			return responseSlow
+			return notAsked
 		}
 		if timeout == 0 || left < timeout {
 			timeout = left

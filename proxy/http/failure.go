@@ -43,6 +43,7 @@ var (
 	reset         = &failure{502, "connection_terminated", "", lb.Failure, proxy.AttemptReset}
 	terminated    = &failure{502, "connection_terminated", "the endpoint closed the connection\n", lb.Failure, proxy.AttemptReset}
 	stale         = &failure{502, "connection_terminated", "the endpoint closed the connection\n", lb.Neutral, proxy.AttemptStale}
+	notAsked      = &failure{504, "http_response_timeout", "no response in time\n", lb.Neutral, proxy.AttemptTimeout}
 	responseSlow  = &failure{504, "http_response_timeout", "no response in time\n", lb.Failure, proxy.AttemptTimeout}
 	responseBad   = &failure{502, "http_protocol_error", "the endpoint's response is not valid\n", lb.Failure, proxy.AttemptBadResponse}
 	responseCut   = &failure{502, "http_response_incomplete", "the endpoint's response is incomplete\n", lb.Failure, proxy.AttemptReset}

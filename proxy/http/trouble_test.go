@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/spillway-lb/spillway/proxy"
 )
 
 func TestHalfAHeadIsNotPartOfTheNextResponse(t *testing.T) {
@@ -55,5 +57,16 @@ func TestConnectFailureGoesToTheNextEndpointWhileTheBodyIsStillComing(t *testing
 		if resp, body := c.response("POST"); resp.StatusCode != 200 || body != "abcdef" {
 			t.Fatalf("got %d %q", resp.StatusCode, body)
 		}
+	}
+}
+
+func TestTimeThatIsUpIsNotTheFaultOfThoseWhoWereNotAsked(t *testing.T) {
+	b := start(t, []string{closedPort(t), closedPort(t), closedPort(t)}, withService(func(s *proxy.Service) { s.Timeout = time.Nanosecond }))
+	resp, _ := b.dial().send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").response("GET")
+	if resp.StatusCode != 504 {
+		t.Errorf("got %d, want 504", resp.StatusCode)
+	}
+	if n := b.failures(); n != 0 {
+		t.Errorf("%d failures, want 0: nobody was asked", n)
 	}
 }
