@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A Route sends requests to a service.
+// A Route sends requests to a service, or answers them itself.
 type Route struct {
 	// Host is "" for any, an exact name, or "*.example.com" for all names below
 	// example.com; lower case, without a port.
@@ -15,7 +15,10 @@ type Route struct {
 	// the path that cleanPath gives, so "/%61" and "/b/../a" are "/a" here,
 	// while the endpoint receives the target byte for byte.
 	PathPrefix string
-	Service    *Service
+	// Service is nil where Actions answer.
+	Service *Service
+	// Actions is what else is done to a request and its response; nil: nothing.
+	Actions *Actions
 	// Timeout stands in for the service's; 0: no limit.
 	Timeout time.Duration
 	// MaxBodyBytes is the largest request body; 0: no limit.

@@ -56,7 +56,7 @@ func (x *exchange) received() bool {
 	return x.headLen > 0 && x.body.Done() && x.up.failure() == nil
 }
 
-// refuse answers in Spillway's own name (RFC 9209 says why).
+// refuse answers in Spillway's own name (RFC 9209 says why), or in the route's.
 func (x *exchange) refuse(f *failure) {
 	if f == clientGone {
 		return
@@ -65,6 +65,10 @@ func (x *exchange) refuse(f *failure) {
 		x.req.Close = true
 	}
 	x.req.Close = x.req.Close || x.req.Minor == 0
+	if f == &x.own {
+		x.answer()
+		return
+	}
 	body := f.body
 	if string(x.req.Method) == "HEAD" {
 		body = ""

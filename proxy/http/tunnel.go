@@ -41,6 +41,9 @@ func (x *exchange) tunnel() *failure {
 // switchProtocols sends the 101.
 func (x *exchange) switchProtocols() *failure {
 	rep := x.resp.ReplyTo(&x.req)
+	if x.route.Actions != nil {
+		x.editResponse(&rep)
+	}
 	x.out = x.resp.AppendTo(x.out[:0], &rep)
 	if x.setIt { // h1 gives no interim response a cookie, but this is a final one (RFC 6455 §4.1)
 		x.out = append(x.out[:len(x.out)-len("\r\n")], "Set-Cookie: "...)

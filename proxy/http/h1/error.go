@@ -68,23 +68,33 @@ func AppendError(dst []byte, status int, proxyStatus string, body string, close 
 	return append(dst, body...)
 }
 
-// phrase is the reason phrase of a status that a proxy answers with.
+// phrase is the reason phrase of a status that a proxy is likely to answer with.
 func phrase(status int) string {
 	switch status {
 	case 200:
 		return "OK"
+	case 201:
+		return "Created"
+	case 202:
+		return "Accepted"
+	case 204:
+		return "No Content"
 	case 301:
 		return "Moved Permanently"
 	case 302:
 		return "Found"
 	case 303:
 		return "See Other"
+	case 304:
+		return "Not Modified"
 	case 307:
 		return "Temporary Redirect"
 	case 308:
 		return "Permanent Redirect"
 	case 400:
 		return "Bad Request"
+	case 401:
+		return "Unauthorized"
 	case 403:
 		return "Forbidden"
 	case 404:
@@ -93,6 +103,8 @@ func phrase(status int) string {
 		return "Method Not Allowed"
 	case 408:
 		return "Request Timeout"
+	case 410:
+		return "Gone"
 	case 411:
 		return "Length Required"
 	case 413:

@@ -221,7 +221,7 @@ const (
 	kForwardedHost
 	kVia
 	kTrailer
-	kListed // named by Connection
+	kListed // named by Connection, or by Drop
 )
 
 // The kinds that mean something in a request, and in a response.

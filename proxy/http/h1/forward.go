@@ -15,6 +15,7 @@ type Forward struct {
 	Host           []byte // nil: the request's Authority
 	Target         []byte // nil: as received, an absolute-form made an origin-form
 	Close          bool   // tell the endpoint that its connection ends after this
+	Add            []byte // more field lines, each with its CRLF; none that AppendTo has rules for
 }
 
 // AppendTo appends the request head for an endpoint to dst: always HTTP/1.1, Host
@@ -40,6 +41,7 @@ func (r *Request) AppendTo(dst []byte, f *Forward) []byte {
 		dst = r.appendStart(dst, f)
 		dst = r.appendFields(dst, f, r.head.start, 0)
 	}
+	dst = append(dst, f.Add...)
 	dst = r.appendForwarding(dst, f)
 	if r.Framing == Chunked {
 		dst = append(dst, "Transfer-Encoding: chunked\r\n"...)
@@ -172,6 +174,7 @@ type Reply struct {
 	Close       bool   // the client's connection ends after this response
 	ClientMinor byte   // the client's HTTP version
 	SetCookie   []byte // value of a Set-Cookie to add; nil: none
+	Add         []byte // as in Forward
 	// Dechunk announces a body without chunk framing that ends with the
 	// connection, so Close holds too: the caller sends Body.Next's data instead
 	// of the wire form.
@@ -190,6 +193,7 @@ func (r *Response) AppendTo(dst []byte, rep *Reply) []byte {
 	dst = append(dst, r.Reason...)
 	dst = append(dst, '\r', '\n')
 	dst = r.appendFields(dst, rep)
+	dst = append(dst, rep.Add...)
 	if r.Status < 200 {
 		if r.Upgrade != nil {
 			dst = appendUpgrade(dst, r.Upgrade)

@@ -221,12 +221,17 @@ func (h *head) noteOptions(list []byte) error {
 	return nil
 }
 
-// cutListed adds the fields that Connection names to the cuts. Marked fields
-// have their own rules, essential ones stay.
+// cutListed adds the fields that Connection names to the cuts. Essential ones
+// stay.
 func (h *head) cutListed(fields []Field) {
-	if len(h.options) == 0 {
-		return
+	if len(h.options) > 0 {
+		h.cutFields(fields, h.listed)
 	}
+}
+
+// cutFields adds the fields with such names to the cuts. Marked fields have
+// their own rules.
+func (h *head) cutFields(fields []Field, unwanted func(name []byte) bool) {
 	known := len(h.cuts)
 	k, at := 0, h.start
 	for i := range fields {
@@ -237,7 +242,7 @@ func (h *head) cutListed(fields []Field) {
 		at++
 		if k < known && h.cuts[k].field == uint32(i) {
 			k++
-		} else if h.listed(fields[i].Name) {
+		} else if unwanted(fields[i].Name) {
 			h.cuts = append(h.cuts, cut{uint32(line), uint32(at), uint32(i), kListed})
 		}
 	}
