@@ -122,7 +122,7 @@ func (x *exchange) account(status int, f *failure) {
 	r.Client = x.client()
 	r.Method, r.Host, r.Path = string(x.req.Method), string(x.req.Authority), string(x.req.Target)
 	r.Status, r.Attempts = status, x.try.number
-	r.BytesIn = int64(x.bodyLen) + x.up.bytes
+	r.BytesIn += int64(x.bodyLen) + x.up.bytes // beside a tunnel's
 	log.Write(r)
 }
 

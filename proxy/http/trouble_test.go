@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -68,5 +69,25 @@ func TestTimeThatIsUpIsNotTheFaultOfThoseWhoWereNotAsked(t *testing.T) {
 	}
 	if n := b.failures(); n != 0 {
 		t.Errorf("%d failures, want 0: nobody was asked", n)
+	}
+}
+
+func TestBytesOfATunnelAreNotTheNextRequests(t *testing.T) {
+	b := start(t, []string{upgrading(t, "", echo)})
+	for range 3 {
+		c := b.upgrade("early")
+		c.expect("early")
+		c.CloseWrite()
+		c.end()
+		b.active(0)
+		c = b.dial().send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+		c.response("GET")
+		c.closed()
+	}
+	b.stop()
+	for line := range strings.Lines(b.access.String()) {
+		if strings.Contains(line, `"status":200`) && !strings.Contains(line, `"bytes_in":0,`) {
+			t.Errorf("a request without a body brought bytes: %s", line)
+		}
 	}
 }

@@ -33,7 +33,7 @@ func (x *exchange) tunnel() *failure {
 	})
 	received, sent := c.Received(), c.Sent()
 	cause := r.Run()
-	x.up.bytes += c.Received() - received
+	x.rec.BytesIn += c.Received() - received
 	x.rec.BytesOut = c.Sent() - sent
 	return x.tunnelEnded(cause)
 }
@@ -63,7 +63,7 @@ func (x *exchange) takeEarly() (early [2][]byte) {
 	request := x.headLen + x.bodyLen
 	early[proxy.FromClient] = bytes.Clone(in.bytes()[request:])
 	early[proxy.ToClient] = bytes.Clone(x.back.bytes())
-	x.up.bytes = int64(len(early[proxy.FromClient])) // they, too, came in behind the head
+	x.rec.BytesIn = int64(len(early[proxy.FromClient])) // they, too, came in behind the head
 
 	kept := bytes.Clone(in.bytes()[:request])
 	in.release()
