@@ -110,6 +110,9 @@ func (x *exchange) readHead() *failure {
 			by = after(time.Now(), x.set.ClientTimeout)
 		}
 		c.conn.ReadBy(by)
+		if c.in.full() {
+			x.req.Reset() // the bytes move, and what x.req points to may soon be another's
+		}
 		n, err = c.conn.Read(c.in.space(room))
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):

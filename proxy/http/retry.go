@@ -37,8 +37,8 @@ const maxAttempts = 4
 //     endpoint, whatever the method.
 //   - A reused connection broke before a response began. Most likely it was
 //     closed while idle and the news crossed our request. Once, on a fresh
-//     connection, if nothing was sent, or if the method is idempotent and the
-//     whole request still in memory.
+//     connection, if nothing was sent, or if the method is idempotent and no
+//     part of the request is gone from memory.
 //
 // A fresh connection that breaks after the request went out is the endpoint's
 // failure: what it did with the request is not known. Nor is it after a

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spillway-lb/spillway/proxy"
+	proxyhttp "github.com/spillway-lb/spillway/proxy/http"
 )
 
 func TestHalfAHeadIsNotPartOfTheNextResponse(t *testing.T) {
@@ -88,6 +89,28 @@ func TestBytesOfATunnelAreNotTheNextRequests(t *testing.T) {
 	for line := range strings.Lines(b.access.String()) {
 		if strings.Contains(line, `"status":200`) && !strings.Contains(line, `"bytes_in":0,`) {
 			t.Errorf("a request without a body brought bytes: %s", line)
+		}
+	}
+}
+
+func TestLogOfAnUnfinishedHeadShowsItsOwnClient(t *testing.T) {
+	e := answer(t, ok)
+	b := start(t, []string{e.addr}, withSettings(func(s *proxyhttp.Settings) { s.ClientTimeout = 300 * time.Millisecond }))
+	c := b.dial().send("GET /mine HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("x", 40<<10))
+	for range 20 {
+		time.Sleep(5 * time.Millisecond)
+		o := b.dial().send("SECRET /yours HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Pad: " + strings.Repeat("y", 30<<10) + "\r\n\r\n")
+		o.response("GET")
+		o.Close()
+	}
+	if resp, _ := c.response("GET"); resp.StatusCode != 408 {
+		t.Errorf("got %d, want 408", resp.StatusCode)
+	}
+	c.Close()
+	b.stop()
+	for line := range strings.Lines(b.access.String()) {
+		if strings.Contains(line, `"status":408`) && !strings.Contains(line, `"method":"GET","host":"","path":"/mine"`) {
+			t.Errorf("the log of one client shows another's bytes: %s", line)
 		}
 	}
 }

@@ -17,6 +17,9 @@ type window struct {
 func (v *window) bytes() []byte { return v.mem[v.r:v.w] }
 func (v *window) empty() bool   { return v.r == v.w }
 
+// full reports whether space has to move the bytes.
+func (v *window) full() bool { return v.mem != nil && v.w == len(v.mem) }
+
 // consume drops the first n bytes.
 func (v *window) consume(n int) { v.r += n }
 
