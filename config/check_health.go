@@ -1,13 +1,22 @@
 package config
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
-// minInterval keeps a slip of the unit from turning checks into a flood.
-const minInterval = Duration(10 * time.Millisecond)
+// Limits of spec.md §8.1. minInterval keeps a slip of the unit from turning
+// checks into a flood.
+const (
+	minInterval  = Duration(10 * time.Millisecond)
+	maxInterval  = Duration(5 * time.Minute)
+	maxThreshold = 10
+	maxProbe     = 1024
+)
 
 func (l *loader) checkHealthCheck(path string, h *HealthCheck) {
-	if h.CheckInterval < minInterval {
-		l.errorf(path+".check_interval", "must be at least %v", minInterval)
+	if h.CheckInterval < minInterval || h.CheckInterval > maxInterval {
+		l.errorf(path+".check_interval", "%v is not from %v to %v", h.CheckInterval, minInterval, maxInterval)
 	}
 	switch {
 	case h.Timeout < Duration(time.Millisecond):
@@ -15,12 +24,8 @@ func (l *loader) checkHealthCheck(path string, h *HealthCheck) {
 	case h.Timeout > h.CheckInterval:
 		l.errorf(path+".timeout", "%v is longer than check_interval, which is %v", h.Timeout, h.CheckInterval)
 	}
-	if h.HealthyThreshold < 1 {
-		l.errorf(path+".healthy_threshold", "must be at least 1")
-	}
-	if h.UnhealthyThreshold < 1 {
-		l.errorf(path+".unhealthy_threshold", "must be at least 1")
-	}
+	l.checkRange(path+".healthy_threshold", int64(h.HealthyThreshold), 1, maxThreshold)
+	l.checkRange(path+".unhealthy_threshold", int64(h.UnhealthyThreshold), 1, maxThreshold)
 	l.checkRange(path+".port", int64(h.Port), 0, 65535)
 	l.checkProbe(path+".request", h.Request)
 	l.checkProbe(path+".response", h.Response)
@@ -31,18 +36,22 @@ func (l *loader) checkHealthCheck(path string, h *HealthCheck) {
 	default:
 		l.onlyWith(path+".request_path", h.RequestPath != "", `type = "HTTP"`)
 		l.onlyWith(path+".host", h.Host != "", `type = "HTTP"`)
+		l.onlyWith(path+".request", h.Request != "" && h.Response == "", "response: without it the answer would be ignored")
 	}
 }
 
 func (l *loader) checkHTTPCheck(path string, h *HealthCheck) {
 	l.onlyWith(path+".request", h.Request != "", `type = "TCP"`)
-	if h.RequestPath[0] != '/' || !isPath(h.RequestPath) {
-		l.errorf(path+".request_path", `must begin with "/" and hold no spaces`)
+	switch {
+	case h.RequestPath[0] != '/' || !isPath(h.RequestPath) || strings.Contains(h.RequestPath, "#"):
+		l.errorf(path+".request_path", `must begin with "/" and be ASCII without spaces or "#"`)
+	case len(h.RequestPath) > maxProbe:
+		l.errorf(path+".request_path", "has %d bytes; at most %d are allowed", len(h.RequestPath), maxProbe)
 	}
-	if h.Host != "" {
-		if _, err := parseAddress(h.Host); err != nil {
-			l.errorf(path+".host", "%v", err)
-		}
+	if a, err := parseAddress(h.Host); err != nil {
+		l.errorf(path+".host", "%v", err)
+	} else if a.path != "" {
+		l.errorf(path+".host", "%q is a socket, not a host", h.Host)
 	}
 	for i := range len(h.Response) {
 		if c := h.Response[i]; c != ' ' && (!isBareByte(c) || c == '_' || c == '-') {
@@ -58,7 +67,7 @@ func (l *loader) checkProbe(path, s string) {
 			l.errorf(path, "must be ASCII")
 		}
 	}
-	if len(s) > 1024 {
-		l.errorf(path, "has %d bytes; at most 1024 are allowed", len(s))
+	if len(s) > maxProbe {
+		l.errorf(path, "has %d bytes; at most %d are allowed", len(s), maxProbe)
 	}
 }

@@ -88,21 +88,21 @@ type HealthCheck struct {
 	// TCP connects; HTTP sends a GET and wants status 200. Default: the
 	// service's protocol.
 	Type string `toml:"type"`
-	// From the start of a check to the start of the next, at least 10ms.
+	// From the start of a check to the start of the next, 10ms to 5m.
 	// Default: `5s`.
 	CheckInterval Duration `toml:"check_interval"`
 	// How long a check may take, at least 1ms and at most check_interval.
 	// Default: 5s, or check_interval if that is shorter.
 	Timeout Duration `toml:"timeout"`
-	// Successes in a row after which an endpoint is healthy, at least 1.
+	// Successes in a row after which an endpoint is healthy, 1 to 10.
 	// Default: `2`.
 	HealthyThreshold int `toml:"healthy_threshold"`
-	// Failures in a row after which an endpoint is unhealthy, at least 1.
+	// Failures in a row after which an endpoint is unhealthy, 1 to 10.
 	// Default: `2`.
 	UnhealthyThreshold int `toml:"unhealthy_threshold"`
 	// The port to check, 0 to 65535; 0 is the one that serves. Default: `0`.
 	Port int `toml:"port"`
-	// What to GET. HTTP only. Default: `/`.
+	// What to GET, at most 1024 bytes. HTTP only. Default: `/`.
 	RequestPath string `toml:"request_path"`
 	// The Host header. HTTP only. Default: the endpoint's address.
 	Host string `toml:"host"`
@@ -110,8 +110,8 @@ type HealthCheck struct {
 	// the first 1024 bytes of the body; letters, digits and spaces. TCP: the
 	// first bytes received. Default: anything will do.
 	Response string `toml:"response"`
-	// What is sent once connected, ASCII, at most 1024 bytes. TCP only.
-	// Default: nothing.
+	// What is sent once connected, ASCII, at most 1024 bytes. TCP only, and only
+	// beside response. Default: nothing.
 	Request string `toml:"request"`
 }
 
