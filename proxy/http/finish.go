@@ -35,7 +35,7 @@ func (x *exchange) finish(f *failure) (keep bool) {
 		return false
 	}
 	received := x.received()
-	keep = !x.req.Close && received && !x.c.engine.draining.Load()
+	keep = !x.req.Close && received // in a drain, too, until a response has said that it is the last
 	switch {
 	case !received:
 		x.c.linger()
@@ -44,9 +44,9 @@ func (x *exchange) finish(f *failure) (keep bool) {
 		x.c.in, x.up.in = x.up.in, window{}
 	default:
 		x.c.in.consume(x.headLen + x.bodyLen)
-		if !keep && !x.c.in.empty() {
-			x.c.linger()
-		}
+	}
+	if !keep && received && (!x.c.in.empty() || !x.c.conn.Idle()) {
+		x.c.linger() // it has sent more than we shall read
 	}
 	return keep
 }

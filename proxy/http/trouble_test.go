@@ -114,3 +114,44 @@ func TestLogOfAnUnfinishedHeadShowsItsOwnClient(t *testing.T) {
 		}
 	}
 }
+
+func TestPipelinedRequestIsAnsweredThoughADrainBegins(t *testing.T) {
+	release := make(chan struct{})
+	addr := scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
+		for readHead(r) != "" {
+			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no")
+			<-release
+			io.WriteString(c, "k")
+		}
+	})
+	b := start(t, []string{addr})
+	c := b.dial().send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n")
+	head := readHead(c.r) // the head is out, without Connection: close
+	b.engine.Drain()
+	close(release)
+	c.expect("ok")
+	if strings.Contains(head, "Connection: close") {
+		t.Fatal("the drain came too early for this test")
+	}
+	if resp, body := c.response("GET"); resp.StatusCode != 200 || body != "ok" || !resp.Close {
+		t.Errorf("got %d %q close %v", resp.StatusCode, body, resp.Close)
+	}
+	c.closed()
+}
+
+func TestLastResponseIsFollowedByAnEndAndNotAReset(t *testing.T) {
+	more := make(chan struct{})
+	addr := scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
+		readHead(r)
+		<-more
+		io.WriteString(c, ok)
+	})
+	c := start(t, []string{addr}).dial().send("GET /1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+	time.Sleep(20 * time.Millisecond)
+	c.send("GET /2 HTTP/1.1\r\nHost: a\r\n\r\n")
+	close(more)
+	if resp, body := c.response("GET"); resp.StatusCode != 200 || body != "ok" {
+		t.Errorf("got %d %q", resp.StatusCode, body)
+	}
+	c.end()
+}
