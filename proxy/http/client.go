@@ -21,6 +21,7 @@ type client struct {
 	// localText is a Host for requests that have none.
 	localText []byte
 	in        window    // bytes from the client
+	current   *exchange // nil between exchanges
 	served    int       // exchanges that ended well
 	now       time.Time // when the last exchange ended, or the client connected
 
@@ -65,7 +66,9 @@ func (c *client) serve() {
 	defer c.in.release()
 	for c.awaitRequest() {
 		x := exchanges.Get().(*exchange)
+		c.current = x
 		keep := x.serve(c)
+		c.current = nil
 		x.reset()
 		exchanges.Put(x)
 		if !keep {

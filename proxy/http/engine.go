@@ -80,6 +80,11 @@ func (e *Engine) ServeConn(conn net.Conn) {
 		return
 	}
 	defer e.remove(c)
+	defer func() {
+		if x := c.current; x != nil { // there was a panic
+			x.abandon()
+		}
+	}()
 	defer e.recoverPanic(c)
 	c.serve()
 }

@@ -89,6 +89,13 @@ func (x *exchange) cut() {
 	}
 }
 
+// abandon gives back what an exchange holds that will not be finished.
+func (x *exchange) abandon() {
+	x.dropConn()
+	x.endLease(lb.Neutral)
+	x.endUpload()
+}
+
 func causeOf(f *failure) string {
 	if f == nil {
 		return ""

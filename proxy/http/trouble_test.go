@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spillway-lb/spillway/internal/testkit"
 	"github.com/spillway-lb/spillway/proxy"
 	proxyhttp "github.com/spillway-lb/spillway/proxy/http"
 )
@@ -137,6 +138,14 @@ func TestPipelinedRequestIsAnsweredThoughADrainBegins(t *testing.T) {
 		t.Errorf("got %d %q close %v", resp.StatusCode, body, resp.Close)
 	}
 	c.closed()
+}
+
+func TestPanicKeepsNoLease(t *testing.T) {
+	b := start(t, []string{closedPort(t)}, withService(func(s *proxy.Service) { s.Stats = nil }))
+	c := b.dial().send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	c.closed()
+	testkit.Eventually(t, func() bool { return strings.Contains(b.log.String(), "panic") })
+	b.active(0)
 }
 
 func TestLastResponseIsFollowedByAnEndAndNotAReset(t *testing.T) {
