@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode"
@@ -56,7 +57,8 @@ func (l *loader) checkGroup(path string, g *Group) {
 	l.checkRequiredName(path+".name", g.Name)
 	l.checkName(path+".region", g.Region)
 	l.checkName(path+".zone", g.Zone)
-	for name, port := range g.NamedPorts {
+	for _, name := range slices.Sorted(maps.Keys(g.NamedPorts)) {
+		port := g.NamedPorts[name]
 		key := join(path+".named_ports", name)
 		if !isName(name) {
 			l.errorf(key, "%s", nameRule)
