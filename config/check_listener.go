@@ -26,6 +26,7 @@ func (l *loader) checkListener(path string, v *Listener, c *Config) {
 	}
 	for i := range v.Routes {
 		l.checkRoute(path, at(path+".route", i), &v.Routes[i], v, c)
+		l.checkActions(at(path+".route", i), v.Routes, i)
 		l.checkShadow(path+".route", v.Routes, i)
 	}
 }
@@ -74,9 +75,7 @@ func (l *loader) checkServiceOf(listener, path, name string, v *Listener, c *Con
 }
 
 func (l *loader) checkRoute(listener, path string, r *Route, v *Listener, c *Config) {
-	if r.Service == "" {
-		l.errorf(path+".service", "is required")
-	} else {
+	if r.Service != "" {
 		l.checkServiceOf(listener, path+".service", r.Service, v, c)
 	}
 	if r.Host != "" {

@@ -97,6 +97,9 @@ func (l *loader) value(path string, raw any, v reflect.Value) {
 	case *Duration:
 		l.duration(path, raw, p)
 		return
+	case *RedirectCode:
+		l.redirectCode(path, raw, p)
+		return
 	case *Endpoint:
 		if address, ok := raw.(string); ok {
 			p.setDefaults()
@@ -208,6 +211,25 @@ func (l *loader) duration(path string, raw any, d *Duration) {
 	default:
 		l.errorf(path, `must be a duration in quotes, such as "30s", not %s`, typeName(raw))
 	}
+}
+
+// redirectCode takes a number, or the name that it has in the API.
+func (l *loader) redirectCode(path string, raw any, code *RedirectCode) {
+	word, isWord := raw.(string)
+	if isWord {
+		word = l.expand(path, word)
+	}
+	for n, name := range redirectCodes {
+		if raw == int64(n) || isWord && strings.EqualFold(word, name) {
+			*code = n
+			return
+		}
+	}
+	var choice []string
+	for _, n := range slices.Sorted(maps.Keys(redirectCodes)) {
+		choice = append(choice, fmt.Sprintf("%d (%s)", n, redirectCodes[n]))
+	}
+	l.errorf(path, "must be one of %s, not %s", strings.Join(choice, ", "), typeName(raw))
 }
 
 // expand puts environment variables in place of ${NAME}; "$${" stands for "${".

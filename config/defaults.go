@@ -16,6 +16,8 @@ func (p *Proxy) setDefaults() { *p = Proxy{DrainTimeout: 30 * second} }
 
 func (e *Endpoint) setDefaults() { *e = Endpoint{Weight: 1} }
 
+func (u *URLRedirect) setDefaults() { *u = URLRedirect{RedirectResponseCode: 301} }
+
 func (s *Service) setDefaults() { *s = Service{Timeout: 30 * second, ConnectTimeout: 5 * second} }
 
 func (h *HealthCheck) setDefaults() {
@@ -103,6 +105,9 @@ func (l *loader) fillRoutes(path string, routes []Route, c *Config) {
 		orElse(&r.PathPrefix, "/")
 		if s, _ := c.service(r.Service); s != nil && !l.has(at(path, i)+".timeout") {
 			r.Timeout = s.Timeout
+		}
+		if f := r.FixedResponse; f != nil && f.Body != "" {
+			orElse(&f.ContentType, "text/plain; charset=utf-8")
 		}
 	}
 }

@@ -13,7 +13,7 @@ var laterKeys = map[string][]string{
 	"proxy":          {"region", "zone", "loops"},
 	"group":          {"dns", "srv", "file"},
 	"listener":       {"proxy_protocol", "tls"},
-	"listener.route": {"sni", "url_redirect", "fixed_response", "url_rewrite", "header_action"},
+	"listener.route": {"sni"},
 	"service": {
 		"proxy_protocol", "source", "tls", "strong_session_affinity_cookie", "service_lb_policy",
 		"retry", "outlier_detection", "circuit_breakers", "connection_draining",

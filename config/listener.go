@@ -33,7 +33,8 @@ type Listener struct {
 	Routes []Route `toml:"route"`
 }
 
-// A Route sends the requests it matches to a service.
+// A Route says what becomes of the requests it matches. It has one of service,
+// url_redirect and fixed_response.
 type Route struct {
 	// The request's host without its port: exact, or "*.example.com" for every
 	// name below it at any depth. Default: any host.
@@ -41,11 +42,20 @@ type Route struct {
 	// What the request's path begins with, byte for byte; it begins with "/".
 	// Default: `/`.
 	PathPrefix string `toml:"path_prefix"`
-	// The service that gets the request. Required.
+	// The service that gets the request. Default: none.
 	Service string `toml:"service"`
 	// In place of the service's timeout; 0 is no limit. Default: the service's.
 	Timeout Duration `toml:"timeout"`
 	// The largest request body in bytes; a longer one is answered with 413. 0 is
 	// no limit. Default: `0`.
 	MaxBodyBytes int64 `toml:"max_body_bytes"`
+	// Where the client is sent instead. Default: none.
+	URLRedirect *URLRedirect `toml:"url_redirect"`
+	// What the client is answered instead. Default: none.
+	FixedResponse *FixedResponse `toml:"fixed_response"`
+	// What the endpoints are asked for instead. Needs a service. Default: what the
+	// client asks for.
+	URLRewrite *URLRewrite `toml:"url_rewrite"`
+	// Headers to remove and to add. Default: none.
+	HeaderAction *HeaderAction `toml:"header_action"`
 }

@@ -142,12 +142,17 @@ func proxyService(cfg *config.Config, s *config.Service, b *lb.Balancer, stats *
 func httpSettings(l *config.Listener, services map[string]*proxy.Service) (*proxyhttp.Settings, error) {
 	routes := make([]proxy.Route, len(l.Routes))
 	for i, r := range l.Routes {
+		actions, err := actionsOf(&r)
+		if err != nil {
+			return nil, fmt.Errorf("listener %q, route %d: %w", l.Name, i+1, err)
+		}
 		routes[i] = proxy.Route{
 			Host:         r.Host,
 			PathPrefix:   r.PathPrefix,
 			Service:      services[r.Service],
 			Timeout:      time.Duration(r.Timeout),
 			MaxBodyBytes: r.MaxBodyBytes,
+			Actions:      actions,
 		}
 	}
 	set := &proxyhttp.Settings{

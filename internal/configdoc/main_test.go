@@ -50,7 +50,15 @@ func TestDefaultsInTheReferenceAreTrue(t *testing.T) {
 [[listener]]
 listen = ":80"
 [[listener.route]]
+path_prefix = "/old"
+url_redirect = { https_redirect = true }
+[[listener.route]]
+path_prefix = "/new"
+url_redirect = { host_redirect = "b" }
+header_action = { response_headers_to_add = [{ header_name = "A" }] }
+[[listener.route]]
 service = "a"
+header_action = { request_headers_to_add = [{ header_name = "A" }] }
 [[service]]
 name = "a"
 endpoints = [{ address = "x:1", id = "y" }]
