@@ -8,8 +8,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/spillway-lb/spillway/config"
+	"github.com/spillway-lb/spillway/internal/admin"
 	"github.com/spillway-lb/spillway/internal/app"
 )
 
@@ -53,12 +55,11 @@ func TestStatusShowsEveryEndpoint(t *testing.T) {
 	for _, args := range [][]string{{"status", "--admin", addr}, {"status", "web", "--admin", addr}, {"status", "--admin", addr, "web"}} {
 		r := spillway(t, args...).want(t, 0)
 		lines := strings.Split(strings.TrimSpace(r.out), "\n")
-		if len(lines) != 3 {
+		if len(lines) != 4 {
 			t.Fatalf("%v:\n%s", args, r.out)
 		}
-		want := []string{"SERVICE POLICY ENDPOINT HEALTH ADMIN WEIGHT ACTIVE REQUESTS FAILURES EXPECTED ACTUAL",
-			"web ROUND_ROBIN 127.0.0.1:1 HEALTHY READY 1 0 0 0 50.0 % 0.0 %",
-			"web ROUND_ROBIN 127.0.0.1:2 HEALTHY READY 1 0 0 0 50.0 % 0.0 %"}
+		want := []string{"web: ROUND_ROBIN", "ENDPOINT HEALTH ACTIVE REQUESTS FAILURES EXPECTED ACTUAL",
+			"127.0.0.1:1 HEALTHY 0 0 0 50.0 % 0.0 %", "127.0.0.1:2 HEALTHY 0 0 0 50.0 % 0.0 %"}
 		for i, line := range lines {
 			if got := strings.Join(strings.Fields(line), " "); got != want[i] {
 				t.Errorf("got  %s\nwant %s", got, want[i])
@@ -66,6 +67,37 @@ func TestStatusShowsEveryEndpoint(t *testing.T) {
 		}
 	}
 	spillway(t, "status", "nope", "--admin", addr).want(t, 1, `no service is named "nope"`)
+}
+
+func TestStatusShowsColumnsThatTellEndpointsApart(t *testing.T) {
+	endpoint := func(id string) admin.EndpointStatus {
+		return admin.EndpointStatus{ID: id, Health: "UNHEALTHY", Admin: "READY", Weight: 1, Requests: 12345678, ShareActual: 1}
+	}
+	usual := admin.ServiceStatus{Name: "usual", Policy: "MAGLEV", Affinity: "NONE",
+		Groups: []admin.GroupStatus{{Endpoints: []admin.EndpointStatus{endpoint("10.0.0.100:8080"), endpoint("b")}}}}
+	drained, heavy := endpoint("10.0.0.100:8080"), endpoint("b")
+	drained.Admin, drained.Reason, heavy.Weight = "DRAIN", "connection refused", 5
+	special := admin.ServiceStatus{Name: "special", Policy: "MAGLEV", Affinity: "CLIENT_IP",
+		Groups: []admin.GroupStatus{{Name: "eu", Endpoints: []admin.EndpointStatus{drained, heavy}}}}
+
+	var out strings.Builder
+	if err := printStatus(&out, []admin.ServiceStatus{usual, special}); err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(out.String(), "\n\n")
+	if len(blocks) != 2 {
+		t.Fatalf("got\n%s", out.String())
+	}
+	for line := range strings.Lines(blocks[0]) {
+		if n := utf8.RuneCountInString(line); n > 80 {
+			t.Errorf("%d columns do not fit into a terminal: %s", n, line)
+		}
+	}
+	for _, head := range []string{"GROUP", "ADMIN", "WEIGHT", "REASON", " by "} {
+		if strings.Contains(blocks[0], head) || !strings.Contains(blocks[1], head) {
+			t.Errorf("%s is to be where it tells something, and only there:\n%s", head, out.String())
+		}
+	}
 }
 
 func TestStatusPrintsTheAPIsJSON(t *testing.T) {
@@ -97,7 +129,7 @@ func TestDrainAndReadyMoveTheShare(t *testing.T) {
 	if share() != 0.5 || !strings.Contains(r.out, `"admin": "READY"`) {
 		t.Errorf("share %v after ready; %s", share(), r.out)
 	}
-	spillway(t, "drain", "web", "nope", "--admin", addr).want(t, 1, "nope")
+	spillway(t, "drain", "web", "nope", "--admin", addr).want(t, 1, `spillway drain: service "web" has no endpoint "nope"`)
 	spillway(t, "drain", "nope", "127.0.0.1:1", "--admin", addr).want(t, 1, "nope")
 }
 

@@ -55,13 +55,13 @@ func (r *demoReport) opening(d *demo) {
 
 func (r *demoReport) sharesHead(d *demo) {
 	r.say("")
-	r.say("Who answers: %d requests of as many users by each policy, %d connections by TCP", sharesRequests, sharesConnections)
+	r.say("Who answers: %d users by each policy over HTTP, %d connections over TCP", sharesRequests, sharesConnections)
 	r.say("")
-	row := []any{"LISTENER", "POLICY"}
+	row := []any{"VIA", "POLICY"}
 	for _, e := range d.endpoints {
 		row = append(row, right(strings.ToUpper(e.name)))
 	}
-	r.table.row(append(row, right("EXPECTED"), right("FAILED"), "SHARES", "ONE USER")...)
+	r.table.row(append(row, right("FAILED"), "SHARES", "ONE USER")...)
 }
 
 func (r *demoReport) share(s demoShare) {
@@ -73,18 +73,21 @@ func (r *demoReport) share(s demoShare) {
 	stays := ""
 	switch {
 	case s.UserEndpoints == 1:
-		stays = "stays on one"
+		stays = "stays"
 	case s.UserEndpoints > 1:
 		stays = fmt.Sprintf("meets %d", s.UserEndpoints)
 	}
-	// The endpoints have equal weights, so one expectation stands for all.
-	r.table.row(append(row, percent(s.Endpoints[0].Expected), s.Failed, r.bar(s.Endpoints), stays)...)
+	r.table.row(append(row, s.Failed, r.bar(s.Endpoints), stays)...)
 }
 
 func (r *demoReport) sharesFoot() {
 	for line := range strings.Lines(r.table.String()) {
 		r.say("  %s", strings.TrimSuffix(line, "\n"))
 	}
+	// The endpoints have equal weights, so one expectation stands for all.
+	expected := r.found.Shares[0].Endpoints[0].Expected
+	r.say("")
+	r.say("  %v is expected of each. One user is %d requests.", percent(expected), userRequests)
 }
 
 func (r *demoReport) failoverHead(name string) {
@@ -156,7 +159,7 @@ func (r *demoReport) paint(i int, text string) string {
 
 // bar draws shares side by side.
 func (r *demoReport) bar(parts []demoEndpointPart) cell {
-	const width = 24
+	const width = 12 // with which a line fits into a terminal of 80
 	var c cell
 	sum, drawn := 0.0, 0
 	for i, p := range parts {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unicode/utf8"
 )
 
 // demoUntil runs the demo until its output has a text, and then interrupts it.
@@ -29,9 +30,17 @@ func TestTheDemoShowsWhatItPromises(t *testing.T) {
 	r := demoUntil(t, "Ctrl-C ends.").want(t, 0,
 		"red", "green", "blue", "green is killed", "the health check has noticed: ", "green is back", "Try it", "curl http://127.0.0.1:", "spillway status")
 	for _, p := range append([]string{"tcp +ROUND_ROBIN"}, demoPolicies...) {
-		line := regexp.MustCompile(`(?m)^.* ` + p + ` +[0-9.]+ % +[0-9.]+ % +[0-9.]+ % +33\.3 % +0 +[█▓░]{24}`)
+		line := regexp.MustCompile(`(?m)^.* ` + p + ` +[0-9.]+ % +[0-9.]+ % +[0-9.]+ % +0 +[█▓░]{12}`)
 		if !line.MatchString(r.out) {
 			t.Errorf("no line of shares for %s", p)
+		}
+	}
+	if !strings.Contains(r.out, "33.3 % is expected of each") {
+		t.Error("nothing says what share is expected")
+	}
+	for line := range strings.Lines(r.out) {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 80 {
+			t.Errorf("%d columns do not fit into a terminal: %s", n, line)
 		}
 	}
 	if !regexp.MustCompile(`\d+ requests meanwhile, \d+ failed`).MatchString(r.out) {
@@ -98,7 +107,7 @@ func TestAPolicyThatDoesNotExistIsGuessed(t *testing.T) {
 func TestColoursTakeNoRoom(t *testing.T) {
 	parts := []demoEndpointPart{{Actual: 0.5}, {Actual: 0.25}, {Actual: 0.25}}
 	plain, painted := (&demoReport{}).bar(parts), (&demoReport{colour: true}).bar(parts)
-	if plain.width() != 24 || painted.width() != 24 || painted.unseen == 0 {
+	if plain.width() != 12 || painted.width() != 12 || painted.unseen == 0 {
 		t.Errorf("widths %d and %d", plain.width(), painted.width())
 	}
 }

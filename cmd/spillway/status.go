@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spillway-lb/spillway/internal/admin"
 )
@@ -41,32 +42,57 @@ func runStatus(c *console, f *flags, args []string) error {
 	return printStatus(c.out, all.Services)
 }
 
-// printStatus prints one line for each endpoint.
+// printStatus prints a table for each service. It leaves out the columns that
+// would say the same of everybody, so that the usual ones fit into 80.
 func printStatus(w io.Writer, services []admin.ServiceStatus) error {
-	var t table
-	grouped, ill := "", ""
-	for _, s := range services {
-		for _, g := range s.Groups {
-			if g.Name != "" {
-				grouped = "GROUP"
-			}
-			for _, e := range g.Endpoints {
-				if e.Reason != "" {
-					ill = "REASON"
+	var b strings.Builder
+	for i := range services {
+		s := &services[i]
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		fmt.Fprintf(&b, "%s: %s", s.Name, s.Policy)
+		if s.Affinity != "NONE" {
+			fmt.Fprintf(&b, " by %s", s.Affinity)
+		}
+		fmt.Fprintf(&b, "\n%s", statusTable(s))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// statusTable has one line for each endpoint of a service.
+func statusTable(s *admin.ServiceStatus) *table {
+	shown := func(head string, tells func(*admin.GroupStatus, *admin.EndpointStatus) bool) string {
+		for g := range s.Groups {
+			for e := range s.Groups[g].Endpoints {
+				if tells(&s.Groups[g], &s.Groups[g].Endpoints[e]) {
+					return head
 				}
 			}
 		}
+		return ""
 	}
-	t.row("SERVICE", "POLICY", grouped, "ENDPOINT", "HEALTH", "ADMIN", right("WEIGHT"), right("ACTIVE"),
-		right("REQUESTS"), right("FAILURES"), right("EXPECTED"), right("ACTUAL"), ill)
-	for _, s := range services {
-		for _, g := range s.Groups {
-			for _, e := range g.Endpoints {
-				t.row(s.Name, s.Policy, g.Name, e.ID, e.Health, e.Admin, e.Weight, e.Active,
-					e.Requests, e.Failures, percent(e.ShareExpected), percent(e.ShareActual), e.Reason)
+	group := shown("GROUP", func(g *admin.GroupStatus, _ *admin.EndpointStatus) bool { return g.Name != "" })
+	word := shown("ADMIN", func(_ *admin.GroupStatus, e *admin.EndpointStatus) bool { return e.Admin != "READY" })
+	weight := shown("WEIGHT", func(_ *admin.GroupStatus, e *admin.EndpointStatus) bool { return e.Weight != 1 })
+	reason := shown("REASON", func(_ *admin.GroupStatus, e *admin.EndpointStatus) bool { return e.Reason != "" })
+
+	t := new(table)
+	t.row(group, "ENDPOINT", "HEALTH", word, right(weight), right("ACTIVE"),
+		right("REQUESTS"), right("FAILURES"), right("EXPECTED"), right("ACTUAL"), reason)
+	for _, g := range s.Groups {
+		for _, e := range g.Endpoints {
+			row := []any{g.Name, e.ID, e.Health, "", "", e.Active,
+				e.Requests, e.Failures, percent(e.ShareExpected), percent(e.ShareActual), e.Reason}
+			if word != "" {
+				row[3] = e.Admin
 			}
+			if weight != "" {
+				row[4] = e.Weight
+			}
+			t.row(row...)
 		}
 	}
-	_, err := fmt.Fprint(w, t.String())
-	return err
+	return t
 }
