@@ -72,7 +72,12 @@ func (s *Server) setEndpoint(r *request) {
 		problem(fasthttp.StatusBadRequest, `"admin" is %q; want READY, DRAIN or DOWN`, body.Admin).send(r.RequestCtx)
 		return
 	}
-	if s.lookUp(r) == nil {
+	v := s.lookUp(r)
+	if v == nil {
+		return
+	}
+	if _, ok := v.endpoint(r.member); !ok {
+		problem(fasthttp.StatusNotFound, "service %q has no endpoint %q", r.service, r.member).send(r.RequestCtx)
 		return
 	}
 	if err := s.o.SetAdmin(r.service, r.member, word); err != nil {
@@ -80,8 +85,7 @@ func (s *Server) setEndpoint(r *request) {
 		return
 	}
 	s.o.Log.Info("operator's word", "service", r.service, "endpoint", r.member, "admin", word.String(), "from", r.RemoteAddr().String())
-	v := s.lookUp(r)
-	if v == nil {
+	if v = s.lookUp(r); v == nil {
 		return // a reload removed it just now
 	}
 	e, ok := v.endpoint(r.member)
