@@ -119,10 +119,13 @@ func (b *Body) Done() bool { return b.state == sDone }
 // between them: of the length, or of the current chunk. 0 if framing comes next or
 // the body is done, -1 until close. So many a driver may splice, then Advance.
 func (b *Body) Remaining() int64 {
-	if b.state == sClose {
+	switch b.state {
+	case sClose:
 		return -1
+	case sLength, sData:
+		return b.left
 	}
-	return b.left
+	return 0 // left may be half a chunk's size
 }
 
 // Advance notes that n payload bytes went by outside. More than Remaining is a
@@ -131,7 +134,7 @@ func (b *Body) Advance(n int64) {
 	if b.state == sClose {
 		return
 	}
-	if n < 0 || n > b.left {
+	if n < 0 || n > b.Remaining() {
 		panic("h1: Advance beyond Remaining")
 	}
 	if b.left -= n; b.left > 0 || n == 0 {

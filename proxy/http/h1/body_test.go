@@ -181,3 +181,26 @@ func TestPayloadMayGoByOutside(t *testing.T) {
 	}()
 	b.Advance(11)
 }
+
+// TestRemainingIsNothingInsideFraming: a chunk's size that has come halfway is a
+// number too, and a driver that took it for the size would splice the other half.
+func TestRemainingIsNothingInsideFraming(t *testing.T) {
+	const wire = "1400000;x=1400000\r\n"
+	var b h1.Body
+	b.Reset(h1.Chunked, 0)
+	for i := range len(wire) {
+		if n := b.Remaining(); n != 0 {
+			t.Fatalf("after %q %d bytes of payload follow, want none yet", wire[:i], n)
+		}
+		if _, err := b.Follow([]byte{wire[i]}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := b.Remaining(); n != 0x1400000 {
+		t.Fatalf("after %q %d bytes of payload follow", wire, n)
+	}
+	b.Advance(0x1400000)
+	if n := b.Remaining(); n != 0 {
+		t.Fatalf("after the payload %d bytes of it follow", n)
+	}
+}
