@@ -235,11 +235,11 @@ func TestLargeBodiesArriveUnchanged(t *testing.T) {
 		}
 		resp, err := nethttp.Post(url, "application/octet-stream", body)
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("chunked %v: %v; %s", chunked, err, b.log)
 		}
 		h := sha256.New()
 		if _, err := io.Copy(h, resp.Body); err != nil {
-			t.Fatal(err)
+			t.Fatalf("chunked %v: %v; %s", chunked, err, b.log)
 		}
 		resp.Body.Close()
 		if got := resp.Header.Get("X-Sum"); got != fmt.Sprintf("%x", want) {

@@ -166,6 +166,10 @@ func (out *rawOut) send(fd uintptr) (int, syscall.Errno) {
 	out.iov[0].Base, out.iov[1].Base = &out.a[0], &out.b[0]
 	out.iov[0].SetLen(len(out.a))
 	out.iov[1].SetLen(len(out.b))
+	if k := shorten(len(out.a) + len(out.b)); k < len(out.a)+len(out.b) {
+		out.iov[0].SetLen(min(k, len(out.a)))
+		out.iov[1].SetLen(max(k-len(out.a), 0))
+	}
 	out.msg.Iov = &out.iov[0]
 	out.msg.SetIovlen(2)
 	n, errno := sendmsg(fd, &out.msg)
@@ -188,7 +192,7 @@ func waitError(op string, err error) error {
 func recv(fd uintptr, p []byte, flags uintptr) (int, syscall.Errno) {
 	for {
 		n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, fd,
-			uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_DONTWAIT|flags, 0, 0)
+			uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(shorten(len(p))), unix.MSG_DONTWAIT|flags, 0, 0)
 		if errno != syscall.EINTR {
 			return int(n), errno
 		}
@@ -200,7 +204,7 @@ func recv(fd uintptr, p []byte, flags uintptr) (int, syscall.Errno) {
 func send(fd uintptr, p []byte) (int, syscall.Errno) {
 	for {
 		n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, fd,
-			uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
+			uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(shorten(len(p))), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
 		if errno != syscall.EINTR {
 			return int(n), errno
 		}

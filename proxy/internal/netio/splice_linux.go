@@ -105,7 +105,7 @@ func (t *transfer) tryFill(fd uintptr) bool {
 		}
 	}
 	// The pipe is empty, so EAGAIN can only mean that the socket is.
-	n, errno := spliceCall(fd, t.pipe.w, min(t.left, int64(t.pipe.size)))
+	n, errno := spliceCall(fd, t.pipe.w, int64(shorten(int(min(t.left, int64(t.pipe.size))))))
 	switch {
 	case errno == syscall.EAGAIN:
 		t.release()
