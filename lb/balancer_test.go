@@ -93,6 +93,11 @@ func TestOptionsAreRefusedWithEveryReason(t *testing.T) {
 			t.Errorf("no %q in %v", want, err)
 		}
 	}
+	for line := range strings.Lines(err.Error()) {
+		if !strings.HasPrefix(line, "lb: ") {
+			t.Errorf("a line that is no reason: %q", line)
+		}
+	}
 }
 
 func TestWeightLeftOutEverywhereIsOne(t *testing.T) {

@@ -117,7 +117,7 @@ func (o Options) Validate() error {
 // withDefaults returns o with every default filled in, and the endpoints as
 // groups.
 func (o Options) withDefaults() (Options, error) {
-	var errs *multierror.Error
+	errs := problems()
 	if o.Policy == nil {
 		o.Policy = balance.RoundRobin()
 	}
@@ -152,7 +152,7 @@ func (o Options) withDefaults() (Options, error) {
 // normalize copies groups, fills in IDs, gives everybody weight 1 where nobody
 // has a weight, and refuses what cannot be told apart.
 func normalize(groups []Group) ([]Group, error) {
-	var errs *multierror.Error
+	errs := problems()
 	out := make([]Group, len(groups))
 	weighted := false
 	names := make(map[string]bool, len(groups))
@@ -187,4 +187,10 @@ func normalize(groups []Group) ([]Group, error) {
 		}
 	}
 	return out, errs.ErrorOrNil()
+}
+
+// problems gathers errors that are shown one on each line, as errors.Join has
+// it and logs like it.
+func problems() *multierror.Error {
+	return &multierror.Error{ErrorFormat: func(errs []error) string { return errors.Join(errs...).Error() }}
 }
