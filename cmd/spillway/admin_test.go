@@ -171,7 +171,7 @@ func TestTheTokenComesFromTheFileOrItsOwnFlag(t *testing.T) {
 	proxy(t, file)
 	spillway(t, "status", "-c", file).want(t, 0)
 	spillway(t, "status", "--admin", addr, "--token-file", token).want(t, 0)
-	spillway(t, "status", "--admin", addr).want(t, 1, "token")
+	spillway(t, "status", "--admin", addr).want(t, 1, "--token-file FILE or")
 	spillway(t, "status", "-c", file, "--token-file", wrong).want(t, 1, "token")
 	spillway(t, "status", "-c", file, "--token-file", filepath.Join(dir, "none")).want(t, 1, "none")
 }
@@ -180,7 +180,7 @@ func TestNobodyThereIsExitCode5(t *testing.T) {
 	addr := freeAddr(t)
 	for _, line := range []string{"status", "status web", "drain web a", "ready web a", "reload"} {
 		args := append(strings.Fields(line), "--admin", addr)
-		spillway(t, args...).want(t, 5, "cannot be reached", addr)
+		spillway(t, args...).want(t, 5, "cannot be reached", addr, "--admin ADDR or -c FILE")
 	}
 	spillway(t, "status", "--admin", "unix:"+filepath.Join(t.TempDir(), "none")).want(t, 5)
 	spillway(t, "status", "-c", write(t, "a.toml", goodFile...)).want(t, 5, "no [admin]")

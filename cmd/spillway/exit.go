@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/spillway-lb/spillway/config"
@@ -77,10 +78,24 @@ func (c *console) report(verb string, err error) int {
 	} else {
 		fmt.Fprintf(c.err, "%s: %v\n", name, err)
 	}
-	if code == exitUsage {
-		fmt.Fprintf(c.err, "%s -h says what it takes\n", name)
+	if what := remedy(name, code, err); what != "" {
+		fmt.Fprintln(c.err, what)
 	}
 	return code
+}
+
+// remedy says what to do about an error that does not say so itself.
+func remedy(name string, code int, err error) string {
+	var p *admin.Problem
+	switch {
+	case code == exitUsage:
+		return name + " -h says what it takes"
+	case code == exitUnreachable:
+		return "--admin ADDR or -c FILE says where it is; a proxy has one if its file has [admin]"
+	case errors.As(err, &p) && p.Status == http.StatusUnauthorized:
+		return "--token-file FILE or the proxy's own -c FILE says what the token is"
+	}
+	return ""
 }
 
 // load reads a file; its errors are configErrors.
