@@ -164,3 +164,14 @@ func TestLastResponseIsFollowedByAnEndAndNotAReset(t *testing.T) {
 	}
 	c.end()
 }
+
+func TestAnswerToABodyNotSentEndsTheConnectionInWords(t *testing.T) {
+	e := answer(t, "HTTP/1.1 417 Expectation Failed\r\nContent-Length: 2\r\n\r\nno")
+	c := start(t, []string{e.addr}).dial().send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+	resp, _ := c.response("POST")
+	if resp.StatusCode != 417 || !resp.Close {
+		t.Errorf("got %d close %v, want 417 and Connection: close", resp.StatusCode, resp.Close)
+	}
+	c.CloseWrite()
+	c.closed()
+}
