@@ -63,7 +63,10 @@ func (x *exchange) relayInterim() *failure {
 	}
 	x.c.conn.WriteBy(x.deadline)
 	x.out = x.resp.AppendTo(x.out[:0], &h1.Reply{ClientMinor: x.req.Minor})
-	return x.write(x.out, nil)
+	if x.write(x.out, nil) != nil {
+		return clientGone // or as good as: behind half a head there is nothing to say
+	}
+	return nil
 }
 
 // fill reads more of the response into x.back. ended means that the endpoint

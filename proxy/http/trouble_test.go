@@ -175,3 +175,23 @@ func TestAnswerToABodyNotSentEndsTheConnectionInWords(t *testing.T) {
 	c.CloseWrite()
 	c.closed()
 }
+
+func TestNothingFollowsHalfAnInterimResponse(t *testing.T) {
+	addr := scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
+		readHead(r)
+		hint := "HTTP/1.1 103 Early Hints\r\nLink: <" + strings.Repeat("x", 30000) + ">\r\n\r\n"
+		for {
+			if _, err := io.WriteString(c, hint); err != nil {
+				return
+			}
+		}
+	})
+	b := start(t, []string{addr}, withService(func(s *proxy.Service) { s.Timeout = 300 * time.Millisecond }))
+	c := b.dial()
+	c.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	b.active(1)
+	b.active(0) // the client has read nothing, and time is up
+	if got := c.all(); strings.Contains(got, "HTTP/1.1 408") || strings.Contains(got, "HTTP/1.1 504") {
+		t.Errorf("%d bytes of hints end with %q", len(got), got[len(got)-200:])
+	}
+}
