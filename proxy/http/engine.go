@@ -1,6 +1,7 @@
 package http
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -52,8 +53,10 @@ type Engine struct {
 	// client got to know.
 	retried, failed *proxy.LimitedLog
 
+	aborting context.Context // ends with Abort
+	abort    context.CancelFunc
+
 	mu      sync.Mutex
-	aborted bool
 	clients map[*client]struct{}
 }
 
@@ -61,12 +64,14 @@ var _ proxy.Engine = (*Engine)(nil)
 
 // New returns an engine, which needs settings before it can serve.
 func New(o Options) *Engine {
-	return &Engine{
+	e := &Engine{
 		opt:     o,
 		clients: make(map[*client]struct{}),
 		retried: proxy.NewLimitedLog(o.Log, 10),
 		failed:  proxy.NewLimitedLog(o.Log, 100),
 	}
+	e.aborting, e.abort = context.WithCancel(context.Background())
+	return e
 }
 
 // SetSettings replaces the settings for exchanges to come.
@@ -101,7 +106,7 @@ func (e *Engine) recoverPanic(c *client) {
 func (e *Engine) add(c *client) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.aborted {
+	if e.isAborted() {
 		return false
 	}
 	e.clients[c] = struct{}{}
@@ -129,7 +134,7 @@ func (e *Engine) Drain() {
 func (e *Engine) Abort() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.aborted = true
+	e.abort()
 	for c := range e.clients {
 		c.conn.Abort()
 		if peer := c.endpoint.Load(); peer != nil {
@@ -138,8 +143,4 @@ func (e *Engine) Abort() {
 	}
 }
 
-func (e *Engine) isAborted() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.aborted
-}
+func (e *Engine) isAborted() bool { return e.aborting.Err() != nil }

@@ -305,9 +305,12 @@ func (x *exchange) dial(e *balance.Endpoint, home *stack) *failure {
 			timeout = left
 		}
 	}
-	conn, err := netio.Dial(context.Background(), e.Addr, timeout)
+	conn, err := netio.Dial(x.c.engine.aborting, e.Addr, timeout)
 	x.rec.Connect += time.Since(began)
 	if err != nil {
+		if x.c.engine.isAborted() {
+			return aborted
+		}
 		return connectFailed(err)
 	}
 	x.conn = &endpointConn{Conn: conn, home: home, addr: e.Addr}
