@@ -228,6 +228,28 @@ func TestAvoidIsObeyedUntilNobodyIsLeft(t *testing.T) {
 	}
 }
 
+// A reload between two tries makes a new value of an endpoint that changed. It is
+// the same endpoint all the same.
+func TestAvoidIsObeyedAcrossSnapshots(t *testing.T) {
+	b := newBalancer(t, lb.Options{Endpoints: endpoints(2)})
+	first := pick(t, b, lb.Request{Sticky: "e0"})
+	first.Done(lb.Failure)
+	heavier := endpoints(2)
+	heavier[0].Weight, heavier[1].Weight = 9, 1
+	must(t, b.SetEndpoints(heavier))
+	for range 20 {
+		l := pick(t, b, lb.Request{Avoid: []*balance.Endpoint{first.Endpoint}})
+		l.Done(lb.Success)
+		if l.Endpoint.ID == "e0" {
+			t.Fatal("e0 was picked again, which is to be avoided")
+		}
+	}
+	must(t, b.SetEndpoints(heavier[:1]))
+	if _, err := b.Pick(context.Background(), lb.Request{Avoid: []*balance.Endpoint{first.Endpoint}}); !errors.Is(err, lb.ErrNoEndpoint) {
+		t.Errorf("got %v with nobody else left", err)
+	}
+}
+
 func TestFullEndpointsPassRequestsOn(t *testing.T) {
 	for _, name := range balance.Names() {
 		policy, _ := balance.Lookup(name)

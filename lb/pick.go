@@ -3,7 +3,6 @@ package lb
 import (
 	"context"
 	"math/rand/v2"
-	"slices"
 
 	"github.com/spillway-lb/spillway/balance"
 )
@@ -100,7 +99,7 @@ func (s *Snapshot) sweep(r Request) (Lease, error) {
 	start := rand.IntN(len(s.Candidates))
 	for i := range s.Candidates {
 		c := s.Candidates[(start+i)%len(s.Candidates)]
-		if c.Share == 0 || slices.Contains(r.Avoid, c.Endpoint) {
+		if c.Share == 0 || avoids(r.Avoid, c.Endpoint) {
 			continue
 		}
 		if l, ok := take(c.Endpoint, nil); ok {
@@ -112,8 +111,19 @@ func (s *Snapshot) sweep(r Request) (Lease, error) {
 }
 
 func take(e *balance.Endpoint, avoid []*balance.Endpoint) (Lease, bool) {
-	if slices.Contains(avoid, e) || !e.Load.Acquire(e.Max) {
+	if avoids(avoid, e) || !e.Load.Acquire(e.Max) {
 		return Lease{}, false
 	}
 	return Lease{Endpoint: e}, true
+}
+
+// avoids reports whether e is one of avoid. It goes by ID: a snapshot in between
+// may have made another value of the same endpoint.
+func avoids(avoid []*balance.Endpoint, e *balance.Endpoint) bool {
+	for _, a := range avoid {
+		if a.ID == e.ID {
+			return true
+		}
+	}
+	return false
 }
