@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -48,16 +49,17 @@ type App struct {
 
 	reloads struct{ ok, failed atomic.Uint64 }
 
-	mu        sync.Mutex // held while the running state changes
-	cfg       *config.Config
+	mu        sync.Mutex     // held while the running state changes
+	cfg       *config.Config // nil until the first is in place
 	services  []*service
 	listeners []*listener
+	leaving   []*listener // removed by a reload; they drain
 }
 
 // New builds what cfg describes and opens every listener, so that what cannot
 // work is known before anything runs.
 func New(cfg *config.Config, o Options) (*App, error) {
-	a := &App{opt: o, log: o.Log, pools: new(proxyhttp.Pools), cfg: new(config.Config)}
+	a := &App{opt: o, log: o.Log, pools: new(proxyhttp.Pools)}
 	if a.log == nil {
 		a.level = new(slog.LevelVar)
 		a.log = newLogger(cfg, cmp.Or[io.Writer](o.LogTo, os.Stderr), a.level)
@@ -134,7 +136,7 @@ func (a *App) Run(ctx context.Context) error {
 func (a *App) Abort() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, l := range a.listeners {
+	for _, l := range slices.Concat(a.listeners, a.leaving) {
 		l.engine.Abort()
 	}
 }

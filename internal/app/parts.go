@@ -4,6 +4,7 @@ import (
 	"context"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spillway-lb/spillway/config"
@@ -65,6 +66,7 @@ type listener struct {
 	http   *proxyhttp.Engine // one of the two is nil
 	tcp    *tcp.Engine
 	stop   context.CancelFunc
+	left   atomic.Bool // Serve has returned
 }
 
 // newListener opens the address.
@@ -99,4 +101,22 @@ func (l *listener) configure(spec *config.Listener, service *proxy.Service, sett
 	l.spec = *spec
 }
 
-func (l *listener) start(t *tasks) { l.stop = t.run(l.Serve) }
+func (l *listener) start(t *tasks) { l.stop = t.run(l.serve) }
+
+func (l *listener) serve(ctx context.Context) error {
+	defer l.left.Store(true)
+	return l.Serve(ctx)
+}
+
+// leave closes the address and makes the connections drain, if it has any yet.
+// When it returns, the address is free for another listener.
+func (l *listener) leave() (drains bool) {
+	if l.stop != nil {
+		l.stop()
+	}
+	_ = l.Close() // Serve does so, too, but in its own time
+	return l.stop != nil
+}
+
+// hasLeft reports whether the last connection has ended.
+func (l *listener) hasLeft() bool { return l.left.Load() }

@@ -62,7 +62,7 @@ func (a *App) apply(cfg *config.Config) error {
 
 // refuse names what cannot change without a restart.
 func (a *App) refuse(cfg *config.Config) error {
-	if !a.tasks.running() {
+	if a.cfg == nil {
 		return nil
 	}
 	var errs *multierror.Error
@@ -213,9 +213,12 @@ func (a *App) swap(next *parts) {
 		}
 	}
 	drain := time.Duration(cfg.Proxy.DrainTimeout)
+	a.leaving = slices.DeleteFunc(a.leaving, (*listener).hasLeft)
 	for _, l := range a.listeners {
 		if !slices.Contains(next.listeners, l) {
-			l.stop() // it drains
+			if l.leave() {
+				a.leaving = append(a.leaving, l)
+			}
 		}
 	}
 	for _, s := range a.services {
