@@ -13,7 +13,9 @@ type Service struct {
 	// the service.
 	Protocol string `toml:"protocol"`
 	// How an endpoint is chosen: ROUND_ROBIN, LEAST_REQUEST, RANDOM, RING_HASH,
-	// MAGLEV or WEIGHTED_MAGLEV. Default: ROUND_ROBIN, or MAGLEV when
+	// MAGLEV or WEIGHTED_MAGLEV. The last differs from MAGLEV by weights that
+	// health checks report, which this version does not read; both go by the
+	// weights of the file. Default: ROUND_ROBIN, or MAGLEV when
 	// session_affinity is set.
 	LocalityLBPolicy string `toml:"locality_lb_policy"`
 	// What keeps a client on one endpoint: NONE, CLIENT_IP,
