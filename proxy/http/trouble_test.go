@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -193,5 +194,44 @@ func TestNothingFollowsHalfAnInterimResponse(t *testing.T) {
 	b.active(0) // the client has read nothing, and time is up
 	if got := c.all(); strings.Contains(got, "HTTP/1.1 408") || strings.Contains(got, "HTTP/1.1 504") {
 		t.Errorf("%d bytes of hints end with %q", len(got), got[len(got)-200:])
+	}
+}
+
+func TestBodyThatNobodyWantedIsNoRequest(t *testing.T) {
+	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "endpoint"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	deaf, rest := make(chan struct{}), make(chan struct{})
+	var requests atomic.Int64
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			readHead(bufio.NewReader(c))
+			requests.Add(1)
+			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no")
+			c.(*net.UnixConn).CloseRead() // here a socket can refuse bytes, and still send
+			deaf <- struct{}{}
+			<-rest
+			io.WriteString(c, "k")
+			c.Close()
+		}
+	}()
+	body := "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
+	c := start(t, []string{"unix:" + l.Addr().String()}).dial()
+	c.send(fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", len(body)))
+	<-deaf
+	c.send(body)
+	time.Sleep(50 * time.Millisecond) // let it be read
+	rest <- struct{}{}
+	c.response("POST")
+	c.CloseWrite()
+	c.closed()
+	if n := requests.Load(); n != 1 {
+		t.Errorf("the endpoint saw %d requests, want 1: the other was a body", n)
 	}
 }

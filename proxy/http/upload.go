@@ -120,12 +120,13 @@ func (x *exchange) uploadBody(conn *netio.Conn) *failure {
 		if f != nil {
 			return f
 		}
-		if _, err := conn.Write(u.in.bytes()[:n]); err != nil {
+		_, err = conn.Write(u.in.bytes()[:n])
+		u.in.consume(n) // sent or not: what is left in there will be read as the next request
+		u.bytes += int64(n)
+		if err != nil {
 			u.stop.Store(true)
 			return nil
 		}
-		u.in.consume(n)
-		u.bytes += int64(n)
 	}
 	return nil
 }
