@@ -139,6 +139,7 @@ func (x *exchange) run() *failure {
 	for {
 		if x.lease.Endpoint == nil {
 			if f := x.pick(); f != nil {
+				x.noteNobody(f)
 				return first(failed, f)
 			}
 		}

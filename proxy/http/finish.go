@@ -157,3 +157,18 @@ func (x *exchange) note(f *failure, v verdict) {
 		slog.String("target", string(x.req.Target)),
 		slog.String("then", verdicts[v]))
 }
+
+// noteNobody says in the log that the balancer had no endpoint, or none any
+// more, for a request.
+func (x *exchange) noteNobody(f *failure) {
+	log := x.c.engine.failed
+	if !log.Enabled(slog.LevelWarn) {
+		return
+	}
+	log.Write(slog.LevelWarn, "no endpoint",
+		slog.String("service", x.svc.Name),
+		slog.String("cause", f.cause),
+		slog.Int("attempts", x.try.number),
+		slog.String("method", string(x.req.Method)),
+		slog.String("target", string(x.req.Target)))
+}

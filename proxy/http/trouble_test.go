@@ -235,3 +235,21 @@ func TestBodyThatNobodyWantedIsNoRequest(t *testing.T) {
 		t.Errorf("the endpoint saw %d requests, want 1: the other was a body", n)
 	}
 }
+
+func TestLogSaysThatNobodyWasLeftToAsk(t *testing.T) {
+	b := start(t, []string{closedPort(t)})
+	c := b.dial().send("GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
+	if resp, _ := c.response("GET"); resp.StatusCode != 502 {
+		t.Errorf("got %d, want what the endpoint's failure was", resp.StatusCode)
+	}
+	if err := b.balancer.SetEndpoints(nil); err != nil {
+		t.Fatal(err)
+	}
+	c.send("GET /y HTTP/1.1\r\nHost: a\r\n\r\n")
+	c.response("GET")
+	for _, want := range []string{`msg="no endpoint" service=web cause=destination_unavailable attempts=1 method=GET target=/x`, "attempts=0 method=GET target=/y"} {
+		if log := b.log.String(); !strings.Contains(log, want) {
+			t.Errorf("no %s in %s", want, log)
+		}
+	}
+}
