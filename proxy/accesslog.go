@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"sync"
 	"time"
+	"unicode/utf8"
 )
 
 // A Record is one line of the access log: an HTTP exchange or a TCP connection
@@ -123,20 +124,21 @@ func appendKey(b []byte, key string) []byte {
 	return append(b, '"', ':')
 }
 
-// appendString appends a JSON string. Bytes that JSON must escape, and all
-// outside ASCII, become \u00XX: the log stays valid whatever a client sends.
+// appendString appends a JSON string. What JSON must escape is escaped, and a byte
+// that is no UTF-8 becomes the replacement character: the log stays valid whatever a
+// client sends.
 func appendString(b []byte, key, s string) []byte {
 	const hex = "0123456789abcdef"
 	b = appendKey(b, key)
 	b = append(b, '"')
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c == '"' || c == '\\':
-			b = append(b, '\\', c)
-		case c < ' ' || c >= 0x7f:
-			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b = append(b, '\\', byte(r))
+		case r < ' ' || r == 0x7f:
+			b = append(b, '\\', 'u', '0', '0', hex[r>>4], hex[r&15])
 		default:
-			b = append(b, c)
+			b = utf8.AppendRune(b, r)
 		}
 	}
 	return append(b, '"')

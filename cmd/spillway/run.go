@@ -55,9 +55,6 @@ func (c *console) serve(cfg *config.Config, load func() (*config.Config, error))
 		return err
 	}
 	log := a.Log()
-	for _, w := range cfg.Warnings {
-		log.Warn(w.Error())
-	}
 	for _, l := range cfg.Listeners {
 		log.Info("listening", "listener", l.Name, "protocol", l.Protocol, "address", a.ListenAddr(l.Name).String())
 	}

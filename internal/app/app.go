@@ -14,8 +14,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/hashicorp/go-multierror"
-
 	"github.com/spillway-lb/spillway/config"
 	"github.com/spillway-lb/spillway/lb"
 	"github.com/spillway-lb/spillway/proxy"
@@ -79,15 +77,14 @@ func New(cfg *config.Config, o Options) (*App, error) {
 
 // Close closes what New opened. It is for an App that is not run.
 func (a *App) Close() error {
-	var errs *multierror.Error
+	var errs []error
 	for _, l := range a.listeners {
-		errs = multierror.Append(errs, l.Close())
+		errs = append(errs, l.Close())
 	}
 	if a.admin != nil {
-		errs = multierror.Append(errs, a.admin.listener.Close())
+		errs = append(errs, a.admin.listener.Close())
 	}
-	errs = multierror.Append(errs, a.closeAccessLog())
-	return errs.ErrorOrNil()
+	return errors.Join(append(errs, a.closeAccessLog())...)
 }
 
 // Run serves until ctx ends. Then it drains: listeners close, connections get
@@ -97,6 +94,7 @@ func (a *App) Run(ctx context.Context) error {
 	// Three lives: traffic ends first, then what traffic needs, and the admin
 	// API last, so that a drain can be watched.
 	a.tasks.begin(ctx)
+	a.warn()
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBackground()
 	var wg sync.WaitGroup

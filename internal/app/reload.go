@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hashicorp/go-multierror"
-
 	"github.com/spillway-lb/spillway/balance"
 	"github.com/spillway-lb/spillway/config"
 	"github.com/spillway-lb/spillway/lb"
@@ -27,7 +25,17 @@ func (a *App) Reload() error {
 	}
 	a.reloads.ok.Add(1)
 	a.log.Info("reloaded")
+	a.warn()
 	return nil
+}
+
+// warn logs what is odd about the file that is in force.
+func (a *App) warn() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, w := range a.cfg.Warnings {
+		a.log.Warn(w.Error())
+	}
 }
 
 func (a *App) reload() error {
@@ -65,10 +73,10 @@ func (a *App) refuse(cfg *config.Config) error {
 	if a.cfg == nil {
 		return nil
 	}
-	var errs *multierror.Error
+	var errs []error
 	no := func(key string, changed bool) {
 		if changed {
-			errs = multierror.Append(errs, fmt.Errorf("%s: cannot change without a restart", key))
+			errs = append(errs, fmt.Errorf("%s: cannot change without a restart", key))
 		}
 	}
 	old := a.cfg
@@ -98,7 +106,7 @@ func (a *App) refuse(cfg *config.Config) error {
 			no(name+"max_connections", spec.MaxConnections != l.spec.MaxConnections)
 		}
 	}
-	return errs.ErrorOrNil()
+	return errors.Join(errs...)
 }
 
 // parts are the objects that a file describes: those that are there already,
@@ -185,11 +193,11 @@ func (a *App) listenerAt(spec *config.Listener) *listener {
 
 // discard closes what build opened.
 func (p *parts) discard() error {
-	var errs *multierror.Error
+	var errs []error
 	for _, l := range p.opened {
-		errs = multierror.Append(errs, l.Close())
+		errs = append(errs, l.Close())
 	}
-	return errs.ErrorOrNil()
+	return errors.Join(errs...)
 }
 
 // swap puts the objects to work and sends home those that are not needed any

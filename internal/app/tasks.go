@@ -2,9 +2,8 @@ package app
 
 import (
 	"context"
+	"errors"
 	"sync"
-
-	"github.com/hashicorp/go-multierror"
 )
 
 // tasks are the listeners being served. Run owns them; a reload adds to them.
@@ -18,7 +17,7 @@ type tasks struct {
 	backgroundGroup *sync.WaitGroup
 
 	mu   sync.Mutex
-	errs *multierror.Error
+	errs []error
 }
 
 func (t *tasks) begin(ctx context.Context) {
@@ -45,7 +44,7 @@ func (t *tasks) fail(err error) {
 		return
 	}
 	t.mu.Lock()
-	t.errs = multierror.Append(t.errs, err)
+	t.errs = append(t.errs, err)
 	t.mu.Unlock()
 	t.cancel()
 }
@@ -55,5 +54,5 @@ func (t *tasks) wait() error {
 	t.wg.Wait()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.errs.ErrorOrNil()
+	return errors.Join(t.errs...)
 }

@@ -55,6 +55,7 @@ func (s *session) connect() (lb.Lease, *netio.Conn) {
 		}
 		conn, err := s.dial(lease.Endpoint)
 		if err == nil {
+			s.service.Stats.Attempts[proxy.AttemptOK].Add(1)
 			return lease, conn
 		}
 		if s.client.Broken() {
