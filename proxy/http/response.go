@@ -327,7 +327,7 @@ func (x *exchange) keepConn() {
 		x.dropConn()
 	} else {
 		x.c.endpoint.Store(nil)
-		x.conn.keep(after(x.start, x.svc.KeepaliveTimeout))
+		x.conn.keep(after(time.Now(), x.svc.KeepaliveTimeout))
 		x.conn = nil
 	}
 	x.endLease(outcomeOf(x.resp.Status))
