@@ -57,7 +57,7 @@ func (m *Machine) Apply(r Result) (changed bool) {
 
 func (m *Machine) succeed() {
 	m.successes, m.failures = m.successes+1, 0
-	// At start one success is enough: a fresh proxy with nobody to send to helps nobody (DESIGN §9.2).
+	// At start one success is enough: a fresh proxy with nobody to send to helps nobody.
 	if m.status == Unknown || m.successes >= m.rise {
 		m.status = Healthy
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/spillway-lb/spillway/internal/admin"
 )
 
-// Exit codes (DESIGN §7). 4, a check or gate found something, belongs to verbs
+// Exit codes. 4, a check or gate found something, belongs to verbs
 // of later versions.
 const (
 	exitOK          = 0

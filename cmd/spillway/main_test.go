@@ -148,7 +148,7 @@ func TestTheUsageTextFitsATerminal(t *testing.T) {
 	}
 }
 
-// DESIGN §7 has the verbs; none may be forgotten.
+// Scripts rely on the verbs: none may be forgotten.
 func TestEveryVerbOfTheContractIsKnown(t *testing.T) {
 	var have []string
 	for _, v := range verbs() {

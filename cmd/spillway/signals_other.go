@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// notify receives the signals of DESIGN §7 that exist here.
+// notify receives those of the proxy's signals that exist here.
 func notify() (<-chan os.Signal, func()) {
 	got := make(chan os.Signal, 8)
 	signal.Notify(got, os.Interrupt, syscall.SIGTERM)

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// notify receives the signals of DESIGN §7.
+// notify receives the signals that mean something to the proxy.
 func notify() (<-chan os.Signal, func()) {
 	got := make(chan os.Signal, 8)
 	signal.Notify(got, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR2)

@@ -1,4 +1,4 @@
-// Package admin is the admin API (DESIGN §8): a server that a proxy runs beside
+// Package admin is the admin API: a server that a proxy runs beside
 // its traffic, and the client that the verbs of cmd/spillway use.
 //
 //	GET  /livez                                    the process runs

@@ -28,7 +28,7 @@ func TestReadyzSaysWhyNot(t *testing.T) {
 	s.do("GET", "/livez", "").want(t, 200)
 }
 
-// The keys are DESIGN §8's, spelled out here so that a renamed field fails.
+// The keys are a contract, spelled out here so that a renamed field fails.
 func TestServicesAreShownAsTheContractSays(t *testing.T) {
 	s := serve(t, admin.Options{})
 	var all struct{ Services []map[string]any }

@@ -169,7 +169,7 @@ spillway_tcp_bytes_total{direction="to_client",path="spliced",service="web"} 1.0
 `)
 }
 
-// Names of DESIGN §8 that dashboards are built on.
+// Names that dashboards are built on.
 func TestEveryPromisedNameIsThere(t *testing.T) {
 	r := metrics.NewRegistry(metrics.Source{
 		Services:  func() []metrics.Service { return []metrics.Service{web(t)} },
