@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"slices"
 	"syscall"
 	"time"
 
@@ -42,10 +41,6 @@ func (s *session) connect() (lb.Lease, *netio.Conn) {
 	cause := causeNobody
 	for {
 		lease, err := s.service.Balancer.Pick(s.ctx, r)
-		if err == nil && tried(r.Avoid, lease.Endpoint) {
-			lease.Done(lb.Neutral) // its value changed meanwhile; it is the same endpoint
-			err = lb.ErrNoEndpoint
-		}
 		if err != nil {
 			if errors.Is(err, lb.ErrSaturated) {
 				cause = causeFull
@@ -95,10 +90,6 @@ func (s *session) request() lb.Request {
 	return lb.Request{Keyed: true, Key: rule.FlowKey(affinity.Flow{
 		Src: s.record.Client, Dst: addrPort(s.client.LocalAddr()), Proto: protocolTCP,
 	})}
-}
-
-func tried(avoid []*balance.Endpoint, e *balance.Endpoint) bool {
-	return slices.ContainsFunc(avoid, func(a *balance.Endpoint) bool { return a.ID == e.ID })
 }
 
 func (s *session) dial(e *balance.Endpoint) (*netio.Conn, error) {

@@ -38,6 +38,9 @@ func TestRefusingEndpointIsPassedOver(t *testing.T) {
 	if n := b.service.Stats.Attempts[proxy.AttemptConnectFailure].Load(); n != failed {
 		t.Errorf("%d connect failures counted, want %d", n, failed)
 	}
+	if n := b.service.Stats.Attempts[proxy.AttemptOK].Load(); n != 6 {
+		t.Errorf("%d attempts counted as ok, want 6", n)
+	}
 	if log := b.log.String(); !strings.Contains(log, "connection_refused") || !strings.Contains(log, "endpoint=127.0.0.1:") {
 		t.Errorf("log does not explain: %s", log)
 	}
