@@ -55,6 +55,7 @@ type exchangeState struct {
 	lease  lb.Lease
 	load   *balance.Load // of the endpoint tried last
 	conn   *endpointConn
+	torn   bool // conn took a part of what send gave it, and no more
 	try    attempt
 	own    failure  // the route's own answer, which is none: see act
 	cookie [32]byte // a new affinity cookie's value
@@ -323,6 +324,7 @@ func (x *exchange) dial(e *balance.Endpoint, home *stack) *failure {
 func (x *exchange) send() *failure {
 	n, err := x.conn.WriteBuffers(x.out, x.c.in.bytes()[x.headLen:x.headLen+x.bodyLen])
 	x.try.sent = n > 0
+	x.torn = err != nil
 	if err != nil {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return responseSlow

@@ -338,7 +338,7 @@ func (x *exchange) sentAll() bool {
 	if x.up.started {
 		return x.up.finish()
 	}
-	return x.body.Done()
+	return x.body.Done() && !x.torn
 }
 
 // outcomeOf judges a complete response: a 5xx is the endpoint's failure.

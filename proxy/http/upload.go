@@ -135,32 +135,41 @@ func (x *exchange) uploadBody(conn *netio.Conn) *failure {
 func (x *exchange) readUpload() error {
 	u := &x.up
 	x.awaitClient()
-	defer u.reading.Store(false)
-	if !u.in.empty() { // the rest of a chunk's framing
-		n, err := x.c.conn.Read(u.in.space(1 << 16))
+	var err error
+	if u.in.empty() {
+		u.in.release()
+		var b *netio.Buffer
+		if b, err = x.c.conn.Receive(buffers); err == nil {
+			u.in.adopt(b)
+		}
+	} else { // the rest of a chunk's framing
+		var n int
+		n, err = x.c.conn.Read(u.in.space(1 << 16))
 		u.in.w += n
-		return err
 	}
-	u.in.release()
-	b, err := x.c.conn.Receive(buffers)
-	if err != nil {
-		return err
-	}
-	u.in.adopt(b)
-	return nil
+	u.waited(err)
+	return err
 }
 
 // spliceUpload moves payload inside the kernel.
 func (x *exchange) spliceUpload(conn *netio.Conn) error {
 	x.awaitClient()
-	defer x.up.reading.Store(false)
 	moved, err := netio.Splice(conn, x.c.conn, x.body.Remaining())
 	x.body.Advance(moved)
 	x.up.bytes += moved
 	if errors.Is(err, netio.ErrNoSplice) {
 		return x.readUpload()
 	}
+	x.up.waited(err)
 	return err
+}
+
+// waited ends a wait for the client, unless it was in vain: whoever looks before
+// the blame is laid must not take the endpoint for the one that was slow.
+func (u *upload) waited(err error) {
+	if err == nil || netio.WriteFailed(err) {
+		u.reading.Store(false)
+	}
 }
 
 // awaitClient arms the client's deadline for a read. endUpload sets stop before
