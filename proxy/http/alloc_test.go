@@ -7,13 +7,13 @@ import (
 	"net"
 	"runtime"
 	"testing"
+
+	"github.com/spillway-lb/spillway/proxy"
 )
 
-// TestRequestsAllocateNothing sends many requests over one connection and
-// counts what the whole process allocates meanwhile, which endpoint and client
-// of this test do not.
-func TestRequestsAllocateNothing(t *testing.T) {
-	addr := scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
+// thrifty is an endpoint that allocates nothing for a request.
+func thrifty(t *testing.T) string {
+	return scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
 		buf, reply := make([]byte, 4096), []byte(ok)
 		for {
 			if _, err := c.Read(buf); err != nil {
@@ -24,30 +24,51 @@ func TestRequestsAllocateNothing(t *testing.T) {
 			}
 		}
 	})
-	b := start(t, []string{addr}, quiet)
-	c := b.dial()
-	request := []byte("GET /index.html HTTP/1.1\r\nHost: a\r\nUser-Agent: test\r\nAccept: */*\r\n\r\n")
-	buf := make([]byte, 4096)
-	round := func() {
-		if _, err := c.TCPConn.Write(request); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := c.TCPConn.Read(buf); err != nil {
-			t.Fatal(err)
+}
+
+// allocatesNothing sends a request many times over one connection and counts
+// what the whole process allocates meanwhile, which endpoint and client of these
+// tests do not.
+func allocatesNothing(t *testing.T, b *bench, request string) {
+	t.Helper()
+	c, buf, wire := b.dial(), make([]byte, 4096), []byte(request)
+	rounds := func(n int) {
+		for range n {
+			if _, err := c.TCPConn.Write(wire); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.TCPConn.Read(buf); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
-	for range 100 {
-		round()
-	}
+	rounds(100)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	const n = 5000
-	for range n {
-		round()
-	}
+	rounds(n)
 	runtime.ReadMemStats(&after)
 	// A garbage collection may empty the pools once or twice meanwhile.
 	if got := after.Mallocs - before.Mallocs; got > n/20 {
 		t.Errorf("%d requests made %d allocations", n, got)
+	}
+}
+
+func TestRequestsAllocateNothing(t *testing.T) {
+	b := start(t, []string{thrifty(t)}, quiet)
+	allocatesNothing(t, b, "GET /index.html HTTP/1.1\r\nHost: a\r\nUser-Agent: test\r\nAccept: */*\r\n\r\n")
+}
+
+func TestActionsAllocateNothing(t *testing.T) {
+	header := edit(t, []string{"User-Agent", "Server"}, proxy.HeaderField{Name: "X-A", Value: "b"})
+	for name, a := range map[string]proxy.Actions{
+		"rewrite":  {PathRewrite: "/", HostRewrite: []byte("b"), Request: header, Response: header},
+		"redirect": {Redirect: &proxy.Redirect{Status: 301, Prefix: "/", HTTPS: true}, Response: header},
+		"fixed":    {Fixed: &proxy.FixedResponse{Status: 200, Body: []byte("ok")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := start(t, []string{thrifty(t)}, quiet, acting(a))
+			allocatesNothing(t, b, "GET /v1/../v1/index.html?q HTTP/1.1\r\nHost: a\r\nUser-Agent: test\r\nAccept: */*\r\n\r\n")
+		})
 	}
 }
