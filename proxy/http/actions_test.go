@@ -33,9 +33,9 @@ func edit(t *testing.T, remove []string, add ...proxy.HeaderField) proxy.HeaderE
 	return e
 }
 
-func TestRewriteChangesWhatTheEndpointIsAskedFor(t *testing.T) {
+func rewriteChangesWhatTheEndpointIsAskedFor(t *testing.T, d driver) {
 	e := answer(t, ok)
-	b := start(t, []string{e.addr}, acting(proxy.Actions{PathRewrite: "/", HostRewrite: []byte("internal:81")}))
+	b := d.start(t, []string{e.addr}, acting(proxy.Actions{PathRewrite: "/", HostRewrite: []byte("internal:81")}))
 	c := b.dial()
 	for target, want := range map[string]string{
 		"/v1/a%2Fb?c=%20&d=/v1/": "/a%2Fb?c=%20&d=/v1/",
@@ -67,9 +67,9 @@ func TestRewriteChangesWhatTheEndpointIsAskedFor(t *testing.T) {
 }
 
 // The asterisk has no path to rewrite.
-func TestRewriteLeavesTheAsteriskAlone(t *testing.T) {
+func rewriteLeavesTheAsteriskAlone(t *testing.T, d driver) {
 	e := answer(t, ok)
-	b := start(t, []string{e.addr}, withRoute(func(r *proxy.Route) { r.Actions = &proxy.Actions{PathRewrite: "/x/"} }))
+	b := d.start(t, []string{e.addr}, withRoute(func(r *proxy.Route) { r.Actions = &proxy.Actions{PathRewrite: "/x/"} }))
 	c := b.dial()
 	for _, target := range []string{"*", "http://a"} {
 		c.send("OPTIONS " + target + " HTTP/1.1\r\nHost: a\r\n\r\n").response("OPTIONS")
@@ -79,9 +79,9 @@ func TestRewriteLeavesTheAsteriskAlone(t *testing.T) {
 	}
 }
 
-func TestHeaderEditsReachBothEnds(t *testing.T) {
+func headerEditsReachBothEnds(t *testing.T, d driver) {
 	e := answer(t, "HTTP/1.1 200 OK\r\nServer: x\r\nX-Kept: 1\r\nset-cookie: a=b\r\nContent-Length: 2\r\nX-Twice: 1\r\n\r\nok")
-	b := start(t, []string{e.addr}, acting(proxy.Actions{
+	b := d.start(t, []string{e.addr}, acting(proxy.Actions{
 		Request: edit(t, []string{"X-Gone"}, proxy.HeaderField{Name: "X-Set", Value: "new", Replace: true},
 			proxy.HeaderField{Name: "X-More", Value: "2"}, proxy.HeaderField{Name: "X-Listed", Value: "safe"}),
 		Response: edit(t, []string{"SERVER", "Set-Cookie"}, proxy.HeaderField{Name: "X-Twice", Value: "2"}),
@@ -107,7 +107,7 @@ func TestHeaderEditsReachBothEnds(t *testing.T) {
 
 // 1xx responses pass as they are; the one that ends HTTP on a connection is a
 // final one.
-func TestHeaderEditsApplyToTheFinalResponse(t *testing.T) {
+func headerEditsApplyToTheFinalResponse(t *testing.T, d driver) {
 	addr := scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
 		head := readHead(r)
 		io.WriteString(c, "HTTP/1.1 103 Early Hints\r\nX-Gone: 1\r\n\r\n")
@@ -117,7 +117,7 @@ func TestHeaderEditsApplyToTheFinalResponse(t *testing.T) {
 		}
 		io.WriteString(c, "HTTP/1.1 200 OK\r\nX-Gone: 1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n")
 	})
-	b := start(t, []string{addr}, acting(proxy.Actions{Response: edit(t, []string{"X-Gone"}, proxy.HeaderField{Name: "X-New", Value: "1"})}))
+	b := d.start(t, []string{addr}, acting(proxy.Actions{Response: edit(t, []string{"X-Gone"}, proxy.HeaderField{Name: "X-New", Value: "1"})}))
 	const early = "HTTP/1.1 103 Early Hints\r\nX-Gone: 1\r\n\r\n"
 	got := b.dial().send("GET /v1/ HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n").all()
 	if want := early + "HTTP/1.1 101 \r\nX-New: 1\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nhi"; got != want {
@@ -130,16 +130,16 @@ func TestHeaderEditsApplyToTheFinalResponse(t *testing.T) {
 }
 
 // An endpoint that fails is told of in Spillway's words, which nobody edits.
-func TestHeaderEditsLeaveFailuresAlone(t *testing.T) {
-	b := start(t, []string{closedPort(t)}, acting(proxy.Actions{Response: edit(t, nil, proxy.HeaderField{Name: "X-New", Value: "1"})}))
+func headerEditsLeaveFailuresAlone(t *testing.T, d driver) {
+	b := d.start(t, []string{closedPort(t)}, acting(proxy.Actions{Response: edit(t, nil, proxy.HeaderField{Name: "X-New", Value: "1"})}))
 	resp, _ := b.dial().send("GET /v1/ HTTP/1.1\r\nHost: a\r\n\r\n").response("GET")
 	if resp.StatusCode != 502 || resp.Header.Get("X-New") != "" {
 		t.Errorf("got %d %v", resp.StatusCode, resp.Header)
 	}
 }
 
-func TestRedirectNeedsNoEndpointAndKeepsTheConnection(t *testing.T) {
-	b := start(t, nil, acting(proxy.Actions{
+func redirectNeedsNoEndpointAndKeepsTheConnection(t *testing.T, d driver) {
+	b := d.start(t, nil, acting(proxy.Actions{
 		Redirect: &proxy.Redirect{Status: 308, Prefix: "/v2/", Host: "b:8443", HTTPS: true},
 		Response: edit(t, nil, proxy.HeaderField{Name: "Cache-Control", Value: "no-store"}),
 	}))
@@ -178,7 +178,7 @@ func TestRedirectNeedsNoEndpointAndKeepsTheConnection(t *testing.T) {
 	}
 }
 
-func TestRedirectKnowsTheSchemeFromATrustedProxyOnly(t *testing.T) {
+func redirectKnowsTheSchemeFromATrustedProxyOnly(t *testing.T, d driver) {
 	redirect := acting(proxy.Actions{Redirect: &proxy.Redirect{Status: 301, Path: "/new"}})
 	trusting := withSettings(func(s *proxyhttp.Settings) { s.TrustedProxies = loopback })
 	for _, tc := range []struct {
@@ -192,15 +192,15 @@ func TestRedirectKnowsTheSchemeFromATrustedProxyOnly(t *testing.T) {
 		{[]option{redirect, trusting}, "X-Forwarded-Proto: httpsx\r\n", "http://a:1/new"},
 		{[]option{redirect, trusting}, "", "http://a:1/new"},
 	} {
-		resp, _ := start(t, nil, tc.options...).dial().send("GET /v1/ HTTP/1.1\r\nHost: a:1\r\n" + tc.fields + "\r\n").response("GET")
+		resp, _ := d.start(t, nil, tc.options...).dial().send("GET /v1/ HTTP/1.1\r\nHost: a:1\r\n" + tc.fields + "\r\n").response("GET")
 		if got := resp.Header.Get("Location"); got != tc.want {
 			t.Errorf("%q: %s, want %s", tc.fields, got, tc.want)
 		}
 	}
 }
 
-func TestRedirectWithoutHostNamesTheAddressItCameTo(t *testing.T) {
-	b := start(t, nil, acting(proxy.Actions{Redirect: &proxy.Redirect{Status: 302, Path: "/new"}}))
+func redirectWithoutHostNamesTheAddressItCameTo(t *testing.T, d driver) {
+	b := d.start(t, nil, acting(proxy.Actions{Redirect: &proxy.Redirect{Status: 302, Path: "/new"}}))
 	got := b.dial().send("GET /v1/?q HTTP/1.0\r\n\r\n").all()
 	want := "HTTP/1.1 302 Found\r\nLocation: http://" + b.addr + "/new?q\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 	if got != want {
@@ -208,10 +208,10 @@ func TestRedirectWithoutHostNamesTheAddressItCameTo(t *testing.T) {
 	}
 }
 
-func TestFixedResponseIsTheSameForEverybody(t *testing.T) {
+func fixedResponseIsTheSameForEverybody(t *testing.T, d driver) {
 	large := strings.Repeat("0123456789abcdef", 4096)
 	for _, body := range []string{"", "pong\n", large} {
-		b := start(t, nil, acting(proxy.Actions{Fixed: &proxy.FixedResponse{Status: 200, Body: []byte(body), ContentType: "text/x"}}))
+		b := d.start(t, nil, acting(proxy.Actions{Fixed: &proxy.FixedResponse{Status: 200, Body: []byte(body), ContentType: "text/x"}}))
 		c := b.dial()
 		for _, method := range []string{"GET", "HEAD", "POST", "OPTIONS", "GET"} {
 			c.send(method + " /v1/ HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -233,8 +233,8 @@ func TestFixedResponseIsTheSameForEverybody(t *testing.T) {
 	}
 }
 
-func TestFixedResponseWithoutContentHasNoLength(t *testing.T) {
-	b := start(t, nil, acting(proxy.Actions{Fixed: &proxy.FixedResponse{Status: 204}}))
+func fixedResponseWithoutContentHasNoLength(t *testing.T, d driver) {
+	b := d.start(t, nil, acting(proxy.Actions{Fixed: &proxy.FixedResponse{Status: 204}}))
 	got := b.dial().send("GET /v1/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").all()
 	if want := "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -242,14 +242,14 @@ func TestFixedResponseWithoutContentHasNoLength(t *testing.T) {
 }
 
 // A body that was not read yet is no reason to wait, and not the next request.
-func TestFixedResponseDoesNotReadALargeBody(t *testing.T) {
+func fixedResponseDoesNotReadALargeBody(t *testing.T, d driver) {
 	fixed := acting(proxy.Actions{Fixed: &proxy.FixedResponse{Status: 403, Body: []byte("no\n")}})
 	for _, request := range []string{
 		"POST /v1/ HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\nGET /v1/ HTTP/1.1\r\nHost: a\r\n\r\n",
 		"POST /v1/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
 		"POST /v1/ HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n",
 	} {
-		c := start(t, nil, fixed).dial().send(request)
+		c := d.start(t, nil, fixed).dial().send(request)
 		resp, body := c.response("POST")
 		if resp.StatusCode != 403 || body != "no\n" || !resp.Close {
 			t.Errorf("%q: %d %q, close %v", request, resp.StatusCode, body, resp.Close)
@@ -257,16 +257,16 @@ func TestFixedResponseDoesNotReadALargeBody(t *testing.T) {
 		c.CloseWrite()
 		c.closed()
 	}
-	c := start(t, nil, fixed).dial()
+	c := d.start(t, nil, fixed).dial()
 	c.send("POST /v1/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
 	if resp, _ := c.response("POST"); resp.StatusCode != 400 {
 		t.Errorf("a malformed body: %d", resp.StatusCode)
 	}
 }
 
-func TestPipelinedAnswersComeInOrder(t *testing.T) {
+func pipelinedAnswersComeInOrder(t *testing.T, d driver) {
 	e := answer(t, ok)
-	b := start(t, []string{e.addr}, acting(proxy.Actions{Fixed: &proxy.FixedResponse{Status: 200, Body: []byte("fixed")}}))
+	b := d.start(t, []string{e.addr}, acting(proxy.Actions{Fixed: &proxy.FixedResponse{Status: 200, Body: []byte("fixed")}}))
 	c := b.dial()
 	var requests, want strings.Builder
 	for range 20 {

@@ -3,7 +3,6 @@ package http_test
 import (
 	"fmt"
 	nethttp "net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -16,13 +15,13 @@ import (
 
 // startHashing is a proxy with MAGLEV over eight endpoints, each of which says
 // who it is.
-func startHashing(t *testing.T, rule affinity.Rule, options ...option) *bench {
+func startHashing(t *testing.T, d driver, rule affinity.Rule, options ...option) *bench {
 	t.Helper()
 	var addrs []string
 	for i := range 8 {
 		addrs = append(addrs, endpoint(t, func(w nethttp.ResponseWriter, r *nethttp.Request) { fmt.Fprint(w, i) }))
 	}
-	b := start(t, addrs, append(options, withService(func(s *proxy.Service) {
+	b := d.start(t, addrs, append(options, withService(func(s *proxy.Service) {
 		s.Affinity, s.Hashes = rule, true
 	}))...)
 	var endpoints []balance.Endpoint
@@ -53,8 +52,8 @@ func (b *bench) reaches(n int, header func(i int) string) int {
 	return len(seen)
 }
 
-func TestHeaderFieldKeepsAUserOnOneEndpoint(t *testing.T) {
-	b := startHashing(t, affinity.Rule{Kind: affinity.HeaderField, Header: "X-User"})
+func headerFieldKeepsAUserOnOneEndpoint(t *testing.T, d driver) {
+	b := startHashing(t, d, affinity.Rule{Kind: affinity.HeaderField, Header: "X-User"})
 	if n := b.reaches(20, func(int) string { return "x-user: alice\r\n" }); n != 1 {
 		t.Errorf("one user reached %d endpoints", n)
 	}
@@ -66,8 +65,8 @@ func TestHeaderFieldKeepsAUserOnOneEndpoint(t *testing.T) {
 	}
 }
 
-func TestGeneratedCookieIsSetOnceAndObeyed(t *testing.T) {
-	b := startHashing(t, affinity.Rule{Kind: affinity.GeneratedCookie, Service: "web"})
+func generatedCookieIsSetOnceAndObeyed(t *testing.T, d driver) {
+	b := startHashing(t, d, affinity.Rule{Kind: affinity.GeneratedCookie, Service: "web"})
 	resp, who := b.ask("")
 	set := resp.Cookies()
 	if len(set) != 1 || set[0].Name != "GCILB" || set[0].Path != "/" || !set[0].HttpOnly || set[0].MaxAge != 0 || !set[0].Expires.IsZero() {
@@ -95,8 +94,8 @@ func TestGeneratedCookieIsSetOnceAndObeyed(t *testing.T) {
 	}
 }
 
-func TestHTTPCookieHasTheFilesAttributes(t *testing.T) {
-	b := startHashing(t, affinity.Rule{Kind: affinity.HTTPCookie, Cookie: affinity.Cookie{Name: "sid", Path: "/app", TTL: time.Hour}})
+func httpCookieHasTheFilesAttributes(t *testing.T, d driver) {
+	b := startHashing(t, d, affinity.Rule{Kind: affinity.HTTPCookie, Cookie: affinity.Cookie{Name: "sid", Path: "/app", TTL: time.Hour}})
 	resp, _ := b.ask("")
 	c := resp.Cookies()[0]
 	if c.Name != "sid" || c.Path != "/app" || c.MaxAge != 3600 || c.Expires.IsZero() {
@@ -107,13 +106,13 @@ func TestHTTPCookieHasTheFilesAttributes(t *testing.T) {
 	}
 }
 
-func TestClientIPLooksThroughTrustedProxiesOnly(t *testing.T) {
+func clientIPLooksThroughTrustedProxiesOnly(t *testing.T, d driver) {
 	rule := affinity.Rule{Kind: affinity.ClientIP}
 	forged := func(i int) string { return fmt.Sprintf("X-Forwarded-For: 9.9.9.%d\r\n", i) }
-	if n := startHashing(t, rule).reaches(20, forged); n != 1 {
+	if n := startHashing(t, d, rule).reaches(20, forged); n != 1 {
 		t.Errorf("one client reached %d endpoints by what it wrote into X-Forwarded-For", n)
 	}
-	b := startHashing(t, rule, withSettings(func(s *proxyhttp.Settings) { s.TrustedProxies = loopback }))
+	b := startHashing(t, d, rule, withSettings(func(s *proxyhttp.Settings) { s.TrustedProxies = loopback }))
 	if n := b.reaches(40, forged); n < 6 {
 		t.Errorf("40 clients behind a trusted proxy reached %d of 8 endpoints", n)
 	}
@@ -122,8 +121,8 @@ func TestClientIPLooksThroughTrustedProxiesOnly(t *testing.T) {
 	}
 }
 
-func TestNoAffinityHashesTheConnection(t *testing.T) {
-	b := startHashing(t, affinity.Rule{})
+func noAffinityHashesTheConnection(t *testing.T, d driver) {
+	b := startHashing(t, d, affinity.Rule{})
 	if n := b.reaches(40, func(int) string { return "" }); n < 6 {
 		t.Errorf("40 connections reached %d of 8 endpoints", n)
 	}
@@ -134,14 +133,5 @@ func TestNoAffinityHashesTheConnection(t *testing.T) {
 	}
 	if len(seen) != 1 {
 		t.Errorf("one connection reached %d endpoints", len(seen))
-	}
-}
-
-func TestOldRequestWithoutHostGetsOne(t *testing.T) {
-	e := answer(t, ok)
-	b := start(t, []string{e.addr})
-	b.dial().send("GET / HTTP/1.0\r\n\r\n").all()
-	if head := <-e.heads; !strings.Contains(head, "Host: "+b.addr+"\r\n") {
-		t.Errorf("the endpoint got %q", head)
 	}
 }

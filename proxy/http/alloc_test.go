@@ -54,12 +54,15 @@ func allocatesNothing(t *testing.T, b *bench, request string) {
 	}
 }
 
-func TestRequestsAllocateNothing(t *testing.T) {
-	b := start(t, []string{thrifty(t)}, quiet)
+func TestRequestsAllocateNothing(t *testing.T) { eachDriver(t, requestsAllocateNothing) }
+func TestActionsAllocateNothing(t *testing.T)  { eachDriver(t, actionsAllocateNothing) }
+
+func requestsAllocateNothing(t *testing.T, d driver) {
+	b := d.start(t, []string{thrifty(t)}, quiet)
 	allocatesNothing(t, b, "GET /index.html HTTP/1.1\r\nHost: a\r\nUser-Agent: test\r\nAccept: */*\r\n\r\n")
 }
 
-func TestActionsAllocateNothing(t *testing.T) {
+func actionsAllocateNothing(t *testing.T, d driver) {
 	header := edit(t, []string{"User-Agent", "Server"}, proxy.HeaderField{Name: "X-A", Value: "b"})
 	for name, a := range map[string]proxy.Actions{
 		"rewrite":  {PathRewrite: "/", HostRewrite: []byte("b"), Request: header, Response: header},
@@ -67,7 +70,7 @@ func TestActionsAllocateNothing(t *testing.T) {
 		"fixed":    {Fixed: &proxy.FixedResponse{Status: 200, Body: []byte("ok")}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := start(t, []string{thrifty(t)}, quiet, acting(a))
+			b := d.start(t, []string{thrifty(t)}, quiet, acting(a))
 			allocatesNothing(t, b, "GET /v1/../v1/index.html?q HTTP/1.1\r\nHost: a\r\nUser-Agent: test\r\nAccept: */*\r\n\r\n")
 		})
 	}

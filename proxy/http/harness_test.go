@@ -1,14 +1,9 @@
 package http_test
 
 import (
-	"bufio"
 	"context"
-	"io"
-	"net"
-	nethttp "net/http"
-	"net/http/httptest"
+	"flag"
 	"net/netip"
-	"strings"
 	"testing"
 	"time"
 
@@ -19,11 +14,15 @@ import (
 	proxyhttp "github.com/spillway-lb/spillway/proxy/http"
 )
 
-func TestMain(m *testing.M) { testkit.LeakCheck(m) }
+func TestMain(m *testing.M) {
+	flag.Set("test.parallel", "16") // unless the command line says otherwise: most tests wait
+	testkit.LeakCheck(m)
+}
 
 // A bench is a proxy in front of endpoints, for one test.
 type bench struct {
 	t        *testing.T
+	driver   driver
 	addr     string // of the proxy
 	engine   *proxyhttp.Engine
 	pools    *proxyhttp.Pools
@@ -52,7 +51,7 @@ func withRoute(f func(*proxy.Route)) option {
 }
 
 // start runs a proxy in front of endpoints at these addresses.
-func start(t *testing.T, addrs []string, options ...option) *bench {
+func (d driver) start(t *testing.T, addrs []string, options ...option) *bench {
 	t.Helper()
 	var endpoints []balance.Endpoint
 	for _, a := range addrs {
@@ -64,6 +63,7 @@ func start(t *testing.T, addrs []string, options ...option) *bench {
 	}
 	b := &bench{
 		t:        t,
+		driver:   d,
 		balancer: balancer,
 		pools:    new(proxyhttp.Pools),
 		log:      new(testkit.Buffer),
@@ -91,7 +91,9 @@ func (b *bench) serve() {
 	if b.quiet {
 		used = nil
 	}
-	b.engine = proxyhttp.New(proxyhttp.Options{Listener: "test", Pools: b.pools, Access: used, Log: log})
+	o := proxyhttp.Options{Listener: "test", Pools: b.pools, Access: used, Log: log}
+	b.driver.choose(b.t, &o)
+	b.engine = proxyhttp.New(o)
 	b.engine.SetSettings(b.settings)
 	l := &proxy.Listener{Name: "test", Addr: "127.0.0.1:0", Engine: b.engine, DrainTimeout: 5 * time.Second, Log: log}
 	if err := l.Listen(); err != nil {
@@ -131,120 +133,6 @@ func (b *bench) failures() (n uint64) {
 		n += c.Load.Failed()
 	}
 	return n
-}
-
-// endpoint runs a net/http server and returns its address.
-func endpoint(t *testing.T, h nethttp.HandlerFunc) string {
-	t.Helper()
-	s := httptest.NewServer(h)
-	t.Cleanup(s.Close)
-	return s.Listener.Addr().String()
-}
-
-// scripted runs an endpoint that calls f with each connection, numbered from 0.
-func scripted(t *testing.T, f func(n int, c net.Conn, r *bufio.Reader)) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for n := 0; ; n++ {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				f(n, c, bufio.NewReader(c))
-			}()
-		}
-	}()
-	t.Cleanup(func() { l.Close(); <-done })
-	return l.Addr().String()
-}
-
-// closedPort is an address that refuses connections.
-func closedPort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
-// A rawClient speaks to the proxy byte by byte.
-type rawClient struct {
-	t *testing.T
-	*net.TCPConn
-	r *bufio.Reader
-}
-
-func (b *bench) dial() *rawClient {
-	b.t.Helper()
-	c, err := net.Dial("tcp", b.addr)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	b.t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(10 * time.Second))
-	return &rawClient{b.t, c.(*net.TCPConn), bufio.NewReader(c)}
-}
-
-func (c *rawClient) send(s string) *rawClient {
-	c.t.Helper()
-	if _, err := io.WriteString(c, s); err != nil {
-		c.t.Fatalf("send: %v", err)
-	}
-	return c
-}
-
-// response reads one response to a request of this method.
-func (c *rawClient) response(method string) (*nethttp.Response, string) {
-	c.t.Helper()
-	resp, err := nethttp.ReadResponse(c.r, &nethttp.Request{Method: method})
-	if err != nil {
-		c.t.Fatalf("no response: %v", err)
-	}
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		c.t.Fatalf("response body: %v", err)
-	}
-	return resp, string(body)
-}
-
-// all reads until the proxy closes the connection.
-func (c *rawClient) all() string {
-	c.t.Helper()
-	b, err := io.ReadAll(c.r)
-	if err != nil && !strings.Contains(err.Error(), "reset") {
-		c.t.Fatalf("read: %v", err)
-	}
-	return string(b)
-}
-
-// closed fails the test unless the proxy closes the connection now.
-func (c *rawClient) closed() {
-	c.t.Helper()
-	if rest := c.all(); rest != "" {
-		c.t.Errorf("after the response came %q, want the end", rest)
-	}
-}
-
-// readHead reads a request's head as text, without interpreting it.
-func readHead(r *bufio.Reader) string {
-	var b strings.Builder
-	for {
-		line, err := r.ReadString('\n')
-		b.WriteString(line)
-		if err != nil || line == "\r\n" {
-			return b.String()
-		}
-	}
 }
 
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}

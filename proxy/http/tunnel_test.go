@@ -50,31 +50,6 @@ func (b *bench) upgrade(early string) *rawClient {
 	return c
 }
 
-// expect reads want and nothing more.
-func (c *rawClient) expect(want string) {
-	c.t.Helper()
-	got := make([]byte, len(want))
-	if _, err := io.ReadFull(c.r, got); err != nil || string(got) != want {
-		c.t.Fatalf("got %q, %v, want %q", got, err, want)
-	}
-}
-
-// end reads to an end in good order.
-func (c *rawClient) end() {
-	c.t.Helper()
-	if rest, err := io.ReadAll(c.r); len(rest) > 0 || err != nil {
-		c.t.Fatalf("at the end: %q, %v", rest, err)
-	}
-}
-
-// wantReset is for a client that the proxy has cut off.
-func (c *rawClient) wantReset() {
-	c.t.Helper()
-	if _, err := io.Copy(io.Discard, c.r); !errors.Is(err, syscall.ECONNRESET) {
-		c.t.Fatalf("read ended with %v, want a reset", err)
-	}
-}
-
 // ended waits until no lease is left, and fails the test unless the only line of
 // the access log has all of these and the endpoint so many failures.
 func (b *bench) ended(failures uint64, want ...string) {
@@ -92,8 +67,8 @@ func (b *bench) ended(failures uint64, want ...string) {
 	}
 }
 
-func TestUpgradeLosesNoByteReadWithTheHeads(t *testing.T) {
-	b := start(t, []string{upgrading(t, "hello, ", echo)})
+func upgradeLosesNoByteReadWithTheHeads(t *testing.T, d driver) {
+	b := d.start(t, []string{upgrading(t, "hello, ", echo)})
 	c := b.upgrade("early")
 	c.expect("hello, early")
 	for i := range 10 {
@@ -120,9 +95,9 @@ func TestUpgradeLosesNoByteReadWithTheHeads(t *testing.T) {
 }
 
 // Bytes of a tunnel that has ended must never meet a request.
-func TestTunnelsConnectionsCarryNoRequestAgain(t *testing.T) {
+func tunnelsConnectionsCarryNoRequestAgain(t *testing.T, d driver) {
 	heads := make(chan string, 10)
-	b := start(t, []string{scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
+	b := d.start(t, []string{scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
 		for {
 			head := readHead(r)
 			if head == "" {
@@ -156,9 +131,9 @@ func TestTunnelsConnectionsCarryNoRequestAgain(t *testing.T) {
 	}
 }
 
-func TestHalfClosePassesThroughATunnel(t *testing.T) {
+func halfClosePassesThroughATunnel(t *testing.T, d driver) {
 	t.Run("the client's", func(t *testing.T) {
-		b := start(t, []string{upgrading(t, "", func(c *net.TCPConn, r *bufio.Reader) {
+		b := d.start(t, []string{upgrading(t, "", func(c *net.TCPConn, r *bufio.Reader) {
 			all, _ := io.ReadAll(r) // needs the client's end
 			fmt.Fprintf(c, "got %d", len(all))
 		})})
@@ -170,7 +145,7 @@ func TestHalfClosePassesThroughATunnel(t *testing.T) {
 	})
 	t.Run("the endpoint's", func(t *testing.T) {
 		got := make(chan string, 1)
-		b := start(t, []string{upgrading(t, "bye", func(c *net.TCPConn, r *bufio.Reader) {
+		b := d.start(t, []string{upgrading(t, "bye", func(c *net.TCPConn, r *bufio.Reader) {
 			c.CloseWrite()
 			all, _ := io.ReadAll(r)
 			got <- string(all)
@@ -188,9 +163,9 @@ func TestHalfClosePassesThroughATunnel(t *testing.T) {
 
 // The service's timeout, which bounds a whole exchange, bounds a tunnel's
 // silences. A route's own is for exchanges.
-func TestSilenceEndsATunnelAndTimeDoesNot(t *testing.T) {
+func silenceEndsATunnelAndTimeDoesNot(t *testing.T, d driver) {
 	const timeout = 400 * time.Millisecond
-	b := start(t, []string{upgrading(t, "", func(c *net.TCPConn, r *bufio.Reader) {
+	b := d.start(t, []string{upgrading(t, "", func(c *net.TCPConn, r *bufio.Reader) {
 		for range 15 {
 			time.Sleep(timeout / 8)
 			c.Write([]byte("."))
@@ -203,9 +178,9 @@ func TestSilenceEndsATunnelAndTimeDoesNot(t *testing.T) {
 	b.ended(0, `"cause":"connection_read_timeout"`)
 }
 
-func TestClientThatVanishesFromATunnelBlamesNobody(t *testing.T) {
+func clientThatVanishesFromATunnelBlamesNobody(t *testing.T, d driver) {
 	ended := make(chan error, 1)
-	b := start(t, []string{upgrading(t, "hello", func(c *net.TCPConn, r *bufio.Reader) {
+	b := d.start(t, []string{upgrading(t, "hello", func(c *net.TCPConn, r *bufio.Reader) {
 		_, err := io.Copy(io.Discard, r)
 		ended <- err
 	})})
@@ -219,8 +194,8 @@ func TestClientThatVanishesFromATunnelBlamesNobody(t *testing.T) {
 	b.ended(0, `"cause":"client_gone"`)
 }
 
-func TestEndpointsResetReachesTheClientOfATunnel(t *testing.T) {
-	b := start(t, []string{upgrading(t, "", func(c *net.TCPConn, r *bufio.Reader) {
+func endpointsResetReachesTheClientOfATunnel(t *testing.T, d driver) {
+	b := d.start(t, []string{upgrading(t, "", func(c *net.TCPConn, r *bufio.Reader) {
 		io.ReadFull(r, make([]byte, 5))
 		c.SetLinger(0) // and close
 	})})
@@ -229,13 +204,13 @@ func TestEndpointsResetReachesTheClientOfATunnel(t *testing.T) {
 	b.ended(1, `"cause":"connection_terminated"`)
 }
 
-func TestRefusedUpgradeGoesOnAsHTTP(t *testing.T) {
+func refusedUpgradeGoesOnAsHTTP(t *testing.T, d driver) {
 	for _, reply := range []string{
 		ok,
 		"HTTP/1.1 426 Upgrade Required\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 2\r\n\r\nno",
 	} {
 		e := answer(t, reply)
-		c := start(t, []string{e.addr}).dial()
+		c := d.start(t, []string{e.addr}).dial()
 		for range 3 {
 			if resp, body := c.send(asking).response("GET"); fmt.Sprint(resp.StatusCode) != reply[9:12] || body != reply[len(reply)-2:] {
 				t.Errorf("got %d %q, want %.16q", resp.StatusCode, body, reply)
@@ -247,8 +222,8 @@ func TestRefusedUpgradeGoesOnAsHTTP(t *testing.T) {
 	}
 }
 
-func TestUpgradeSetsTheAffinityCookie(t *testing.T) {
-	b := start(t, []string{upgrading(t, "", echo)}, withService(func(s *proxy.Service) {
+func upgradeSetsTheAffinityCookie(t *testing.T, d driver) {
+	b := d.start(t, []string{upgrading(t, "", echo)}, withService(func(s *proxy.Service) {
 		s.Affinity = affinity.Rule{Kind: affinity.GeneratedCookie}
 	}))
 	resp, _ := b.dial().send(asking).response("GET")
@@ -257,8 +232,8 @@ func TestUpgradeSetsTheAffinityCookie(t *testing.T) {
 	}
 }
 
-func TestDrainLeavesTunnelsAloneAndAbortEndsThem(t *testing.T) {
-	b := start(t, []string{upgrading(t, "", echo)})
+func drainLeavesTunnelsAloneAndAbortEndsThem(t *testing.T, d driver) {
+	b := d.start(t, []string{upgrading(t, "", echo)})
 	c := b.upgrade("").send("x")
 	c.expect("x")
 	b.engine.Drain()
@@ -286,7 +261,7 @@ func sumOf(r io.Reader) (sum [32]byte, n int64) {
 	return sum, n
 }
 
-func TestBulkThroughATunnelArrivesWhole(t *testing.T) {
+func bulkThroughATunnelArrivesWhole(t *testing.T, d driver) {
 	const bulk = 64 << 20
 	type sums struct {
 		sent, got [32]byte
@@ -300,7 +275,7 @@ func TestBulkThroughATunnelArrivesWhole(t *testing.T) {
 		return s
 	}
 	far := make(chan sums, 1)
-	b := start(t, []string{upgrading(t, "", func(c *net.TCPConn, r *bufio.Reader) { far <- both(c, r, 2) })})
+	b := d.start(t, []string{upgrading(t, "", func(c *net.TCPConn, r *bufio.Reader) { far <- both(c, r, 2) })})
 	c := b.upgrade("")
 	near := both(c.TCPConn, c.r, 1)
 	there := <-far
@@ -316,8 +291,8 @@ func TestBulkThroughATunnelArrivesWhole(t *testing.T) {
 	}
 }
 
-func TestManyTunnelsAtOnce(t *testing.T) {
-	b := start(t, []string{upgrading(t, "", echo)})
+func manyTunnelsAtOnce(t *testing.T, d driver) {
+	b := d.start(t, []string{upgrading(t, "", echo)})
 	var clients sync.WaitGroup
 	for i := range 200 {
 		clients.Go(func() {
@@ -358,10 +333,12 @@ func sentAfter(up *sync.WaitGroup, sum *[32]byte) [32]byte {
 	return *sum
 }
 
+func TestSilentTunnelsHoldNoBuffers(t *testing.T) { eachDriver(t, silentTunnelsHoldNoBuffers) }
+
 // Two 32 KiB windows a tunnel would be 13 MiB for these.
-func TestSilentTunnelsHoldNoBuffers(t *testing.T) {
+func silentTunnelsHoldNoBuffers(t *testing.T, d driver) {
 	const tunnels = 200
-	b := start(t, []string{upgrading(t, "hello", echo)})
+	b := d.start(t, []string{upgrading(t, "hello", echo)})
 	before := heap()
 	for range tunnels {
 		c := b.upgrade("early")

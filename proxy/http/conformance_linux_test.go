@@ -11,8 +11,14 @@ import (
 	"github.com/spillway-lb/spillway/proxy"
 )
 
-func TestAbortEndsAConnectThatTakesItsTime(t *testing.T) {
-	b := start(t, []string{silentPort(t), silentPort(t)}, withService(func(s *proxy.Service) { s.ConnectTimeout = time.Minute; s.Timeout = time.Minute }))
+func TestConformanceOnLinux(t *testing.T) { keep(t, promisesOnLinux) }
+
+var promisesOnLinux = []promise{
+	{"an abort ends a connect that takes its time", abortEndsAConnectThatTakesItsTime},
+}
+
+func abortEndsAConnectThatTakesItsTime(t *testing.T, d driver) {
+	b := d.start(t, []string{silentPort(t), silentPort(t)}, withService(func(s *proxy.Service) { s.ConnectTimeout = time.Minute; s.Timeout = time.Minute }))
 	b.dial().send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 	b.active(1)
 	b.engine.Abort()

@@ -1,0 +1,151 @@
+package http_test
+
+import (
+	"testing"
+
+	proxyhttp "github.com/spillway-lb/spillway/proxy/http"
+)
+
+// A driver moves the bytes of HTTP/1.1. Whichever it is, HTTP means the same.
+type driver struct {
+	name string
+	// choose makes o the options of an engine with this driver. What the driver
+	// needs beside the engine ends with the test.
+	choose func(t *testing.T, o *proxyhttp.Options)
+}
+
+var drivers = []driver{
+	{"stream", func(*testing.T, *proxyhttp.Options) {}},
+}
+
+// A promise is what users of the proxy may rely on, and the test of it.
+type promise struct {
+	name string
+	kept func(*testing.T, driver)
+}
+
+// TestConformance asks every driver to keep every promise. Of one promise:
+//
+//	go test ./proxy/http -run 'Conformance//pipelined'
+//	go test ./proxy/http -run 'Conformance/stream/^late_bytes_poison_nobody$'
+func TestConformance(t *testing.T) { keep(t, promises) }
+
+// keep runs promises side by side: most of them wait.
+func keep(t *testing.T, promises []promise) {
+	eachDriver(t, func(t *testing.T, d driver) {
+		for _, p := range promises {
+			t.Run(p.name, func(t *testing.T) {
+				t.Parallel()
+				p.kept(t, d)
+			})
+		}
+	})
+}
+
+func eachDriver(t *testing.T, f func(*testing.T, driver)) {
+	for _, d := range drivers {
+		t.Run(d.name, func(t *testing.T) { f(t, d) })
+	}
+}
+
+// promises is what every driver keeps on every system. Those that need Linux, or
+// to be alone in the process, are with their tests.
+var promises = []promise{
+	// Messages pass through.
+	{"a request reaches the endpoint and its response the client", requestReachesEndpointAndResponseClient},
+	{"the head for the endpoint is rewritten and nothing else", headForEndpointIsRewrittenAndNothingElse},
+	{"an old request without Host gets one", oldRequestWithoutHostGetsOne},
+	{"responses without a body do not hang", responsesWithoutBodyDoNotHang},
+	{"trailers pass both ways", trailersPassBothWays},
+	{"an old client gets no chunks", oldClientGetsNoChunks},
+	{"a body until close ends with the connection", bodyUntilCloseEndsWithTheConnection},
+	{"large bodies arrive unchanged", largeBodiesArriveUnchanged},
+	{"bodies are streamed, not collected", bodiesAreStreamedNotCollected},
+
+	// Answers that come early, or in several parts.
+	{"interim responses are relayed", interimResponsesAreRelayed},
+	{"nothing follows half an interim response", nothingFollowsHalfAnInterimResponse},
+	{"100 Continue is the endpoint's to say", continueIsTheEndpointsToSay},
+	{"a refused expectation ends the upload", refusedExpectationEndsTheUpload},
+	{"an answer to a body not sent ends the connection in words", answerToABodyNotSentEndsTheConnectionInWords},
+	{"an early answer reaches a client that still sends", earlyAnswerReachesAClientThatStillSends},
+	{"a body that nobody wanted is no request", bodyThatNobodyWantedIsNoRequest},
+
+	// What is ambiguous or too large is refused.
+	{"requests that are refused reach nobody", requestsThatAreRefused},
+	{"bodies that are refused blame nobody", bodiesThatAreRefused},
+	{"a bad chunk after the head went out is still 400", badChunkAfterTheHeadWentOutIsStill400},
+	{"bad responses are 502", badResponsesAre502},
+
+	// Connections are used again, and no two exchanges mix.
+	{"an endpoint's connection is reused", endpointConnectionIsReused},
+	{"pipelined requests are answered in order", pipelinedRequestsAreAnsweredInOrder},
+	{"a stale connection is replaced for what may be sent twice", staleConnectionIsReplacedForWhatMayBeSentTwice},
+	{"a connection closed while idle is not used", connectionClosedWhileIdleIsNotUsed},
+	{"late bytes poison nobody", lateBytesPoisonNobody},
+	{"bytes of a tunnel are not the next request's", bytesOfATunnelAreNotTheNextRequests},
+	{"the last response is followed by an end and not a reset", lastResponseIsFollowedByAnEndAndNotAReset},
+	{"half a head is not part of the next response", halfAHeadIsNotPartOfTheNextResponse},
+
+	// Endpoints that cannot be had.
+	{"a connect failure goes to the next endpoint whatever the method", connectFailureGoesToTheNextEndpointWhateverTheMethod},
+	{"a connect failure goes to the next endpoint while the body is still coming", connectFailureGoesToTheNextEndpointWhileTheBodyIsStillComing},
+	{"time that is up is not the fault of those who were not asked", timeThatIsUpIsNotTheFaultOfThoseWhoWereNotAsked},
+	{"nobody to serve is 503", nobodyToServeIs503},
+
+	// Peers that leave, and time that runs out.
+	{"a client that leaves cancels the request and blames nobody", clientThatLeavesCancelsTheRequestAndBlamesNobody},
+	{"a cut response looks cut", cutResponseLooksCut},
+	{"a reset inside a body until close is a cut", resetInsideABodyUntilCloseIsACut},
+	{"no response in time is 504", noResponseInTimeIs504},
+	{"a route's timeout stands in for the service's", routesTimeoutStandsInForTheServices},
+	{"a body that does not come is 408", bodyThatDoesNotComeIs408},
+	{"a response that stops is cut", responseThatStopsIsCut},
+	{"a slow head is 408", slowHeadIs408},
+	{"an idle client is closed", idleClientIsClosed},
+
+	// Shutting down.
+	{"a drain finishes what is under way", drainFinishesWhatIsUnderWay},
+	{"a pipelined request is answered though a drain begins", pipelinedRequestIsAnsweredThoughADrainBegins},
+	{"an abort cuts everything", abortCutsEverything},
+
+	// What is written down.
+	{"the access log has one line for each request", accessLogHasOneLineForEachRequest},
+	{"the log of an unfinished head shows its own client", logOfAnUnfinishedHeadShowsItsOwnClient},
+	{"the log says that nobody was left to ask", logSaysThatNobodyWasLeftToAsk},
+	{"a panic keeps no lease", panicKeepsNoLease},
+
+	// Session affinity.
+	{"a header field keeps a user on one endpoint", headerFieldKeepsAUserOnOneEndpoint},
+	{"a generated cookie is set once and obeyed", generatedCookieIsSetOnceAndObeyed},
+	{"an HTTP cookie has the file's attributes", httpCookieHasTheFilesAttributes},
+	{"a client's IP is looked for behind trusted proxies only", clientIPLooksThroughTrustedProxiesOnly},
+	{"no affinity hashes the connection", noAffinityHashesTheConnection},
+
+	// Actions of a route.
+	{"a rewrite changes what the endpoint is asked for", rewriteChangesWhatTheEndpointIsAskedFor},
+	{"a rewrite leaves the asterisk alone", rewriteLeavesTheAsteriskAlone},
+	{"header edits reach both ends", headerEditsReachBothEnds},
+	{"header edits apply to the final response", headerEditsApplyToTheFinalResponse},
+	{"header edits leave failures alone", headerEditsLeaveFailuresAlone},
+	{"a redirect needs no endpoint and keeps the connection", redirectNeedsNoEndpointAndKeepsTheConnection},
+	{"a redirect knows the scheme from a trusted proxy only", redirectKnowsTheSchemeFromATrustedProxyOnly},
+	{"a redirect without Host names the address it came to", redirectWithoutHostNamesTheAddressItCameTo},
+	{"a fixed response is the same for everybody", fixedResponseIsTheSameForEverybody},
+	{"a fixed response without content has no length", fixedResponseWithoutContentHasNoLength},
+	{"a fixed response does not read a large body", fixedResponseDoesNotReadALargeBody},
+	{"pipelined answers come in order", pipelinedAnswersComeInOrder},
+
+	// Tunnels, after an upgrade.
+	{"an upgrade loses no byte read with the heads", upgradeLosesNoByteReadWithTheHeads},
+	{"a tunnel's connections carry no request again", tunnelsConnectionsCarryNoRequestAgain},
+	{"a half-close passes through a tunnel", halfClosePassesThroughATunnel},
+	{"silence ends a tunnel and time does not", silenceEndsATunnelAndTimeDoesNot},
+	{"a client that vanishes from a tunnel blames nobody", clientThatVanishesFromATunnelBlamesNobody},
+	{"an endpoint's reset reaches the client of a tunnel", endpointsResetReachesTheClientOfATunnel},
+	{"a refused upgrade goes on as HTTP", refusedUpgradeGoesOnAsHTTP},
+	{"an upgrade sets the affinity cookie", upgradeSetsTheAffinityCookie},
+	{"a drain leaves tunnels alone and an abort ends them", drainLeavesTunnelsAloneAndAbortEndsThem},
+	{"bulk through a tunnel arrives whole", bulkThroughATunnelArrivesWhole},
+	{"many tunnels at once", manyTunnelsAtOnce},
+}

@@ -1,0 +1,186 @@
+package http_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	nethttp "net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func endpointConnectionIsReused(t *testing.T, d driver) {
+	e := answer(t, ok)
+	b := d.start(t, []string{e.addr})
+	for range 3 { // connections of clients
+		c := b.dial()
+		for range 3 {
+			c.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+			if resp, body := c.response("GET"); resp.StatusCode != 200 || body != "ok" {
+				t.Fatalf("got %d %q", resp.StatusCode, body)
+			}
+		}
+	}
+	if n := e.conns.Load(); n != 1 {
+		t.Errorf("nine requests took %d connections to the endpoint, want 1", n)
+	}
+}
+
+func pipelinedRequestsAreAnsweredInOrder(t *testing.T, d driver) {
+	addr := endpoint(t, func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		body, _ := io.ReadAll(r.Body)
+		fmt.Fprintf(w, "%s %s", r.URL.Path, body)
+	})
+	b := d.start(t, []string{addr})
+	c := b.dial().send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n" +
+		"POST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc" +
+		"POST /3 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nde\r\n0\r\n\r\n" +
+		"GET /4 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+	for _, want := range []string{"/1 ", "/2 abc", "/3 de", "/4 "} {
+		if _, body := c.response("GET"); body != want {
+			t.Fatalf("got %q, want %q", body, want)
+		}
+	}
+	c.closed()
+}
+
+func staleConnectionIsReplacedForWhatMayBeSentTwice(t *testing.T, d driver) {
+	// The endpoint answers once on each connection, and on the second request
+	// closes it without an answer.
+	var requests atomic.Int64
+	addr := scripted(t, func(n int, c net.Conn, r *bufio.Reader) {
+		readHead(r)
+		requests.Add(1)
+		io.WriteString(c, ok)
+		readHead(r)
+		requests.Add(1)
+	})
+	b := d.start(t, []string{addr})
+	c := b.dial()
+	for range 2 {
+		c.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+		if resp, _ := c.response("GET"); resp.StatusCode != 200 {
+			t.Fatalf("GET: got %d", resp.StatusCode)
+		}
+	}
+	if n := requests.Load(); n != 3 {
+		t.Errorf("the endpoint saw %d requests, want 3: one was sent twice", n)
+	}
+	c.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
+	resp, _ := c.response("POST")
+	if resp.StatusCode != 502 || !strings.Contains(resp.Header.Get("Proxy-Status"), "error=connection_terminated") {
+		t.Errorf("POST: got %d %v, want 502: it must not be sent twice", resp.StatusCode, resp.Header)
+	}
+	if n := requests.Load(); n != 4 {
+		t.Errorf("the endpoint saw %d requests, want 4", n)
+	}
+}
+
+func connectionClosedWhileIdleIsNotUsed(t *testing.T, d driver) {
+	addr := scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
+		readHead(r)
+		io.WriteString(c, ok)
+	})
+	c := d.start(t, []string{addr}).dial()
+	for range 3 {
+		c.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
+		if resp, _ := c.response("POST"); resp.StatusCode != 200 {
+			t.Fatalf("got %d", resp.StatusCode)
+		}
+		time.Sleep(20 * time.Millisecond) // the endpoint's FIN arrives
+	}
+}
+
+func lateBytesPoisonNobody(t *testing.T, d driver) {
+	late := make(chan struct{}, 1)
+	addr := scripted(t, func(n int, c net.Conn, r *bufio.Reader) {
+		readHead(r)
+		io.WriteString(c, ok)
+		if n == 0 {
+			<-late
+			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison")
+			late <- struct{}{}
+		}
+		readHead(r)
+	})
+	c := d.start(t, []string{addr}).dial()
+	c.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	c.response("GET")
+	late <- struct{}{}
+	time.Sleep(20 * time.Millisecond)
+	<-late
+	c.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	if _, body := c.response("GET"); body != "ok" {
+		t.Errorf("got %q", body)
+	}
+}
+
+func bytesOfATunnelAreNotTheNextRequests(t *testing.T, d driver) {
+	b := d.start(t, []string{upgrading(t, "", echo)})
+	for range 3 {
+		c := b.upgrade("early")
+		c.expect("early")
+		c.CloseWrite()
+		c.end()
+		b.active(0)
+		c = b.dial().send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+		c.response("GET")
+		c.closed()
+	}
+	b.stop()
+	for line := range strings.Lines(b.access.String()) {
+		if strings.Contains(line, `"status":200`) && !strings.Contains(line, `"bytes_in":0,`) {
+			t.Errorf("a request without a body brought bytes: %s", line)
+		}
+	}
+}
+
+func lastResponseIsFollowedByAnEndAndNotAReset(t *testing.T, d driver) {
+	more := make(chan struct{})
+	addr := scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
+		readHead(r)
+		<-more
+		io.WriteString(c, ok)
+	})
+	c := d.start(t, []string{addr}).dial().send("GET /1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+	time.Sleep(20 * time.Millisecond)
+	c.send("GET /2 HTTP/1.1\r\nHost: a\r\n\r\n")
+	close(more)
+	if resp, body := c.response("GET"); resp.StatusCode != 200 || body != "ok" {
+		t.Errorf("got %d %q", resp.StatusCode, body)
+	}
+	c.end()
+}
+
+func halfAHeadIsNotPartOfTheNextResponse(t *testing.T, d driver) {
+	var requests atomic.Int64
+	addr := scripted(t, func(n int, c net.Conn, r *bufio.Reader) {
+		readHead(r)
+		requests.Add(1)
+		io.WriteString(c, ok)
+		if readHead(r) == "" {
+			return
+		}
+		requests.Add(1)
+		io.WriteString(c, "HTTP/1.1 200 OK\r\nX-Half: ")
+		time.Sleep(50 * time.Millisecond) // let it be read
+		c.(*net.TCPConn).SetLinger(0)
+	})
+	b := d.start(t, []string{addr})
+	c := b.dial().send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n")
+	c.response("GET")
+	c.send("GET /2 HTTP/1.1\r\nHost: a\r\n\r\n")
+	resp, body := c.response("GET")
+	if resp.StatusCode != 502 || resp.Header.Get("X-Half") != "" {
+		t.Errorf("got %d %v %q, want 502", resp.StatusCode, resp.Header, body)
+	}
+	if n := requests.Load(); n != 2 {
+		t.Errorf("the endpoint saw %d requests, want 2", n)
+	}
+	if b.failures() != 1 {
+		t.Errorf("%d failures, want 1", b.failures())
+	}
+}
