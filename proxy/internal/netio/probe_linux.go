@@ -4,9 +4,10 @@ import (
 	"net"
 	"sync"
 	"syscall"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/spillway-lb/spillway/proxy/internal/sys"
 )
 
 // rawAsk is a question to the kernel about a connection's state. Anybody may
@@ -14,11 +15,9 @@ import (
 type rawAsk struct {
 	sync.Mutex
 	try   func(fd uintptr) // poll
-	poll  unix.PollFd
-	zero  unix.Timespec
+	mask  int16            // what poll found
 	peek  func(fd uintptr)
 	quiet bool // what peek found: nothing to read, no end, no error
-	byte  [1]byte
 }
 
 const finOrWorse = unix.POLLRDHUP | unix.POLLHUP | unix.POLLERR
@@ -36,7 +35,7 @@ func (c *Conn) idle() bool {
 
 func (c *Conn) tryPeek(fd uintptr) {
 	ask := &c.raw.ask
-	_, errno := recv(fd, ask.byte[:], unix.MSG_PEEK)
+	_, errno := sys.Peek(int(fd))
 	ask.quiet = errno == syscall.EAGAIN
 }
 
@@ -58,18 +57,9 @@ func (c *Conn) poll() int16 {
 	if c.raw.rc.Control(ask.try) != nil {
 		return finOrWorse // closed by ourselves
 	}
-	return ask.poll.Revents
+	return ask.mask
 }
 
 func (c *Conn) tryPoll(fd uintptr) {
-	ask := &c.raw.ask
-	ask.poll = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN | unix.POLLRDHUP}
-	for {
-		// With a timeout of zero it never blocks. (There is no poll on arm64.)
-		_, _, errno := syscall.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&ask.poll)), 1,
-			uintptr(unsafe.Pointer(&ask.zero)), 0, 0, 0)
-		if errno != syscall.EINTR {
-			return
-		}
-	}
+	c.raw.ask.mask = sys.Poll(int(fd), unix.POLLIN|unix.POLLRDHUP)
 }

@@ -6,23 +6,16 @@ import (
 	"net"
 	"os"
 	"syscall"
-	"unsafe"
 
-	"golang.org/x/sys/unix"
+	"github.com/spillway-lb/spillway/proxy/internal/sys"
 )
 
-// raw has what the system calls of one Conn need. Go's own Read and Write tell
-// the scheduler about each call, and on a busy machine it then takes the
-// processor away from calls that last a few microseconds. These do not tell,
-// which is right as long as none of them can block: each asks for
-// MSG_DONTWAIT, and only where the kernel says EAGAIN does the goroutine wait,
-// in the netpoller, as it would for net.Conn.
+// raw has what the system calls of one Conn need (see package sys). Only where
+// the kernel says EAGAIN does the goroutine wait, in the netpoller, as it would
+// for net.Conn.
 //
 // The functions are made once per Conn, and their arguments and results travel
-// in its fields, so that a call allocates nothing. Buffers are kept in those
-// fields (which are on the heap, where nothing moves) until the call is over,
-// and become a uintptr only in the call's own argument list, as package unsafe
-// demands.
+// in its fields, so that a call allocates nothing.
 type raw struct {
 	on  bool
 	rc  syscall.RawConn
@@ -45,8 +38,6 @@ type rawOut struct {
 	a, b  []byte
 	n     int
 	errno syscall.Errno
-	iov   [2]unix.Iovec
-	msg   unix.Msghdr
 }
 
 // attach makes c use system calls of its own, if its net.Conn has a descriptor.
@@ -112,7 +103,7 @@ func (c *Conn) tryRead(fd uintptr) bool {
 		in.b = in.pool.Get()
 		in.p = in.b.store
 	}
-	in.n, in.errno = recv(fd, in.p, 0)
+	in.n, _, in.errno = sys.Recv(int(fd), in.p)
 	if in.pool != nil {
 		in.p = nil
 		if in.errno == syscall.EAGAIN {
@@ -142,7 +133,7 @@ func (c *Conn) tryWrite(fd uintptr) bool {
 	out := &c.raw.out
 	out.errno = 0
 	for len(out.a)+len(out.b) > 0 {
-		n, errno := out.send(fd)
+		n, errno := sys.Send(int(fd), out.a, out.b)
 		if errno != 0 {
 			out.errno = errno
 			return errno != syscall.EAGAIN
@@ -155,28 +146,6 @@ func (c *Conn) tryWrite(fd uintptr) bool {
 	return true
 }
 
-// send makes the one call that fits: sendto for one slice, sendmsg for two.
-func (out *rawOut) send(fd uintptr) (int, syscall.Errno) {
-	switch {
-	case len(out.b) == 0:
-		return send(fd, out.a)
-	case len(out.a) == 0:
-		return send(fd, out.b)
-	}
-	out.iov[0].Base, out.iov[1].Base = &out.a[0], &out.b[0]
-	out.iov[0].SetLen(len(out.a))
-	out.iov[1].SetLen(len(out.b))
-	if k := shorten(len(out.a) + len(out.b)); k < len(out.a)+len(out.b) {
-		out.iov[0].SetLen(min(k, len(out.a)))
-		out.iov[1].SetLen(max(k-len(out.a), 0))
-	}
-	out.msg.Iov = &out.iov[0]
-	out.msg.SetIovlen(2)
-	n, errno := sendmsg(fd, &out.msg)
-	out.iov = [2]unix.Iovec{}
-	return n, errno
-}
-
 // waitError gives an error of RawConn, whose Op is "raw-read" or "raw-write",
 // the name that net would give it.
 func waitError(op string, err error) error {
@@ -185,38 +154,4 @@ func waitError(op string, err error) error {
 		e.Op = op // made for us by this call
 	}
 	return err
-}
-
-// The calls themselves. A signal can interrupt each; it is then made again.
-
-func recv(fd uintptr, p []byte, flags uintptr) (int, syscall.Errno) {
-	for {
-		n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, fd,
-			uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(shorten(len(p))), unix.MSG_DONTWAIT|flags, 0, 0)
-		if errno != syscall.EINTR {
-			return int(n), errno
-		}
-	}
-}
-
-// MSG_NOSIGNAL: a peer that is gone is an error of this call, and no SIGPIPE.
-
-func send(fd uintptr, p []byte) (int, syscall.Errno) {
-	for {
-		n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, fd,
-			uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(shorten(len(p))), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
-		if errno != syscall.EINTR {
-			return int(n), errno
-		}
-	}
-}
-
-func sendmsg(fd uintptr, m *unix.Msghdr) (int, syscall.Errno) {
-	for {
-		n, _, errno := syscall.RawSyscall6(unix.SYS_SENDMSG, fd,
-			uintptr(unsafe.Pointer(m)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0, 0)
-		if errno != syscall.EINTR {
-			return int(n), errno
-		}
-	}
 }

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"syscall"
 
-	"golang.org/x/sys/unix"
+	"github.com/spillway-lb/spillway/proxy/internal/sys"
 )
 
 // A transfer is one Splice under way. It goes round and round: fill the empty
@@ -20,7 +20,7 @@ type transfer struct {
 	dst, src    *Conn
 	left        int64 // still to be read
 	moved       int64
-	pipe        *pipe
+	pipe        *sys.Pipe
 	inside      int // bytes in pipe
 	end         bool
 	errno       syscall.Errno
@@ -99,13 +99,13 @@ func cannot(errno syscall.Errno) bool {
 
 func (t *transfer) tryFill(fd uintptr) bool {
 	if t.pipe == nil {
-		if t.pipe = pipes.get(); t.pipe == nil {
+		if t.pipe = sys.TakePipe(); t.pipe == nil {
 			t.noPipe = true
 			return true
 		}
 	}
 	// The pipe is empty, so EAGAIN can only mean that the socket is.
-	n, errno := spliceCall(fd, t.pipe.w, int64(shorten(int(min(t.left, int64(t.pipe.size))))))
+	n, errno := sys.Splice(int(fd), t.pipe.W, int(min(t.left, int64(t.pipe.Size))))
 	switch {
 	case errno == syscall.EAGAIN:
 		t.release()
@@ -139,7 +139,7 @@ func (t *transfer) write() error {
 func (t *transfer) tryDrain(fd uintptr) bool {
 	t.errno = 0 // an earlier try may have left EAGAIN
 	for t.inside > 0 {
-		n, errno := spliceCall(t.pipe.r, fd, int64(t.inside))
+		n, errno := sys.Splice(t.pipe.R, int(fd), t.inside)
 		if n == 0 && errno == 0 {
 			errno = syscall.EIO // never seen; but it must not be an endless loop
 		}
@@ -159,23 +159,6 @@ func (t *transfer) release() {
 	if t.pipe == nil {
 		return
 	}
-	if t.inside == 0 {
-		pipes.put(t.pipe)
-	} else {
-		pipes.drop(t.pipe)
-	}
+	t.pipe.Return(t.inside)
 	t.pipe, t.inside = nil, 0
-}
-
-// spliceCall never blocks: the pipes and the sockets are O_NONBLOCK.
-// SPLICE_F_MORE is not set: it would keep the last, short segment back for
-// 200 ms (golang.org/issue/10948 tells of it).
-func spliceCall(in, out uintptr, n int64) (int, syscall.Errno) {
-	for {
-		n, _, errno := syscall.RawSyscall6(unix.SYS_SPLICE, in, 0, out, 0, uintptr(n),
-			unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
-		if errno != syscall.EINTR {
-			return int(n), errno
-		}
-	}
 }

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/spillway-lb/spillway/proxy/internal/sys"
 )
 
 // relay returns the two connections between which a test splices, and their
@@ -140,8 +142,8 @@ func TestSpliceHonoursDeadlines(t *testing.T) {
 
 func TestSpliceWaitsWithoutAPipe(t *testing.T) {
 	before := openPipes(t)
-	for pipes.idleCount() > 0 {
-		pipes.drop(pipes.get())
+	for sys.IdlePipes() > 0 {
+		sys.TakePipe().Return(1)
 	}
 	_, src, dst, _ := relay(t, "tcp")
 	done := make(chan error)
@@ -149,7 +151,7 @@ func TestSpliceWaitsWithoutAPipe(t *testing.T) {
 		_, err := Splice(dst, src, -1)
 		done <- err
 	}()
-	for pipes.idleCount() == 0 { // it tried, and gave the pipe back
+	for sys.IdlePipes() == 0 { // it tried, and gave the pipe back
 		time.Sleep(time.Millisecond)
 	}
 	src.Interrupt()
@@ -168,13 +170,13 @@ func TestPipeWithBytesInItIsNotReused(t *testing.T) {
 		wantTimeout(t, err)
 		in.Close()
 	}
-	for range pipes.idleCount() {
-		p := pipes.get()
+	for range sys.IdlePipes() {
+		p := sys.TakePipe()
 		var b [1]byte
-		if n, err := syscall.Read(int(p.r), b[:]); err != syscall.EAGAIN {
+		if n, err := syscall.Read(p.R, b[:]); err != syscall.EAGAIN {
 			t.Fatalf("a pooled pipe gave %d bytes, %v", n, err)
 		}
-		defer pipes.put(p)
+		defer p.Return(0)
 	}
 }
 
@@ -184,8 +186,8 @@ func TestSpliceWithoutDescriptorsAsksToCopy(t *testing.T) {
 	for src.Idle() {
 		time.Sleep(time.Millisecond)
 	}
-	for pipes.idleCount() > 0 {
-		pipes.drop(pipes.get())
+	for sys.IdlePipes() > 0 {
+		sys.TakePipe().Return(1)
 	}
 	var old syscall.Rlimit
 	must(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &old))
@@ -208,31 +210,5 @@ func TestSpliceOfWhatIsNoSocketAsksToCopy(t *testing.T) {
 		if n, err := Splice(c[0], c[1], -1); n != 0 || err != ErrNoSplice {
 			t.Fatalf("Splice = %d, %v", n, err)
 		}
-	}
-}
-
-func (p *pipePool) idleCount() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.idle)
-}
-
-func TestPipesOfABusyTimeAreClosed(t *testing.T) {
-	var p pipePool
-	a, b := p.get(), p.get()
-	p.put(a)
-	p.put(b)
-	p.trim() // both came since the trim before
-	if p.idleCount() != 2 {
-		t.Fatalf("%d idle pipes, want 2", p.idleCount())
-	}
-	p.put(p.get()) // one is in use now and then
-	p.trim()
-	if p.idleCount() != 1 || p.alive != 1 || p.idle[0] != b {
-		t.Fatalf("%d idle pipes, %d alive", p.idleCount(), p.alive)
-	}
-	p.trim()
-	if p.idleCount() != 0 || p.alive != 0 {
-		t.Fatalf("%d idle pipes, %d alive", p.idleCount(), p.alive)
 	}
 }

@@ -1,4 +1,4 @@
-package netio
+package sys
 
 import (
 	"slices"
@@ -22,17 +22,17 @@ const (
 	maxPipes = 1024
 )
 
-// A pipe is where spliced bytes are between two sockets.
-type pipe struct {
-	r, w uintptr
-	size int
+// A Pipe is where spliced bytes are between two sockets: a descriptor for
+// reading, one for writing, and how many bytes it holds.
+type Pipe struct {
+	R, W, Size int
 }
 
 // A pipePool lends empty pipes, the most recently used first, and closes those
 // that a busy time has left behind.
 type pipePool struct {
 	mu    sync.Mutex
-	idle  []*pipe
+	idle  []*Pipe
 	alive int // idle and lent
 	spare int // the fewest that were idle since the last trim
 	timer *time.Timer
@@ -41,8 +41,27 @@ type pipePool struct {
 
 var pipes pipePool
 
+// TakePipe lends an empty pipe, or nil if there can be none.
+func TakePipe() *Pipe { return pipes.get() }
+
+// Return gives a pipe back, with so many bytes still in it.
+func (x *Pipe) Return(inside int) {
+	if inside == 0 {
+		pipes.put(x)
+	} else {
+		pipes.drop(x)
+	}
+}
+
+// IdlePipes is how many pipes wait to be lent.
+func IdlePipes() int {
+	pipes.mu.Lock()
+	defer pipes.mu.Unlock()
+	return len(pipes.idle)
+}
+
 // get returns an empty pipe, or nil if there can be none.
-func (p *pipePool) get() *pipe {
+func (p *pipePool) get() *Pipe {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if n := len(p.idle); n > 0 {
@@ -62,7 +81,7 @@ func (p *pipePool) get() *pipe {
 }
 
 // put takes back a pipe that is empty.
-func (p *pipePool) put(x *pipe) {
+func (p *pipePool) put(x *Pipe) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.idle) < maxIdlePipes {
@@ -105,7 +124,7 @@ func (p *pipePool) trim() {
 }
 
 // drop takes back a pipe that has bytes in it, which nobody must ever see.
-func (p *pipePool) drop(x *pipe) {
+func (p *pipePool) drop(x *Pipe) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.alive--
@@ -113,14 +132,14 @@ func (p *pipePool) drop(x *pipe) {
 }
 
 // newPipe returns nil where there are no descriptors left (EMFILE, ENFILE).
-func newPipe() *pipe {
+func newPipe() *Pipe {
 	var fd [2]int
 	if err := unix.Pipe2(fd[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 		return nil
 	}
-	x := &pipe{r: uintptr(fd[0]), w: uintptr(fd[1]), size: pipeSize}
-	if _, err := unix.FcntlInt(x.w, unix.F_SETPIPE_SZ, pipeSize); err != nil {
-		x.size, err = unix.FcntlInt(x.w, unix.F_GETPIPE_SZ, 0)
+	x := &Pipe{R: fd[0], W: fd[1], Size: pipeSize}
+	if _, err := unix.FcntlInt(uintptr(x.W), unix.F_SETPIPE_SZ, pipeSize); err != nil {
+		x.Size, err = unix.FcntlInt(uintptr(x.W), unix.F_GETPIPE_SZ, 0)
 		if err != nil {
 			x.close()
 			return nil
@@ -129,7 +148,7 @@ func newPipe() *pipe {
 	return x
 }
 
-func (x *pipe) close() {
-	_ = unix.Close(int(x.r))
-	_ = unix.Close(int(x.w))
+func (x *Pipe) close() {
+	_ = unix.Close(x.R)
+	_ = unix.Close(x.W)
 }
