@@ -1,0 +1,209 @@
+package loop
+
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/spillway-lb/spillway/proxy/internal/sys"
+)
+
+// An Acceptor takes connections from the listening sockets of one address, a
+// socket for each loop or one for all.
+type Acceptor struct {
+	opt     AcceptOptions
+	doors   []*door
+	active  atomic.Int64
+	blocked atomic.Bool // a door waits for a connection to end
+	conns   sync.WaitGroup
+}
+
+// AcceptOptions are what an Acceptor is for.
+type AcceptOptions struct {
+	// Serve is called on the loop with each connection, a non-blocking socket
+	// that it owns, and where it comes from (zero for a Unix socket). It must see
+	// to it that the acceptor's Done is called once the connection is closed.
+	Serve func(a *Acceptor, l *Loop, fd int, peer netip.AddrPort)
+	// Max is how many connections are served at once; more wait in the kernel's
+	// queue. 0: no limit.
+	Max int64
+	// Failed is called, on a goroutine of its own, when a connection cannot be
+	// accepted, as for want of descriptors; accepting goes on after retry.
+	Failed func(err error, retry time.Duration)
+}
+
+// A door is one listening socket on one loop.
+type door struct {
+	conn  Conn
+	loop  *Loop
+	of    *Acceptor
+	ready func() // Ready
+	delay time.Duration
+}
+
+// Accept begins to take connections from sockets, listening and non-blocking,
+// which it owns from here on. Where there is one for all loops, all listen to
+// it.
+func (ls *Loops) Accept(sockets []int, o AcceptOptions) *Acceptor {
+	a := &Acceptor{opt: o}
+	for i, l := range ls.all {
+		fd := sockets[0]
+		if len(sockets) > 1 {
+			fd = sockets[i]
+		} else if i > 0 {
+			var err error
+			if fd, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0); err != nil {
+				break // those that there are will do
+			}
+		}
+		d := &door{of: a, loop: l}
+		d.ready = d.Ready
+		a.doors = append(a.doors, d)
+		if !l.Post(func() {
+			l.Attach(&d.conn, fd, d)
+			d.conn.Watch()
+		}) {
+			unix.Close(fd)
+		}
+	}
+	return a
+}
+
+// Active is the number of connections being served.
+func (a *Acceptor) Active() int64 { return a.active.Load() }
+
+// Close stops accepting, after those that wait have been taken, and closes the
+// sockets. It returns when all loops have done so.
+func (a *Acceptor) Close() {
+	var wg sync.WaitGroup
+	for _, d := range a.doors {
+		wg.Add(1)
+		if !d.loop.Post(func() { d.close(); wg.Done() }) {
+			wg.Done()
+		}
+	}
+	wg.Wait()
+}
+
+// Wait waits until every connection has ended. It is for after Close.
+func (a *Acceptor) Wait() { a.conns.Wait() }
+
+// Done says that a connection has ended.
+func (a *Acceptor) Done() {
+	a.conns.Done()
+	if a.active.Add(-1) < a.opt.Max && a.blocked.Swap(false) {
+		for _, d := range a.doors {
+			d.loop.Post(d.ready)
+		}
+	}
+}
+
+// turnConns is how many connections a door takes before others have their turn.
+const turnConns = 32
+
+// Ready takes connections.
+func (d *door) Ready() {
+	for n := 0; d.conn.state&closed == 0; n++ {
+		if n == turnConns {
+			d.loop.AtNextTurn(d.ready)
+			return
+		}
+		if !d.take() {
+			return
+		}
+	}
+}
+
+// take takes one connection. It reports false if no more are to be had now.
+func (d *door) take() bool {
+	a := d.of
+	if !a.admit(d) {
+		return false
+	}
+	fd, peer, errno := accept(int(d.conn.fd))
+	switch errno {
+	case 0:
+		d.delay = 0
+		a.opt.Serve(a, d.loop, fd, peer)
+		return true
+	case syscall.ECONNABORTED, syscall.EPROTO:
+		a.Done()
+		return true
+	case syscall.EAGAIN:
+	default:
+		d.retry(errno)
+	}
+	a.Done()
+	return false
+}
+
+// admit counts one connection in, if there is room.
+func (a *Acceptor) admit(d *door) bool {
+	a.conns.Add(1)
+	if n := a.active.Add(1); a.opt.Max == 0 || n <= a.opt.Max {
+		return true
+	}
+	// Full. Whoever ends next, or has ended since, says that it goes on.
+	a.blocked.Store(true)
+	a.Done()
+	return false
+}
+
+// retry waits out what will pass, such as a want of descriptors: a proxy that
+// stops listening because it is busy would be a poor one.
+func (d *door) retry(errno syscall.Errno) {
+	d.delay = min(max(2*d.delay, 5*time.Millisecond), time.Second)
+	delay := d.delay
+	go d.of.opt.Failed(syscall.Errno(errno), delay)
+	time.AfterFunc(delay, func() { d.loop.Post(d.ready) })
+}
+
+// close takes the connections that the kernel has already said yes to, and
+// closes the socket.
+func (d *door) close() {
+	if d.conn.state&closed != 0 {
+		return
+	}
+	for d.take() {
+	}
+	_ = d.conn.Close()
+}
+
+// accept takes one connection, which does not block.
+func accept(fd int) (int, netip.AddrPort, syscall.Errno) {
+	if errno := sys.FaultAccept(); errno != 0 {
+		return -1, netip.AddrPort{}, errno
+	}
+	var sa unix.RawSockaddrAny
+	size := uint32(unsafe.Sizeof(sa))
+	for {
+		n, _, errno := syscall.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd), uintptr(unsafe.Pointer(&sa)),
+			uintptr(unsafe.Pointer(&size)), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+		if errno != syscall.EINTR {
+			return int(n), rawAddrPort(&sa), errno
+		}
+	}
+}
+
+func rawAddrPort(sa *unix.RawSockaddrAny) netip.AddrPort {
+	switch sa.Addr.Family {
+	case unix.AF_INET:
+		in := (*unix.RawSockaddrInet4)(unsafe.Pointer(sa))
+		return netip.AddrPortFrom(netip.AddrFrom4(in.Addr), hostOrder(in.Port))
+	case unix.AF_INET6:
+		in := (*unix.RawSockaddrInet6)(unsafe.Pointer(sa))
+		return netip.AddrPortFrom(netip.AddrFrom16(in.Addr).Unmap(), hostOrder(in.Port))
+	}
+	return netip.AddrPort{}
+}
+
+// hostOrder reads a port, which is in network byte order wherever we run.
+func hostOrder(port uint16) uint16 {
+	b := (*[2]byte)(unsafe.Pointer(&port))
+	return uint16(b[0])<<8 | uint16(b[1])
+}

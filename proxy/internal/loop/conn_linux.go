@@ -1,0 +1,458 @@
+package loop
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/spillway-lb/spillway/proxy/internal/netio"
+	"github.com/spillway-lb/spillway/proxy/internal/sys"
+)
+
+// A Conn is a stream socket on a loop. All of it is for that loop and its tasks
+// only. Calls that have to wait park the task that makes them; at most one task
+// reads and one writes.
+//
+// A Conn is small, and without a task it holds no memory but itself: ten
+// thousand idle ones are two megabytes.
+type Conn struct {
+	loop           *Loop
+	handler        Handler
+	reader, writer *task // who waits
+	timer          timer
+	readBy         ticks // when waiting is over; 0: never
+	writeBy        ticks
+	fd             int32
+	serial         uint32 // tells it from others that had its descriptor
+	state          state
+	received, sent int64
+}
+
+// A Handler is told what happens to a connection while no task waits for it.
+type Handler interface {
+	// Ready is called on the loop when there may be something to read, when the
+	// peer has closed, or when the time set by ReadBy has come.
+	Ready()
+}
+
+// state is what is known of a socket. The kernel tells of changes once
+// (EPOLLET), so what it said is kept until a call finds otherwise.
+type state uint8
+
+const (
+	readable   state = 1 << iota // a read may find something
+	writable                     // a write may find room
+	hungUp                       // the peer has closed its side, or worse
+	registered                   // with epoll
+	closed
+)
+
+// Attach makes fd, a non-blocking stream socket, a connection of the loop. The
+// loop learns what happens to it only once somebody waits, or Watch is called:
+// a connection that is accepted, served and closed in one turn costs no call
+// for that.
+func (l *Loop) Attach(c *Conn, fd int, h Handler) {
+	l.serial++
+	*c = Conn{loop: l, handler: h, fd: int32(fd), serial: l.serial, state: readable | writable}
+	c.timer.conn = c
+	for fd >= len(l.conns) {
+		l.conns = append(l.conns, make([]*Conn, max(64, len(l.conns)))...)
+	}
+	l.conns[fd] = c
+}
+
+// Handle makes h the one to be told.
+func (c *Conn) Handle(h Handler) { c.handler = h }
+
+// Loop is the loop that c is on.
+func (c *Conn) Loop() *Loop { return c.loop }
+
+// Watch makes sure that the handler hears of c, also of what happened before.
+func (c *Conn) Watch() {
+	if !c.register() {
+		c.state |= readable | hungUp // whoever reads finds out
+	}
+	c.arm(c.readBy)
+}
+
+// register asks the kernel to tell of changes, beginning with how things are.
+func (c *Conn) register() bool {
+	if c.state&registered != 0 || c.fd < 0 {
+		return true
+	}
+	if !c.control(unix.EPOLL_CTL_ADD) {
+		return false // ENOMEM, ENOSPC
+	}
+	c.state |= registered
+	return true
+}
+
+// rearm asks the kernel to tell again how things are.
+func (c *Conn) rearm() {
+	if c.state&(registered|closed) == registered {
+		c.control(unix.EPOLL_CTL_MOD)
+	}
+}
+
+func (c *Conn) control(op int) bool {
+	e := unix.EpollEvent{
+		Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | 1<<31, // EPOLLET
+		Fd:     c.fd, Pad: int32(c.serial),
+	}
+	return unix.EpollCtl(c.loop.epoll, op, int(c.fd), &e) == nil
+}
+
+// events is called with what the kernel tells.
+func (c *Conn) events(mask uint32) {
+	const end = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
+	if mask&(unix.EPOLLIN|end) != 0 {
+		c.state |= readable
+	}
+	if mask&(unix.EPOLLOUT|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+		c.state |= writable
+	}
+	if mask&end != 0 {
+		c.state |= hungUp
+	}
+	told := false
+	if t := c.writer; t != nil && c.state&writable != 0 {
+		c.writer, told = nil, true
+		c.loop.resume(t)
+	}
+	if t := c.reader; t != nil && c.state&readable != 0 {
+		c.reader, told = nil, true
+		c.loop.resume(t)
+	}
+	if !told && c.state&closed == 0 && c.handler != nil && mask&(unix.EPOLLIN|end) != 0 {
+		c.handler.Ready()
+	}
+}
+
+// fire is called when the timer does.
+func (c *Conn) fire() {
+	if t := c.reader; t != nil && c.expired(c.readBy) {
+		c.reader = nil
+		c.loop.resume(t)
+	}
+	if t := c.writer; t != nil && c.expired(c.writeBy) {
+		c.writer = nil
+		c.loop.resume(t)
+	}
+	if c.state&closed != 0 {
+		return
+	}
+	idle := c.reader == nil && c.writer == nil
+	if idle && c.handler != nil && c.expired(c.readBy) {
+		c.handler.Ready()
+		return
+	}
+	if c.reader != nil || idle && c.handler != nil {
+		c.arm(c.readBy)
+	}
+	if c.writer != nil {
+		c.arm(c.writeBy)
+	}
+}
+
+// arm makes the timer fire at a time or before.
+func (c *Conn) arm(at ticks) {
+	if at != 0 && (c.timer.next == nil || at < c.timer.due) {
+		c.loop.wheel.set(&c.timer, at)
+	}
+}
+
+func (c *Conn) expired(by ticks) bool { return by != 0 && by <= c.loop.ticks }
+
+// Expired reports whether the time set by ReadBy has come.
+func (c *Conn) Expired() bool { return c.expired(c.readBy) }
+
+// ReadBy sets the time after which reading fails with os.ErrDeadlineExceeded,
+// and the handler of a connection that nobody reads is told; the zero time
+// means never. It is cheap unless t is earlier than what was set before.
+func (c *Conn) ReadBy(t time.Time) {
+	c.readBy = c.loop.ticksAt(t)
+	if c.reader != nil {
+		c.arm(c.readBy)
+	}
+}
+
+// WriteBy is ReadBy for writing.
+func (c *Conn) WriteBy(t time.Time) {
+	c.writeBy = c.loop.ticksAt(t)
+	if c.writer != nil {
+		c.arm(c.writeBy)
+	}
+}
+
+// Interrupt makes reading and writing, now and to come, fail with
+// os.ErrDeadlineExceeded, until the next ReadBy or WriteBy.
+func (c *Conn) Interrupt() {
+	c.readBy, c.writeBy = 1, 1
+	c.wakeBoth()
+}
+
+// Nudge wakes whoever waits to read, as if its deadline had passed.
+func (c *Conn) Nudge() {
+	c.readBy = 1
+	if c.reader != nil {
+		c.loop.wake(c.reader)
+	}
+}
+
+func (c *Conn) wakeBoth() {
+	if c.reader != nil {
+		c.loop.wake(c.reader)
+	}
+	if c.writer != nil {
+		c.loop.wake(c.writer)
+	}
+}
+
+// await parks the running task in one of c's two places until something
+// happens, or by passes.
+func (c *Conn) await(place **task, by ticks) {
+	t := c.loop.current
+	*place = t
+	c.arm(by)
+	t.park()
+	if *place == t {
+		*place = nil
+	}
+}
+
+func (c *Conn) awaitReadable() error {
+	if err := c.usable(c.readBy); err != nil {
+		return err
+	}
+	c.await(&c.reader, c.readBy)
+	return c.usable(c.readBy)
+}
+
+func (c *Conn) awaitWritable() error {
+	if err := c.usable(c.writeBy); err != nil {
+		return err
+	}
+	c.await(&c.writer, c.writeBy)
+	return c.usable(c.writeBy)
+}
+
+// usable says why c cannot be waited for.
+func (c *Conn) usable(by ticks) error {
+	switch {
+	case c.state&closed != 0:
+		return net.ErrClosed
+	case c.expired(by):
+		return os.ErrDeadlineExceeded
+	case !c.register():
+		return syscall.ENOMEM
+	}
+	return nil
+}
+
+// begin says why a call cannot begin.
+func (c *Conn) begin(by ticks) error {
+	if c.state&closed != 0 {
+		return net.ErrClosed
+	}
+	if c.expired(by) {
+		return os.ErrDeadlineExceeded
+	}
+	return nil
+}
+
+// Receive reads what is there into a buffer that is lent by p once there is
+// something, and that the caller frees. The end of the stream is io.EOF.
+func (c *Conn) Receive(p *netio.Pool) (*netio.Buffer, error) {
+	if err := c.begin(c.readBy); err != nil {
+		return nil, err
+	}
+	for {
+		if c.state&readable != 0 {
+			b := p.Get()
+			n, err := c.recv(b.Space())
+			if n > 0 {
+				b.B = b.Space()[:n]
+				return b, nil
+			}
+			b.Free()
+			if err != nil {
+				return nil, err
+			}
+		}
+		if err := c.awaitReadable(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// Read reads what is there, and waits only where nothing is. The end of the
+// stream is io.EOF.
+func (c *Conn) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if err := c.begin(c.readBy); err != nil {
+		return 0, err
+	}
+	for {
+		if c.state&readable != 0 {
+			if n, err := c.recv(p); n > 0 || err != nil {
+				return n, err
+			}
+		}
+		if err := c.awaitReadable(); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// recv makes one call. Nothing read and no error mean that nothing is there.
+func (c *Conn) recv(p []byte) (int, error) {
+	n, emptied, errno := sys.Recv(int(c.fd), p)
+	switch {
+	case n > 0:
+		// What comes later is told of; only an end that was told of already
+		// would be forgotten.
+		if emptied && c.state&(hungUp|registered) == registered {
+			c.state &^= readable
+		}
+		c.received += int64(n)
+		c.loop.spend(n)
+		return n, nil
+	case errno == 0:
+		return 0, io.EOF
+	case errno == syscall.EAGAIN:
+		c.state &^= readable
+		return 0, nil
+	}
+	return 0, c.failed("read", "recvfrom", errno)
+}
+
+// WriteBuffers writes a and then b, in one call where there is one for it.
+// After an error it is not known how much the peer has seen.
+func (c *Conn) WriteBuffers(a, b []byte) (int64, error) {
+	var done int64
+	if err := c.begin(c.writeBy); err != nil {
+		return 0, writeError(err)
+	}
+	for len(a)+len(b) > 0 {
+		if c.state&writable == 0 {
+			if err := c.awaitWritable(); err != nil {
+				return done, writeError(err)
+			}
+			continue // it may have been woken for nothing
+		}
+		n, errno := sys.Send(int(c.fd), a, b)
+		switch {
+		case errno == syscall.EAGAIN:
+			c.state &^= writable
+		case errno != 0:
+			return done, c.failed("write", "sendto", errno)
+		default:
+			c.sent += int64(n)
+			done += int64(n)
+			k := min(n, len(a))
+			a, b = a[k:], b[n-k:]
+		}
+	}
+	return done, nil
+}
+
+// Write writes all of p or fails.
+func (c *Conn) Write(p []byte) (int, error) {
+	n, err := c.WriteBuffers(p, nil)
+	return int(n), err
+}
+
+func (c *Conn) failed(op, call string, errno syscall.Errno) error {
+	return &net.OpError{Op: op, Net: "tcp", Err: os.NewSyscallError(call, errno)}
+}
+
+// writeError makes err one that netio.WriteFailed knows.
+func writeError(err error) error {
+	return &net.OpError{Op: "write", Net: "tcp", Err: err}
+}
+
+// Received is the number of bytes read so far, by whichever call.
+func (c *Conn) Received() int64 { return c.received }
+
+// Sent is the number of bytes the kernel has taken for sending so far.
+func (c *Conn) Sent() int64 { return c.sent }
+
+// Idle is for connections kept for later: true only if nothing is readable and
+// the peer has not closed.
+func (c *Conn) Idle() bool {
+	if c.state&closed != 0 {
+		return false
+	}
+	_, errno := sys.Peek(int(c.fd))
+	return errno == syscall.EAGAIN
+}
+
+const finOrWorse = unix.POLLRDHUP | unix.POLLHUP | unix.POLLERR
+
+// Gone reports whether the peer has closed or reset the connection, without
+// consuming anything.
+func (c *Conn) Gone() bool {
+	return c.state&closed != 0 || sys.Poll(int(c.fd), unix.POLLIN|unix.POLLRDHUP)&finOrWorse != 0
+}
+
+// CloseWrite says that nothing more will be written, and leaves reading open.
+func (c *Conn) CloseWrite() error {
+	if c.state&closed != 0 {
+		return net.ErrClosed
+	}
+	return unix.Shutdown(int(c.fd), unix.SHUT_WR)
+}
+
+// Close closes the connection. Tasks that wait for it fail with net.ErrClosed.
+func (c *Conn) Close() error {
+	if c.state&closed != 0 {
+		return nil
+	}
+	c.state |= closed
+	if c.timer.next != nil {
+		c.timer.unlink()
+	}
+	c.loop.conns[c.fd] = nil
+	err := unix.Close(int(c.fd))
+	c.wakeBoth()
+	return err
+}
+
+// Abort closes the connection so that a TCP peer learns that something went
+// wrong: it gets a reset, and what was not sent yet is thrown away.
+func (c *Conn) Abort() {
+	if c.state&closed == 0 {
+		_ = unix.SetsockoptLinger(int(c.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	}
+	_ = c.Close()
+}
+
+// Local is the address of this end; zero for a Unix socket.
+func (c *Conn) Local() netip.AddrPort {
+	sa, err := unix.Getsockname(int(c.fd))
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return addrPort(sa)
+}
+
+func addrPort(sa unix.Sockaddr) netip.AddrPort {
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
+	}
+	return netip.AddrPort{}
+}
+
+// IsTimeout reports whether err is a deadline that has passed.
+func IsTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }

@@ -1,0 +1,304 @@
+package loop
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Loop serves many connections with one goroutine: it asks the kernel which
+// of them something happened to, and lets their tasks and handlers go on.
+type Loop struct {
+	epoll   int
+	file    *os.File // of epoll, as the netpoller knows it
+	raw     syscall.RawConn
+	poll    func(fd uintptr) bool
+	ready   [256]unix.EpollEvent
+	found   int   // of ready
+	drained bool  // the last poll has found less than it could hold
+	wakeBy  ticks // when the netpoller ends our wait
+
+	epoch time.Time
+	since time.Duration // from epoch to the beginning of this turn
+	ticks ticks         // the same, in ticks
+
+	conns  []*Conn // by descriptor
+	serial uint32
+	wheel  wheel
+
+	current *task // that runs; nil: the loop itself does
+	queue   []*task
+	paused  []*task // had their share of this turn
+	idle    []*task
+	tasks   int // with work
+
+	after, later []func() // at the beginning of the next turn; what after is next time
+	inbox        inbox
+
+	at       *Conn // whose events are being handled
+	closing  bool
+	panicked func(value any, stack []byte)
+}
+
+// inbox has work from other goroutines.
+type inbox struct {
+	conn Conn // an eventfd
+	mu   sync.Mutex
+	work []func()
+	done bool // nobody will look any more
+}
+
+// newLoop returns a loop that is to be run.
+func newLoop() (*Loop, error) {
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("epoll_create1", err)
+	}
+	l := &Loop{epoll: epoll, epoch: time.Now()}
+	l.wheel.init()
+	// An epoll descriptor can itself be polled, and so the goroutine can wait
+	// where all others do: in the runtime's netpoller, with no thread of its own.
+	if err := unix.SetNonblock(epoll, true); err != nil {
+		unix.Close(epoll)
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	l.file = os.NewFile(uintptr(epoll), "epoll")
+	if l.raw, err = l.file.SyscallConn(); err == nil {
+		err = l.file.SetReadDeadline(time.Time{}) // fails unless it can be polled
+	}
+	if err == nil {
+		err = l.openInbox()
+	}
+	if err != nil {
+		l.file.Close()
+		return nil, err
+	}
+	l.poll = func(uintptr) bool { l.ask(); return l.found > 0 }
+	l.look()
+	return l, nil
+}
+
+func (l *Loop) openInbox() error {
+	fd, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+	if err != nil {
+		return os.NewSyscallError("eventfd", err)
+	}
+	l.Attach(&l.inbox.conn, fd, &l.inbox)
+	if !l.inbox.conn.register() {
+		unix.Close(fd)
+		return os.NewSyscallError("epoll_ctl", syscall.ENOMEM)
+	}
+	return nil
+}
+
+// Post has the loop call f soon. It may be called from any goroutine. It
+// reports false if the loop has ended and f will not be called.
+func (l *Loop) Post(f func()) bool {
+	b := &l.inbox
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.done {
+		return false
+	}
+	b.work = append(b.work, f)
+	if len(b.work) == 1 {
+		one := [8]byte{1}
+		_, _ = unix.Write(int(b.conn.fd), one[:]) // EAGAIN: it will be seen anyway
+	}
+	return true
+}
+
+// Ready takes the work out. Edges are all that is asked of the eventfd, so its
+// count is never read.
+func (b *inbox) Ready() {
+	b.mu.Lock()
+	work := b.work
+	b.work = nil
+	b.mu.Unlock()
+	for _, f := range work {
+		f()
+	}
+}
+
+// AtNextTurn has the loop call f when it has seen everything that the kernel
+// knows now.
+func (l *Loop) AtNextTurn(f func()) { l.after = append(l.after, f) }
+
+// Now is when the current turn began. Nothing on a loop lasts long, and a clock
+// is not free.
+func (l *Loop) Now() time.Time { return l.epoch.Add(l.since) }
+
+// look looks at the clock.
+func (l *Loop) look() {
+	l.since = time.Since(l.epoch)
+	l.ticks = ticks(l.since / tick)
+}
+
+// ticksAt is the first tick that is not before t.
+func (l *Loop) ticksAt(t time.Time) ticks {
+	if t.IsZero() {
+		return 0
+	}
+	d := t.Sub(l.epoch)
+	if d <= 0 {
+		return 1
+	}
+	return max(1, ticks(min((d+tick-1)/tick, time.Duration(farFuture-1))))
+}
+
+// run serves until ctx ends. Then it closes every connection, and returns when
+// no task is left.
+func (l *Loop) run(ctx context.Context) {
+	stop := context.AfterFunc(ctx, func() { l.Post(l.close) })
+	defer stop()
+	for !l.closing || l.tasks > 0 {
+		l.turn()
+	}
+	l.inbox.mu.Lock()
+	l.inbox.done = true
+	work := l.inbox.work
+	l.inbox.work = nil
+	l.inbox.mu.Unlock()
+	for _, f := range work {
+		f()
+	}
+	for _, t := range l.idle {
+		t.stop()
+	}
+	l.idle = nil
+	l.inbox.conn.Close()
+	l.file.Close()
+}
+
+// close ends everything.
+func (l *Loop) close() {
+	l.closing = true
+	for _, c := range l.conns {
+		if c != nil && c != &l.inbox.conn {
+			c.Abort()
+			if c.handler != nil {
+				c.handler.Ready()
+			}
+		}
+	}
+}
+
+// turn does what there is to do, once. If there is nothing it waits.
+func (l *Loop) turn() {
+	defer l.rescue()
+	l.ask()
+	if l.found == 0 && len(l.paused) == 0 && len(l.after) == 0 {
+		l.park()
+	}
+	l.look()
+	l.runAfter()
+	for i := range l.found {
+		e := &l.ready[i]
+		if c := l.conns[e.Fd]; c != nil && c.serial == uint32(e.Pad) {
+			l.at = c
+			c.events(e.Events)
+			l.drainQueue()
+		}
+	}
+	l.at, l.found = nil, 0
+	l.continuePaused()
+	l.wheel.advance(l.ticks, l.fire)
+	l.drainQueue()
+}
+
+func (l *Loop) fire(t *timer) {
+	l.at = t.conn
+	t.conn.fire()
+	l.drainQueue()
+	l.at = nil
+}
+
+// rescue keeps a panic in the handling of one connection from ending the
+// others': that one is closed. Events that came with it are not lost, for what
+// they said is asked again. Tasks look after themselves.
+func (l *Loop) rescue() {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if l.panicked != nil {
+		l.panicked(p, debug.Stack())
+	}
+	l.current = nil
+	if l.at != nil {
+		l.at.Abort()
+	}
+	for i := range l.found { // the rest of this turn
+		if c := l.conns[l.ready[i].Fd]; c != nil && c != l.at && c.serial == uint32(l.ready[i].Pad) {
+			c.rearm()
+		}
+	}
+	l.at, l.found = nil, 0
+}
+
+func (l *Loop) runAfter() {
+	if len(l.after) == 0 || !l.drained {
+		return
+	}
+	work := l.after
+	l.after = l.later[:0]
+	for _, f := range work {
+		f()
+		l.drainQueue()
+	}
+	clear(work)
+	l.later = work
+}
+
+func (l *Loop) continuePaused() {
+	for n := len(l.paused); n > 0; n-- {
+		t := l.paused[0]
+		l.paused = append(l.paused[:0], l.paused[1:]...)
+		t.queued = false
+		if t.work != nil {
+			l.resume(t)
+			l.drainQueue()
+		}
+	}
+}
+
+// ask asks the kernel what has happened, without waiting.
+func (l *Loop) ask() {
+	for {
+		n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(l.epoll),
+			uintptr(unsafe.Pointer(&l.ready)), uintptr(len(l.ready)), 0, 0, 0)
+		if errno != syscall.EINTR {
+			l.found = max(int(n), 0)
+			l.drained = l.found < len(l.ready)
+			return
+		}
+	}
+}
+
+// park waits until something happens, or a timer is due.
+func (l *Loop) park() {
+	runtime.Gosched() // let others go first: what we wait for may be theirs
+	if l.wheel.first != l.wakeBy {
+		l.wakeBy = l.wheel.first
+		_ = l.file.SetReadDeadline(l.timeOf(l.wakeBy)) // checked when the loop was made
+	}
+	if l.raw.Read(l.poll) != nil { // the deadline
+		l.wakeBy = 0
+	}
+}
+
+func (l *Loop) timeOf(t ticks) time.Time {
+	if t == farFuture {
+		return time.Time{}
+	}
+	return l.epoch.Add(time.Duration(t) * tick)
+}
+
+func stack() []byte { return debug.Stack() }
