@@ -22,6 +22,9 @@ func (l *loader) checkService(path string, s *Service, c *Config) {
 	if s.HealthCheck != nil {
 		l.checkHealthCheck(path+".health_check", s.HealthCheck)
 	}
+	if s.Retry != nil {
+		l.checkRetry(path+".retry", s, c)
+	}
 }
 
 // checkAffinity checks what affinity needs of its service (spec.md §5.1).

@@ -114,6 +114,23 @@ func TestCheckTimeoutDefaultsToAShorterInterval(t *testing.T) {
 	}
 }
 
+func TestRetryIsNotThereOrTriesOnceMoreWhatWasNotProcessed(t *testing.T) {
+	if r := parse(t, smallest).Services[0].Retry; r != nil {
+		t.Errorf("without a section: %+v", r)
+	}
+	for section, want := range map[string]config.Retry{
+		"":                                 {RetryOn: []string{"connect-failure", "refused-stream"}, NumRetries: 1},
+		"retry_on = []\nnum_retries = 0\n": {RetryOn: []string{"connect-failure", "refused-stream"}},
+		"retry_on = ['5XX', 'Retriable-4xx']\nnum_retries = 100\nper_try_timeout = '30s'\n": {
+			RetryOn: []string{"5xx", "retriable-4xx"}, NumRetries: 100, PerTryTimeout: config.Duration(30 * time.Second),
+		},
+	} {
+		if got := parse(t, smallest+"[service.retry]\n"+section).Services[0].Retry; !reflect.DeepEqual(got, &want) {
+			t.Errorf("%q: got %+v, want %+v", section, got, want)
+		}
+	}
+}
+
 func TestRouteTimeoutIsTheServicesUnlessItHasItsOwn(t *testing.T) {
 	c := parse(t, `
 [[listener]]

@@ -24,6 +24,8 @@ func (h *HealthCheck) setDefaults() {
 	*h = HealthCheck{CheckInterval: 5 * second, HealthyThreshold: 2, UnhealthyThreshold: 2}
 }
 
+func (r *Retry) setDefaults() { *r = Retry{NumRetries: 1} }
+
 // orElse is for strings: an empty one is as if it were not in the file.
 func orElse(s *string, value string) {
 	if *s == "" {
@@ -130,6 +132,9 @@ func (l *loader) fillService(path string, s *Service) {
 	l.fillConsistentHash(path+".consistent_hash", s)
 	if s.HealthCheck != nil {
 		l.fillHealthCheck(path+".health_check", s)
+	}
+	if r := s.Retry; r != nil && len(r.RetryOn) == 0 {
+		r.RetryOn = []string{"connect-failure", "refused-stream"}
 	}
 }
 

@@ -25,7 +25,7 @@ polcy     = "MAGLEV"
 	// spillway.toml:4: listener.service: no service is named "wbe"; did you mean "web"?
 	// spillway.toml:8: service.endpoints: "10.0.0.2" has no port: write host:port
 	// spillway.toml:9: service.timeout: must have a unit, in quotes: "30s" is 30 seconds
-	// spillway.toml:10: service.polcy: unknown key; known here: name, endpoints, protocol, locality_lb_policy, session_affinity, affinity_cookie_ttl, timeout, connect_timeout, keepalive_timeout, port_name, panic, panic_threshold, consistent_hash, health_check, backend
+	// spillway.toml:10: service.polcy: unknown key; known here: name, endpoints, protocol, locality_lb_policy, session_affinity, affinity_cookie_ttl, timeout, connect_timeout, keepalive_timeout, port_name, panic, panic_threshold, consistent_hash, health_check, retry, backend
 }
 
 func ExampleConfig_Print() {

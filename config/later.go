@@ -16,7 +16,7 @@ var laterKeys = map[string][]string{
 	"listener.route": {"sni"},
 	"service": {
 		"proxy_protocol", "source", "tls", "strong_session_affinity_cookie", "service_lb_policy",
-		"retry", "outlier_detection", "circuit_breakers", "connection_draining",
+		"outlier_detection", "circuit_breakers", "connection_draining",
 		"connection_tracking_policy", "utilization", "custom_metrics", "subsetting",
 		"failover_policy", "slow_start",
 	},
@@ -57,6 +57,12 @@ var (
 		},
 		later: []string{"STRONG_COOKIE_AFFINITY"},
 	}
+	retryConditions = enum{
+		allowed: []string{"5xx", "gateway-error", "connect-failure", "retriable-4xx", "refused-stream"},
+	}
+	// grpcConditions are retry conditions, too, but no response of HTTP/1.1 is one.
+	grpcConditions = []string{"cancelled", "deadline-exceeded", "resource-exhausted", "unavailable"}
+
 	panics      = enum{allowed: []string{"open", "closed"}, later: []string{"shed"}}
 	healthTypes = enum{allowed: []string{"TCP", "HTTP"}, later: []string{"SSL", "HTTPS", "HTTP2", "GRPC"}}
 )

@@ -52,6 +52,10 @@ type Service struct {
 	// How endpoints are checked. Default: none, and then every endpoint counts
 	// as healthy.
 	HealthCheck *HealthCheck `toml:"health_check"`
+	// Which tries on an endpoint are made again on another. HTTP only. Default:
+	// none, and then three more endpoints are tried while none can be connected
+	// to.
+	Retry *Retry `toml:"retry"`
 	// Groups in place of endpoints. Default: none.
 	Backends []Backend `toml:"backend"`
 }
@@ -115,6 +119,29 @@ type HealthCheck struct {
 	// What is sent once connected, ASCII, at most 1024 bytes. TCP only, and only
 	// beside response. Default: nothing.
 	Request string `toml:"request"`
+}
+
+// Retry says which tries on an endpoint are made again on another, and how
+// often. Where no other endpoint can be had, the client gets what came of the
+// last try. What an endpoint may have seen is sent again only if its method is
+// idempotent (GET, HEAD, PUT, DELETE, OPTIONS, TRACE), all of it came along with
+// its head, and no part of a response has gone to the client. At most a fifth of
+// a service's requests may be retries at any time, or three.
+type Retry struct {
+	// What is tried again: connect-failure, no connection; refused-stream, the
+	// connection ended before anything was sent; gateway-error, the client would
+	// get a 502, 503 or 504, from the endpoint or for want of a response; 5xx, the
+	// same for every 5xx; retriable-4xx, a 409.
+	// Default: `["connect-failure", "refused-stream"]`.
+	RetryOn []string `toml:"retry_on"`
+	// The most endpoints that are tried after the first, 0 to 100. With 0 nothing
+	// is sent twice. Default: `1`.
+	NumRetries int `toml:"num_retries"`
+	// How long one try may take from connecting to the head of the response, above
+	// 0. The timeout goes on beside it, and is all there is for a request whose body
+	// did not come along with its head: that cannot be sent again. Default: the
+	// timeout.
+	PerTryTimeout Duration `toml:"per_try_timeout,omitzero"`
 }
 
 // A Backend is a service's use of one group.

@@ -30,6 +30,9 @@ func (l *loader) spell(c *Config) {
 		if s.HealthCheck != nil {
 			l.word(path+".health_check.type", &s.HealthCheck.Type, healthTypes)
 		}
+		if s.Retry != nil {
+			l.spellRetryOn(path+".retry.retry_on", s.Retry.RetryOn)
+		}
 	}
 }
 
@@ -46,6 +49,22 @@ func (l *loader) spellListener(path string, v *Listener) {
 	for i := range v.Routes {
 		r := &v.Routes[i]
 		r.Host = strings.ToLower(r.Host)
+	}
+}
+
+func (l *loader) spellRetryOn(path string, conditions []string) {
+	for i := range conditions {
+		c, key := &conditions[i], at(path, i)
+		isGRPC := func(word string) bool { return strings.EqualFold(word, *c) }
+		switch {
+		case *c == "" && !l.bad[key]:
+			l.errorf(key, "%q is not one of %s", *c, strings.Join(retryConditions.allowed, ", "))
+		case slices.ContainsFunc(grpcConditions, isGRPC):
+			l.errorf(key, "%q is a status of gRPC, not supported for HTTP/1.1, which has %s", *c,
+				strings.Join(retryConditions.allowed, ", "))
+		default:
+			l.word(key, c, retryConditions)
+		}
 	}
 }
 

@@ -30,6 +30,10 @@ type Service struct {
 	ConnectTimeout time.Duration
 	// KeepaliveTimeout is how long an idle connection to an endpoint is kept.
 	KeepaliveTimeout time.Duration
+	// Retry is for HTTP. nil: only connections that were not made, or ended before
+	// anything was sent, are tried again, on up to three more endpoints and
+	// without a budget.
+	Retry *Retry
 }
 
 // An Engine turns accepted connections into traffic on endpoints: one for HTTP,

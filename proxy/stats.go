@@ -17,6 +17,10 @@ type Stats struct {
 	Duration Histogram
 	// Attempts counts tries on endpoints by their end.
 	Attempts [attemptReasons]atomic.Uint64
+	// Retries counts tries that were made again, by the end of the one before.
+	Retries [attemptReasons]atomic.Uint64
+	// RetriesOverBudget counts those that were not made: see Service.TakeRetry.
+	RetriesOverBudget atomic.Uint64
 	// Affinity counts picks with an affinity key, and those that had none
 	// although the service has affinity.
 	AffinityHit, AffinityMiss atomic.Uint64
@@ -24,7 +28,8 @@ type Stats struct {
 	// connections.
 	TCPBytes [directions][paths]atomic.Uint64
 
-	codes sync.Map // *balance.Load to *Codes
+	retrying atomic.Int64 // places taken in the retry budget
+	codes    sync.Map     // *balance.Load to *Codes
 }
 
 // AttemptReason says how one try on an endpoint ended.
@@ -39,12 +44,13 @@ const (
 	AttemptTimeout                             // no answer in time
 	AttemptBadResponse                         // an answer that is not HTTP
 	AttemptClientGone                          // the client left first
+	AttemptStatus                              // answered, with a status that was tried again
 	attemptReasons
 )
 
 // AttemptReasons names the reasons as the metric's label does.
 var AttemptReasons = [attemptReasons]string{
-	"ok", "connect_failure", "reset", "stale_connection", "timeout", "bad_response", "client_gone",
+	"ok", "connect_failure", "reset", "stale_connection", "timeout", "bad_response", "client_gone", "status",
 }
 
 // Direction of bytes through a relay.

@@ -126,6 +126,10 @@ func proxyService(cfg *config.Config, s *config.Service, b *lb.Balancer, stats *
 	if err != nil {
 		return nil, err
 	}
+	retry, err := retryOf(s)
+	if err != nil {
+		return nil, err
+	}
 	return &proxy.Service{
 		Name:             s.Name,
 		Balancer:         b,
@@ -135,7 +139,20 @@ func proxyService(cfg *config.Config, s *config.Service, b *lb.Balancer, stats *
 		Timeout:          time.Duration(s.Timeout),
 		ConnectTimeout:   time.Duration(s.ConnectTimeout),
 		KeepaliveTimeout: time.Duration(s.KeepaliveTimeout),
+		Retry:            retry,
 	}, nil
+}
+
+func retryOf(s *config.Service) (*proxy.Retry, error) {
+	r := s.Retry
+	if r == nil {
+		return nil, nil
+	}
+	on, err := proxy.ParseRetryOn(r.RetryOn)
+	if err != nil {
+		return nil, fmt.Errorf("service %q: %w", s.Name, err)
+	}
+	return &proxy.Retry{On: on, Most: r.NumRetries, PerTryTimeout: time.Duration(r.PerTryTimeout)}, nil
 }
 
 // httpSettings is what a reload may change of an HTTP listener.

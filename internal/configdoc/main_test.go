@@ -64,6 +64,7 @@ name = "a"
 endpoints = [{ address = "x:1", id = "y" }]
 session_affinity = "GENERATED_COOKIE"
 [service.health_check]
+[service.retry]
 `, `
 [[listener]]
 listen = ":80"

@@ -150,7 +150,11 @@ func (s sink) traffic(service string, stats *proxy.Stats) {
 	s.histogram(duration, &stats.Duration, service)
 	for i, reason := range proxy.AttemptReasons {
 		s.counter(attempts, stats.Attempts[i].Load(), service, reason)
+		if r := proxy.AttemptReason(i); r != proxy.AttemptOK && r != proxy.AttemptClientGone { // the end of the matter
+			s.counter(retries, stats.Retries[i].Load(), service, reason)
+		}
 	}
+	s.counter(retriesOverBudget, stats.RetriesOverBudget.Load(), service)
 	s.counter(affinity, stats.AffinityHit.Load(), service, "keyed")
 	s.counter(affinity, stats.AffinityMiss.Load(), service, "unkeyed")
 	for d, direction := range proxy.Directions {

@@ -92,7 +92,28 @@ spillway_attempts_total{reason="connect_failure",service="web"} 0
 spillway_attempts_total{reason="ok",service="web"} 4
 spillway_attempts_total{reason="reset",service="web"} 0
 spillway_attempts_total{reason="stale_connection",service="web"} 0
+spillway_attempts_total{reason="status",service="web"} 0
 spillway_attempts_total{reason="timeout",service="web"} 0
+`)
+}
+
+func TestRetriesAreShownWithWhatTheyWereFor(t *testing.T) {
+	s := web(t)
+	s.Stats.Retries[proxy.AttemptConnectFailure].Add(2)
+	s.Stats.Retries[proxy.AttemptStatus].Add(1)
+	s.Stats.RetriesOverBudget.Add(4)
+	expect(t, collectorOf(s), `
+# HELP spillway_retries_total Tries that were made again, on another endpoint or a fresh connection, by how the one before ended.
+# TYPE spillway_retries_total counter
+spillway_retries_total{reason="bad_response",service="web"} 0
+spillway_retries_total{reason="connect_failure",service="web"} 2
+spillway_retries_total{reason="reset",service="web"} 0
+spillway_retries_total{reason="stale_connection",service="web"} 0
+spillway_retries_total{reason="status",service="web"} 1
+spillway_retries_total{reason="timeout",service="web"} 0
+# HELP spillway_retries_over_budget_total Retries that were not made, because too many were under way.
+# TYPE spillway_retries_over_budget_total counter
+spillway_retries_over_budget_total{service="web"} 4
 `)
 }
 

@@ -13,6 +13,12 @@ var (
 	attempts = desc("attempts_total",
 		"Tries on endpoints by how they ended; more than one for a request that was retried.",
 		"service", "reason")
+	retries = desc("retries_total",
+		"Tries that were made again, on another endpoint or a fresh connection, by how the one before ended.",
+		"service", "reason")
+	retriesOverBudget = desc("retries_over_budget_total",
+		"Retries that were not made, because too many were under way.",
+		"service")
 	endpointUp = desc("endpoint_up",
 		"1 while the endpoint is healthy, or not checked at all; the operator's word does not count.",
 		"service", "group", "endpoint")
@@ -51,6 +57,6 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 
 // all is every Desc above, for Describe.
 var all = []*prometheus.Desc{
-	requests, duration, attempts, endpointUp, endpointActive, shareExpected, shareActual,
+	requests, duration, attempts, retries, retriesOverBudget, endpointUp, endpointActive, shareExpected, shareActual,
 	healthChecks, affinity, tcpBytes, connections, reloads, buildInfo,
 }

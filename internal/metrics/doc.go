@@ -16,6 +16,8 @@
 //	spillway_requests_total{service,group,endpoint,code}
 //	spillway_request_duration_seconds{service}
 //	spillway_attempts_total{service,reason}
+//	spillway_retries_total{service,reason}
+//	spillway_retries_over_budget_total{service}
 //	spillway_endpoint_up, _active, _share_expected, _share_actual {service,group,endpoint}
 //	spillway_health_checks_total{service,result}
 //	spillway_affinity_total{service,result}
