@@ -47,7 +47,7 @@ var ambiguousPath = &failure{400, "http_request_error", "the path is ambiguous\n
 func (x *exchange) redirect(d *proxy.Redirect) *failure {
 	wanted := proxy.Wanted{HTTPS: x.cameByHTTPS(), Authority: x.req.Authority, Path: x.req.Path, Query: x.query()}
 	if len(wanted.Authority) == 0 {
-		wanted.Authority = x.c.localText // HTTP/1.0 without Host
+		wanted.Authority = x.localHost() // HTTP/1.0 without Host
 	}
 	var ok bool
 	if x.target, ok = d.AppendLocation(x.target[:0], x.route, &wanted); !ok {

@@ -20,7 +20,7 @@ func (x *exchange) affinity() lb.Request {
 		if !x.svc.Hashes {
 			return lb.Request{}
 		}
-		key = rule.FlowKey(affinity.Flow{Src: x.c.peer, Dst: x.c.local, Proto: protoTCP})
+		key = rule.FlowKey(affinity.Flow{Src: x.c.peer, Dst: x.local(), Proto: protoTCP})
 		return lb.Request{Key: key, Keyed: true}
 	case affinity.HeaderField:
 		values := x.fields(rule.Header)
@@ -39,7 +39,7 @@ func (x *exchange) affinity() lb.Request {
 		}
 		key = rule.ValueKey(value)
 	default:
-		key = rule.FlowKey(affinity.Flow{Src: x.client(), Dst: x.c.local, Proto: protoTCP})
+		key = rule.FlowKey(affinity.Flow{Src: x.client(), Dst: x.local(), Proto: protoTCP})
 	}
 	x.svc.Stats.AffinityHit.Add(1)
 	return lb.Request{Key: key, Keyed: true}
@@ -57,6 +57,9 @@ func (x *exchange) client() netip.AddrPort {
 	}
 	return netip.AddrPortFrom(addr, 0)
 }
+
+// local is the address that the client has connected to.
+func (x *exchange) local() netip.AddrPort { return x.c.driver.local(x.c.conn) }
 
 // fields collects the values of all field lines of this name. They are valid
 // until the next call.

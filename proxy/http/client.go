@@ -1,34 +1,29 @@
 package http
 
 import (
-	"net"
 	"net/netip"
-	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/spillway-lb/spillway/proxy/internal/netio"
 )
 
-// A client is one accepted connection.
+// A client is one accepted connection. It is small: most of the time it waits
+// for its next request, and there may be very many.
 type client struct {
-	engine *Engine
-	conn   *netio.Conn
-	peer   netip.AddrPort // who connected; zero on a Unix socket
-	local  netip.AddrPort
-	peerIP []byte // peer's address as text
-	// localText is a Host for requests that have none.
-	localText []byte
-	in        window    // bytes from the client
-	current   *exchange // nil between exchanges
-	served    int       // exchanges that ended well
-	now       time.Time // when the last exchange ended, or the client connected
+	engine  *Engine
+	driver  driver
+	conn    link
+	peer    netip.AddrPort // who connected; zero on a Unix socket
+	in      window         // bytes from the client
+	current *exchange      // nil between exchanges
+	now     time.Time      // when the last exchange ended, or the client connected
+	served  uint32         // exchanges that ended well
 
 	// phase lets a drain know which connections it may close.
 	phase atomic.Int32
 	// endpoint is the connection that the current exchange uses.
-	endpoint atomic.Pointer[netio.Conn]
+	endpoint atomic.Pointer[endpointConn]
 }
 
 // The phases of a client.
@@ -38,91 +33,52 @@ const (
 	between        // waiting for the next request
 )
 
-func newClient(e *Engine, conn *netio.Conn) *client {
-	c := &client{engine: e, conn: conn, now: time.Now(), peer: addrPort(conn.RemoteAddr()), local: addrPort(conn.LocalAddr())}
-	if c.peer.IsValid() {
-		c.peerIP = c.peer.Addr().AppendTo(make([]byte, 0, 40))
-		c.localText = c.local.AppendTo(make([]byte, 0, 48))
-	} else {
-		c.localText = []byte("localhost")
-	}
-	return c
-}
-
-func addrPort(a net.Addr) netip.AddrPort {
-	t, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.AddrPort{}
-	}
-	ap := t.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
-}
-
 // exchanges lends the memory of exchanges to clients that have a request.
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 
-// serve handles one exchange after the other.
-func (c *client) serve() {
-	defer c.in.release()
-	for c.awaitRequest() {
-		x := exchanges.Get().(*exchange)
-		c.current = x
-		keep := x.serve(c)
-		c.current = nil
-		x.reset()
-		exchanges.Put(x)
-		if !keep {
-			return
-		}
-		c.served++
+// serve handles the request whose first bytes are in c.in. It reports whether
+// the connection can carry another.
+func (c *client) serve() (keep bool) {
+	x := exchanges.Get().(*exchange)
+	c.current = x
+	keep = x.serve(c)
+	c.current = nil
+	x.reset()
+	exchanges.Put(x)
+	c.served++
+	return keep
+}
+
+// rest says which phase a client without a request is in, and until when it may
+// be.
+func (c *client) rest() (phase int32, by time.Time) {
+	set := c.engine.settings.Load()
+	if c.served == 0 {
+		return fresh, after(c.now, set.ClientTimeout)
+	}
+	return between, after(c.now, set.KeepaliveTimeout)
+}
+
+// panicked keeps a panic in one connection's handling from ending the others'.
+// The connection is closed by whoever calls it.
+func (c *client) panicked(value any) {
+	c.engine.logPanic(c.peer, value, debug.Stack())
+	if x := c.current; x != nil {
+		x.abandon()
 	}
 }
 
-// awaitRequest waits for a request's first byte. It reports false when the
-// connection is to be closed instead.
-func (c *client) awaitRequest() bool {
-	if !c.in.empty() {
-		return true // pipelined
+// abort closes the connections of a client that is in the midst of something.
+func (c *client) abort() {
+	c.conn.Abort()
+	if e := c.endpoint.Load(); e != nil {
+		e.Interrupt()
 	}
-	c.in.release()
-	set := c.engine.settings.Load()
-	phase, wait := int32(between), set.KeepaliveTimeout
-	if c.served == 0 {
-		phase, wait = fresh, set.ClientTimeout
-	}
-	c.conn.ReadBy(after(c.now, wait))
-	c.phase.Store(phase)
-	if c.engine.draining.Load() { // after phase is set: Drain sees that, or we see this
-		c.hurry(phase)
-	}
-	runtime.Gosched() // as in receive: the next request is not here yet
-	b, err := c.conn.Receive(buffers)
-	if err != nil && c.engine.draining.Load() && !c.conn.Idle() && !c.conn.Gone() {
-		// The request came as the drain closed the door.
-		c.conn.ReadBy(time.Now().Add(freshGrace))
-		b, err = c.conn.Receive(buffers)
-	}
-	c.phase.Store(busy)
-	if err != nil {
-		return false
-	}
-	c.in.adopt(b)
-	return true
 }
 
 // freshGrace is how long a drain waits for the first request of a connection:
 // who has just connected is about to send one.
 const freshGrace = time.Second
-
-// hurry makes a client that waits for a request stop waiting: it is draining.
-func (c *client) hurry(phase int32) {
-	switch phase {
-	case between:
-		c.conn.ReadBy(time.Now())
-	case fresh:
-		c.conn.ReadBy(time.Now().Add(freshGrace))
-	}
-}
 
 // after is the time d after t; the zero time, never, where d is 0.
 func after(t time.Time, d time.Duration) time.Time {

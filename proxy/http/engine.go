@@ -3,16 +3,13 @@ package http
 import (
 	"context"
 	"log/slog"
-	"net"
 	"net/netip"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/spillway-lb/spillway/proxy"
 	"github.com/spillway-lb/spillway/proxy/http/h1"
-	"github.com/spillway-lb/spillway/proxy/internal/netio"
 )
 
 // Options is what an engine keeps for life.
@@ -41,9 +38,7 @@ type Settings struct {
 
 func (s *Settings) limits() h1.Limits { return h1.Limits{HeadBytes: s.MaxHeaderBytes} }
 
-// Engine is the Stream driver of HTTP/1.1: one goroutine for each client's
-// connection, and a second one while a request body is being uploaded. It
-// implements proxy.Engine.
+// Engine takes HTTP/1.1 requests to endpoints. It implements proxy.Engine.
 type Engine struct {
 	opt      Options
 	settings atomic.Pointer[Settings]
@@ -77,30 +72,9 @@ func New(o Options) *Engine {
 // SetSettings replaces the settings for exchanges to come.
 func (e *Engine) SetSettings(s *Settings) { e.settings.Store(s) }
 
-// ServeConn serves one client until its connection is closed.
-func (e *Engine) ServeConn(conn net.Conn) {
-	c := newClient(e, netio.Wrap(conn))
-	defer c.conn.Close()
-	if !e.add(c) {
-		return
-	}
-	defer e.remove(c)
-	defer func() {
-		if x := c.current; x != nil { // there was a panic
-			x.abandon()
-		}
-	}()
-	defer e.recoverPanic(c)
-	c.serve()
-}
-
-// recoverPanic keeps a panic in one connection's handling from ending the
-// others'.
-func (e *Engine) recoverPanic(c *client) {
-	if p := recover(); p != nil {
-		e.opt.Log.Error("panic: connection closed", "listener", e.opt.Listener,
-			"client", c.peer, "panic", p, "stack", string(debug.Stack()))
-	}
+func (e *Engine) logPanic(client netip.AddrPort, value any, stack []byte) {
+	e.opt.Log.Error("panic: connection closed", "listener", e.opt.Listener,
+		"client", client, "panic", value, "stack", string(stack))
 }
 
 func (e *Engine) add(c *client) bool {
@@ -136,10 +110,7 @@ func (e *Engine) Abort() {
 	defer e.mu.Unlock()
 	e.abort()
 	for c := range e.clients {
-		c.conn.Abort()
-		if peer := c.endpoint.Load(); peer != nil {
-			peer.Interrupt()
-		}
+		c.abort()
 	}
 }
 

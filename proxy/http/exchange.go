@@ -10,7 +10,6 @@ import (
 	"github.com/spillway-lb/spillway/lb"
 	"github.com/spillway-lb/spillway/proxy"
 	"github.com/spillway-lb/spillway/proxy/http/h1"
-	"github.com/spillway-lb/spillway/proxy/internal/netio"
 )
 
 // An exchange is one request and its response. With response.go this file is
@@ -58,6 +57,7 @@ type exchangeState struct {
 	torn   bool // conn took a part of what send gave it, and no more
 	try    attempt
 	own    failure  // the route's own answer, which is none: see act
+	peer   [40]byte // the client's address as text
 	cookie [32]byte // a new affinity cookie's value
 	setIt  bool     // and whether the client is to get it
 
@@ -84,7 +84,7 @@ func (x *exchange) reset() {
 func (x *exchange) serve(c *client) (keep bool) {
 	x.c, x.set = c, c.engine.settings.Load()
 	f := x.readHead()
-	x.start = time.Now()
+	x.start = c.driver.now()
 	if f == nil {
 		f = x.run()
 	} else {
@@ -96,6 +96,7 @@ func (x *exchange) serve(c *client) (keep bool) {
 // readHead reads and parses the request's head.
 func (x *exchange) readHead() *failure {
 	c, limits := x.c, x.set.limits()
+	c.in.keepSmall()
 	room := max(x.set.MaxHeaderBytes, 1<<16)
 	by := after(c.now, x.set.ClientTimeout) // for the first request, from the connection on
 	for first := true; ; first = false {
@@ -124,7 +125,7 @@ func (x *exchange) readHead() *failure {
 		case err != nil:
 			return clientGone
 		}
-		c.in.w += n
+		c.in.filled(n)
 	}
 }
 
@@ -214,9 +215,12 @@ func (x *exchange) prepare() *failure {
 		return f
 	}
 	x.bodyLen = n
-	forward := h1.Forward{Client: x.c.peerIP, TrustForwarded: x.trusted(), Proto: "http"}
+	forward := h1.Forward{TrustForwarded: x.trusted(), Proto: "http"}
+	if x.c.peer.IsValid() {
+		forward.Client = x.c.peer.Addr().AppendTo(x.peer[:0])
+	}
 	if len(req.Authority) == 0 {
-		forward.Host = x.c.localText // HTTP/1.0 without Host; the endpoint must have one
+		forward.Host = x.localHost() // HTTP/1.0 without Host; the endpoint must have one
 	}
 	if x.route.Actions != nil {
 		if f := x.act(&forward); f != nil {
@@ -227,6 +231,14 @@ func (x *exchange) prepare() *failure {
 	x.want.Avoid = x.avoid[:0]
 	x.out = req.AppendTo(x.out[:0], &forward)
 	return nil
+}
+
+// localHost is a Host for requests that have none.
+func (x *exchange) localHost() []byte {
+	if at := x.local(); at.IsValid() {
+		return at.AppendTo(make([]byte, 0, 48))
+	}
+	return []byte("localhost")
 }
 
 // trusted reports whether the peer is a proxy of our own.
@@ -280,7 +292,7 @@ func (x *exchange) connect() *failure {
 	e := x.lease.Endpoint
 	x.try.number++
 	x.try.connected, x.try.reused, x.try.sent = true, false, false
-	home := x.c.engine.opt.Pools.of(e)
+	home := x.c.driver.home(e)
 	if !x.try.refreshed {
 		x.conn = home.get(e, x.start)
 	}
@@ -290,12 +302,12 @@ func (x *exchange) connect() *failure {
 		x.try.connected = false
 		return f
 	}
-	x.c.endpoint.Store(x.conn.Conn)
+	x.c.endpoint.Store(x.conn)
 	x.conn.WriteBy(x.deadline)
 	return nil
 }
 
-func (x *exchange) dial(e *balance.Endpoint, home *stack) *failure {
+func (x *exchange) dial(e *balance.Endpoint, home home) *failure {
 	began := time.Now()
 	timeout := x.svc.ConnectTimeout
 	if !x.deadline.IsZero() {
@@ -307,7 +319,7 @@ func (x *exchange) dial(e *balance.Endpoint, home *stack) *failure {
 			timeout = left
 		}
 	}
-	conn, err := netio.Dial(x.c.engine.aborting, e.Addr, timeout)
+	conn, err := x.c.driver.dial(x.c, e.Addr, timeout)
 	x.rec.Connect += time.Since(began)
 	if err != nil {
 		if x.c.engine.isAborted() {
@@ -315,7 +327,8 @@ func (x *exchange) dial(e *balance.Endpoint, home *stack) *failure {
 		}
 		return connectFailed(err)
 	}
-	x.conn = &endpointConn{Conn: conn, home: home, addr: e.Addr}
+	conn.home = home
+	x.conn = conn
 	return nil
 }
 

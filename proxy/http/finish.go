@@ -105,7 +105,7 @@ func causeOf(f *failure) string {
 
 // account counts the exchange and writes it to the access log.
 func (x *exchange) account(status int, f *failure) {
-	x.c.now = time.Now()
+	x.c.now = x.c.driver.now()
 	total := x.c.now.Sub(x.start)
 	if x.svc != nil {
 		x.svc.Stats.Codes(x.load).Add(status)

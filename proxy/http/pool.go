@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/spillway-lb/spillway/balance"
-	"github.com/spillway-lb/spillway/proxy/internal/netio"
 )
 
 // Pools keeps idle connections to endpoints, a stack for each: the one used
@@ -26,15 +25,6 @@ type stack struct {
 	gone bool // swept away: put nothing here
 }
 
-// endpointConn is a connection to an endpoint.
-type endpointConn struct {
-	*netio.Conn
-	home    *stack // where it is kept when idle
-	addr    string
-	reused  bool      // it has carried an exchange before
-	expires time.Time // idle since too long; zero: never
-}
-
 // of returns e's stack, made if there is none.
 func (p *Pools) of(e *balance.Endpoint) *stack {
 	s, ok := p.stacks.Load(e.Load)
@@ -44,9 +34,7 @@ func (p *Pools) of(e *balance.Endpoint) *stack {
 	return s.(*stack)
 }
 
-// get returns an idle connection to e, or nil. It is alive as far as the kernel
-// knows, and nothing has arrived on it that nobody asked for: such bytes would
-// pass for the next response.
+// get implements home: it asks the kernel.
 func (s *stack) get(e *balance.Endpoint, now time.Time) *endpointConn {
 	for {
 		c := s.pop()
@@ -74,11 +62,9 @@ func (s *stack) pop() *endpointConn {
 	return c
 }
 
-// keep gives back a connection that has carried a whole exchange, until expires
-// (zero: for ever).
-func (c *endpointConn) keep(expires time.Time) {
-	c.expires = expires
-	if !c.home.push(c) {
+// put implements home.
+func (s *stack) put(c *endpointConn) {
+	if !s.push(c) {
 		c.Close()
 	}
 }

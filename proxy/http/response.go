@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"runtime"
 	"time"
 
 	"github.com/spillway-lb/spillway/lb"
@@ -19,7 +18,7 @@ const maxResponseHead = 64 << 10
 func (x *exchange) receive() *failure {
 	// The response cannot be here yet. Whoever else has work does it first; by
 	// then it may be, and saves us a read in vain and a wait in the netpoller.
-	runtime.Gosched()
+	x.c.driver.pause()
 	for {
 		if !x.back.empty() {
 			n, err := x.resp.Parse(x.back.bytes(), x.req.Method, h1.Limits{HeadBytes: maxResponseHead})
@@ -114,7 +113,7 @@ func (x *exchange) read() (int, error) {
 		return 0, nil
 	}
 	n, err := x.conn.Read(space)
-	x.back.w += n
+	x.back.filled(n)
 	return n, err
 }
 
@@ -288,7 +287,7 @@ func (x *exchange) more() (ended bool, f *failure) {
 	}
 	for pause := firstLook; ; pause = min(2*pause, lastLook) {
 		x.conn.ReadBy(x.nextLook(pause))
-		moved, err := netio.Splice(x.c.conn, x.conn.Conn, x.reply.Remaining())
+		moved, err := x.c.driver.splice(x.c.conn, x.conn.link, x.reply.Remaining())
 		x.reply.Advance(moved)
 		x.rec.BytesOut += moved
 		switch {
@@ -327,7 +326,8 @@ func (x *exchange) keepConn() {
 		x.dropConn()
 	} else {
 		x.c.endpoint.Store(nil)
-		x.conn.keep(after(time.Now(), x.svc.KeepaliveTimeout))
+		x.conn.expires = after(x.c.driver.now(), x.svc.KeepaliveTimeout)
+		x.conn.home.put(x.conn)
 		x.conn = nil
 	}
 	x.endLease(outcomeOf(x.resp.Status))

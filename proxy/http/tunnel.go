@@ -5,6 +5,7 @@ import (
 
 	"github.com/spillway-lb/spillway/lb"
 	"github.com/spillway-lb/spillway/proxy"
+	"github.com/spillway-lb/spillway/proxy/internal/netio"
 	"github.com/spillway-lb/spillway/proxy/internal/relay"
 )
 
@@ -26,13 +27,9 @@ func (x *exchange) tunnel() *failure {
 		return f
 	}
 	c := x.c.conn
-	r := relay.New(c, x.conn.Conn, relay.Options{
-		Idle:  x.svc.Timeout,
-		Early: x.takeEarly(),
-		Stats: x.svc.Stats,
-	})
+	early := x.takeEarly()
 	received, sent := c.Received(), c.Sent()
-	cause := r.Run()
+	cause := x.c.driver.relay(c, x.conn.link, relay.Options{Idle: x.svc.Timeout, Early: early, Stats: x.svc.Stats})
 	x.rec.BytesIn += c.Received() - received
 	x.rec.BytesOut = c.Sent() - sent
 	return x.tunnelEnded(cause)
@@ -65,12 +62,12 @@ func (x *exchange) takeEarly() (early [2][]byte) {
 	early[proxy.ToClient] = bytes.Clone(x.back.bytes())
 	x.rec.BytesIn = int64(len(early[proxy.FromClient])) // they, too, came in behind the head
 
-	kept := bytes.Clone(in.bytes()[:request])
-	in.release()
+	kept := netio.NewBuffer(request)
+	kept.B = kept.Space()[:copy(kept.Space(), in.bytes())]
 	x.back.release()
-	*in = window{mem: kept, w: len(kept)}
+	in.adopt(kept)
 	x.req.Reset()
-	if _, err := x.req.Parse(kept, x.set.limits()); err != nil {
+	if _, err := x.req.Parse(kept.B, x.set.limits()); err != nil {
 		panic(err) // it was sound a moment ago
 	}
 	x.req.Close = true

@@ -15,9 +15,11 @@ import (
 // client's side of reading and the endpoint's side of writing are its own; the
 // exchange keeps the head, which stays where it is in the client's window.
 type upload struct {
+	x       *exchange
 	started bool
-	done    chan struct{} // closed when the goroutine is gone
-	stop    atomic.Bool   // it is to go
+	conn    link        // the endpoint's
+	done    latch       // opened when it has ended
+	stop    atomic.Bool // it is to go
 	blame   atomic.Pointer[failure]
 	reading atomic.Bool // it waits for the client
 	in      window      // bytes from the client; at the end, of the next request
@@ -26,7 +28,7 @@ type upload struct {
 
 // reset waits for nothing: the upload has ended.
 func (u *upload) reset() {
-	u.started, u.done, u.bytes = false, nil, 0
+	u.x, u.started, u.conn, u.done, u.bytes = nil, false, nil, nil, 0
 	u.stop.Store(false)
 	u.blame.Store(nil)
 	u.reading.Store(false)
@@ -40,9 +42,8 @@ func (u *upload) failure() *failure { return u.blame.Load() }
 func (u *upload) waiting() bool { return u.reading.Load() }
 
 func (x *exchange) startUpload() {
-	x.up.started = true
-	x.up.done = make(chan struct{})
-	go x.runUpload(x.conn.Conn)
+	x.up.x, x.up.started, x.up.conn = x, true, x.conn.link
+	x.c.driver.upload(&x.up)
 }
 
 // uploadGrace is how long the end of an upload may take after its response. The
@@ -56,12 +57,7 @@ func (u *upload) finish() bool {
 	if u.reading.Load() {
 		return false // it needs more from the client
 	}
-	select {
-	case <-u.done:
-		return u.blame.Load() == nil && !u.stop.Load()
-	case <-time.After(uploadGrace):
-		return false
-	}
+	return u.done.Wait(uploadGrace) && u.blame.Load() == nil && !u.stop.Load()
 }
 
 // endUpload ends the upload if there is one. Where it did not end by itself
@@ -70,28 +66,37 @@ func (x *exchange) endUpload() {
 	if !x.up.started {
 		return
 	}
-	select {
-	case <-x.up.done:
-	default:
+	if !x.up.done.Wait(0) {
 		x.up.stop.Store(true)
-		x.c.conn.ReadBy(time.Now())
-		<-x.up.done
+		x.c.conn.ReadBy(longAgo)
+		x.up.done.Wait(-1)
 	}
 }
 
-// runUpload moves the rest of the body from the client to conn.
-func (x *exchange) runUpload(conn *netio.Conn) {
-	defer close(x.up.done)
-	defer x.c.engine.recoverPanic(x.c)
-	if f := x.uploadBody(conn); f != nil {
-		x.up.blame.Store(f)
-		conn.Interrupt() // whoever waits for the response need not
+// Run moves the rest of the body from the client to the endpoint. The driver
+// calls it, beside the exchange.
+func (u *upload) Run() {
+	defer u.done.Open()
+	if f := u.x.uploadBody(u.conn); f != nil {
+		u.end(f)
 	}
+}
+
+// end says whose fault it is that the upload ends.
+func (u *upload) end(f *failure) {
+	u.blame.Store(f)
+	u.conn.Interrupt() // whoever waits for the response need not
+}
+
+// Panicked is called after a panic in Run.
+func (u *upload) Panicked(value any, stack []byte) {
+	u.x.c.engine.logPanic(u.x.c.peer, value, stack)
+	u.end(aborted)
 }
 
 // uploadBody returns what the client did wrong. What goes wrong with the
 // endpoint is for the reader of its response to find out.
-func (x *exchange) uploadBody(conn *netio.Conn) *failure {
+func (x *exchange) uploadBody(conn link) *failure {
 	u := &x.up
 	for !x.body.Done() {
 		var err error
@@ -145,16 +150,16 @@ func (x *exchange) readUpload() error {
 	} else { // the rest of a chunk's framing
 		var n int
 		n, err = x.c.conn.Read(u.in.space(1 << 16))
-		u.in.w += n
+		u.in.filled(n)
 	}
 	u.waited(err)
 	return err
 }
 
 // spliceUpload moves payload inside the kernel.
-func (x *exchange) spliceUpload(conn *netio.Conn) error {
+func (x *exchange) spliceUpload(conn link) error {
 	x.awaitClient()
-	moved, err := netio.Splice(conn, x.c.conn, x.body.Remaining())
+	moved, err := x.c.driver.splice(conn, x.c.conn, x.body.Remaining())
 	x.body.Advance(moved)
 	x.up.bytes += moved
 	if errors.Is(err, netio.ErrNoSplice) {
@@ -178,6 +183,6 @@ func (x *exchange) awaitClient() {
 	x.up.reading.Store(true)
 	x.c.conn.ReadBy(x.deadline)
 	if x.up.stop.Load() {
-		x.c.conn.ReadBy(time.Now())
+		x.c.conn.ReadBy(longAgo)
 	}
 }

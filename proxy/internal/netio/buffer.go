@@ -11,6 +11,12 @@ type Pool struct {
 // NewPool returns a pool of buffers of size bytes.
 func NewPool(size int) *Pool { return &Pool{size: size} }
 
+// Size is the size of its buffers.
+func (p *Pool) Size() int { return p.size }
+
+// NewBuffer returns a buffer that no pool has lent.
+func NewBuffer(size int) *Buffer { return &Buffer{store: make([]byte, size)} }
+
 // Get lends a buffer, with nothing in it. Its owner calls Free once.
 func (p *Pool) Get() *Buffer {
 	if b, ok := p.free.Get().(*Buffer); ok {
@@ -32,7 +38,9 @@ func (b *Buffer) Space() []byte { return b.store }
 // Free gives the buffer back. Neither it nor its bytes may be used after.
 func (b *Buffer) Free() {
 	b.B = nil
-	b.pool.free.Put(b)
+	if b.pool != nil {
+		b.pool.free.Put(b)
+	}
 }
 
 // Receive is Read into a buffer that is borrowed from p only once there is

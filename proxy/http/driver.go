@@ -1,0 +1,86 @@
+package http
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/spillway-lb/spillway/balance"
+	"github.com/spillway-lb/spillway/proxy/internal/netio"
+	"github.com/spillway-lb/spillway/proxy/internal/relay"
+)
+
+// A link is a connection as an exchange uses it: *netio.Conn, or the Loop
+// driver's. Calls that must wait do so for the exchange alone.
+type link interface {
+	// Receive reads what is there, into a buffer that is lent once there is
+	// something.
+	Receive(*netio.Pool) (*netio.Buffer, error)
+	Read([]byte) (int, error)
+	Write([]byte) (int, error)
+	WriteBuffers(a, b []byte) (int64, error)
+	// ReadBy and WriteBy set deadlines. An error of one that has passed is
+	// os.ErrDeadlineExceeded.
+	ReadBy(time.Time)
+	WriteBy(time.Time)
+	// Interrupt makes whoever waits give up, as if its deadline had passed.
+	Interrupt()
+	Gone() bool // the peer has closed
+	Idle() bool // nothing to read, and not gone
+	CloseWrite() error
+	Close() error
+	Abort() // with a reset
+	Received() int64
+	Sent() int64
+}
+
+// A driver is what an exchange needs of the world it runs in: goroutines that
+// block, or an event loop.
+type driver interface {
+	// now is the time, as exact as it comes for free.
+	now() time.Time
+	// pause lets others go first, before a wait that they may make needless.
+	pause()
+	// local is the address that a client has connected to.
+	local(link) netip.AddrPort
+	// home is where idle connections to an endpoint are.
+	home(*balance.Endpoint) home
+	// dial connects to an endpoint, and shows the connection to the client's
+	// Abort while it waits.
+	dial(c *client, addr string, timeout time.Duration) (*endpointConn, error)
+	// splice moves bytes inside the kernel; it is as netio.Splice.
+	splice(dst, src link, n int64) (int64, error)
+	// upload runs an upload beside its exchange.
+	upload(*upload)
+	// relay joins a client and an endpoint until both have ended.
+	relay(client, endpoint link, o relay.Options) relay.Cause
+}
+
+// A home keeps idle connections to one endpoint.
+type home interface {
+	// get returns one, or nil. It is alive as far as is known, and nothing has
+	// arrived on it that nobody asked for: such bytes would pass for the next
+	// response.
+	get(e *balance.Endpoint, now time.Time) *endpointConn
+	// put takes one that has carried a whole exchange; it may close it.
+	put(*endpointConn)
+}
+
+// endpointConn is a connection to an endpoint.
+type endpointConn struct {
+	link
+	home    home
+	addr    string
+	reused  bool      // it has carried an exchange before
+	expires time.Time // idle since too long; zero: never
+}
+
+// A latch is opened once, by the one for whom the other waits.
+type latch interface {
+	Open()
+	// Wait waits until it is open, or for d where that is not negative. It
+	// reports whether it is open.
+	Wait(d time.Duration) bool
+}
+
+// longAgo is a deadline for what is to end now.
+var longAgo = time.Unix(1, 0)

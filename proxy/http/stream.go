@@ -1,0 +1,137 @@
+package http
+
+import (
+	"net"
+	"net/netip"
+	"runtime"
+	"time"
+
+	"github.com/spillway-lb/spillway/balance"
+	"github.com/spillway-lb/spillway/proxy/internal/netio"
+	"github.com/spillway-lb/spillway/proxy/internal/relay"
+)
+
+// stream is the driver with a goroutine for each client's connection, and a
+// second one while a request body is being uploaded.
+type stream struct{ *Engine }
+
+func (stream) now() time.Time { return time.Now() }
+
+func (stream) pause() { runtime.Gosched() }
+
+func (stream) local(l link) netip.AddrPort { return addrPort(l.(*netio.Conn).LocalAddr()) }
+
+func addrPort(a net.Addr) netip.AddrPort {
+	t, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	ap := t.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}
+
+func (s stream) home(e *balance.Endpoint) home { return s.opt.Pools.of(e) }
+
+func (s stream) dial(_ *client, addr string, timeout time.Duration) (*endpointConn, error) {
+	conn, err := netio.Dial(s.aborting, addr, timeout)
+	if err != nil {
+		return nil, err
+	}
+	return &endpointConn{link: conn, addr: addr}, nil
+}
+
+func (stream) splice(dst, src link, n int64) (int64, error) {
+	return netio.Splice(dst.(*netio.Conn), src.(*netio.Conn), n)
+}
+
+func (stream) upload(u *upload) {
+	u.done = make(chanLatch)
+	go u.Run()
+}
+
+func (stream) relay(client, endpoint link, o relay.Options) relay.Cause {
+	return relay.New(client.(*netio.Conn), endpoint.(*netio.Conn), o).Run()
+}
+
+// chanLatch is the latch for goroutines.
+type chanLatch chan struct{}
+
+func (l chanLatch) Open() { close(l) }
+
+func (l chanLatch) Wait(d time.Duration) bool {
+	if d < 0 {
+		<-l
+		return true
+	}
+	select {
+	case <-l:
+		return true
+	default:
+	}
+	if d == 0 {
+		return false
+	}
+	select {
+	case <-l:
+		return true
+	case <-time.After(d):
+		return false
+	}
+}
+
+// ServeConn serves one client until its connection is closed.
+func (e *Engine) ServeConn(conn net.Conn) {
+	link := netio.Wrap(conn)
+	c := &client{engine: e, driver: stream{e}, conn: link, now: time.Now(), peer: addrPort(link.RemoteAddr())}
+	defer link.Close()
+	if !e.add(c) {
+		return
+	}
+	defer e.remove(c)
+	defer func() {
+		if p := recover(); p != nil {
+			c.panicked(p)
+		}
+	}()
+	defer c.in.release()
+	for c.awaitRequest() && c.serve() {
+	}
+}
+
+// awaitRequest waits for a request's first byte. It reports false when the
+// connection is to be closed instead.
+func (c *client) awaitRequest() bool {
+	if !c.in.empty() {
+		return true // pipelined
+	}
+	c.in.release()
+	phase, by := c.rest()
+	c.conn.ReadBy(by)
+	c.phase.Store(phase)
+	if c.engine.draining.Load() { // after phase is set: Drain sees that, or we see this
+		c.hurry(phase)
+	}
+	c.driver.pause() // as in receive: the next request is not here yet
+	b, err := c.conn.Receive(buffers)
+	if err != nil && c.engine.draining.Load() && !c.conn.Idle() && !c.conn.Gone() {
+		// The request came as the drain closed the door.
+		c.conn.ReadBy(time.Now().Add(freshGrace))
+		b, err = c.conn.Receive(buffers)
+	}
+	c.phase.Store(busy)
+	if err != nil {
+		return false
+	}
+	c.in.adopt(b)
+	return true
+}
+
+// hurry makes a client that waits for a request stop waiting: it is draining.
+func (c *client) hurry(phase int32) {
+	switch phase {
+	case between:
+		c.conn.ReadBy(longAgo)
+	case fresh:
+		c.conn.ReadBy(time.Now().Add(freshGrace))
+	}
+}
