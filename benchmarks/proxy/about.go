@@ -18,11 +18,7 @@ func about(o options, peers []*peer) []string {
 		fmt.Sprintf("%s, %d cores (%s), Linux %s, %s", time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), cpuModel(), oneLine(string(kernel)), runtime.Version()),
 		fmt.Sprintf("`%s`: %d rounds of %v after %v, interleaved", o.line, o.rounds, o.duration, o.warmup),
 	}
-	if o.unpinned {
-		lines = append(lines, fmt.Sprintf("unpinned, %d workers", o.workers))
-	} else {
-		lines = append(lines, "proxy on core 0 with one worker, load and endpoints on core 1")
-	}
+	lines = append(lines, "proxy on core 0 with one worker, load and endpoints on core 1, but where a scenario says otherwise")
 	for _, p := range peers {
 		lines = append(lines, fmt.Sprintf("%s: %s", p.name, cmp.Or(p.version, "unknown version")))
 	}

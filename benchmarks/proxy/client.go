@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -13,15 +14,17 @@ import (
 // allocates nothing once it runs.
 type clientLoop struct {
 	kind    kind
-	fresh   bool // a new connection for every operation
-	retire  bool // idle: one operation for each client
+	fresh   bool  // a new connection for every operation
+	quota   int   // operations of each client, after which it only keeps its connection; 0: no end
+	pause   int64 // of a client between two operations, in nanoseconds
 	addr    *syscall.RawSockaddrInet4
 	request []byte
 	fixed   int // bytes of every response; 0: the head says
 
 	poll  *poller
 	conns []client
-	lost  []int // clients that failed and wait for a new connection
+	lost  []int  // clients that failed and wait for a new connection
+	rests []rest // clients that pause, the first to go on first
 	buf   []byte
 	sizes responseSizer
 	begun time.Time
@@ -37,9 +40,16 @@ type client struct {
 	sent    int    // bytes of the request that are away
 	got     int    // bytes of the response that are here
 	want    int    // bytes of the response in all; 0: not known yet
-	done    bool   // idle: has had its answer
+	did     int    // operations so far
+	resting bool   // between two operations
 	started int64  // when the operation began
 	partial []byte // a response head that has begun; rare
+}
+
+// A rest is a client's pause.
+type rest struct {
+	at    int
+	until int64
 }
 
 // maxErrors ends a run that does nothing but fail.
@@ -58,6 +68,7 @@ func newClientLoop(spec loadSpec) (*clientLoop, error) {
 	l := &clientLoop{
 		kind:  sc.Kind,
 		fresh: sc.Kind == exchangeFresh || sc.Kind == echoFresh,
+		pause: sc.Pause.Nanoseconds(),
 		addr:  addr,
 		poll:  poll,
 		conns: make([]client, 0, sc.Conns),
@@ -95,7 +106,11 @@ func (l *clientLoop) runUntil(deadline int64) error {
 
 // step waits for events, no longer than until the deadline, and acts on them.
 func (l *clientLoop) step(deadline int64) error {
-	patience := int((deadline-l.now())/1e6) + 1
+	until := deadline
+	if len(l.rests) > 0 {
+		until = min(until, l.rests[0].until)
+	}
+	patience := int(max(until-l.now(), 0)/1e6) + 1
 	if len(l.lost) > 0 {
 		patience = 1 // a moment to recover: a proxy that refuses is not to be hammered
 	}
@@ -110,13 +125,29 @@ func (l *clientLoop) step(deadline int64) error {
 	for _, at := range again {
 		l.connect(at)
 	}
+	l.rested()
 	return nil
+}
+
+// rested begins the next operation of each client whose pause is over.
+func (l *clientLoop) rested() {
+	now, over := l.now(), 0
+	for _, r := range l.rests {
+		if r.until > now {
+			break
+		}
+		over++
+		if c := &l.conns[r.at]; c.resting { // it is not, if the proxy has closed it meanwhile
+			l.next(r.at, c, now)
+		}
+	}
+	l.rests = slices.Delete(l.rests, 0, over)
 }
 
 // connect opens a client's connection and begins its operation without waiting for the handshake.
 func (l *clientLoop) connect(at int) {
 	c := &l.conns[at]
-	*c = client{fd: -1, started: l.now()}
+	*c = client{fd: -1, started: l.now(), did: c.did}
 	fd, errno := dial(l.addr)
 	if errno != 0 {
 		l.fail(at, c, errno)
@@ -233,20 +264,30 @@ func (l *clientLoop) complete(at int, c *client) {
 	now := l.now()
 	l.ops++
 	l.latency.add(now - c.started)
-	switch {
-	case l.retire:
-		c.done = true
-	case l.fresh:
+	c.did++
+	if l.fresh {
 		closeFD(c.fd)
+		c.fd = -1
+	}
+	switch {
+	case c.did == l.quota:
+	case l.fresh:
 		l.connect(at)
+	case l.pause > 0:
+		c.resting = true
+		l.rests = append(l.rests, rest{at, now + l.pause})
 	default:
-		c.started, c.sent, c.got, c.want = now, 0, 0, 0
-		l.push(at, c)
+		l.next(at, c, now)
 	}
 }
 
-// fail counts an error, closes the client's connection and has the loop give it a new one; an idle connection that ends is
-// not replaced.
+// next begins an operation on a kept connection.
+func (l *clientLoop) next(at int, c *client, now int64) {
+	c.started, c.sent, c.got, c.want, c.resting = now, 0, 0, 0, false
+	l.push(at, c)
+}
+
+// fail counts an error, closes the client's connection and has the loop give it a new one, unless it has done all it was to do.
 func (l *clientLoop) fail(at int, c *client, err error) {
 	if l.errors++; l.errors == 1 {
 		l.firstError = err.Error()
@@ -255,7 +296,7 @@ func (l *clientLoop) fail(at int, c *client, err error) {
 		closeFD(c.fd)
 		c.fd = -1
 	}
-	if !c.done {
+	if l.quota == 0 || c.did < l.quota {
 		l.lost = append(l.lost, at)
 	}
 }

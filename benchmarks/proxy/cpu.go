@@ -101,7 +101,7 @@ func residentBytes(pids []int) int64 {
 	sum := int64(0)
 	for _, pid := range pids {
 		if b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid)); err == nil {
-			sum += parseRollup(b)
+			sum += parseKilobytes(b, "Rss:")
 		} else if b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid)); err == nil {
 			sum += parseStatm(string(b))
 		}
@@ -109,10 +109,10 @@ func residentBytes(pids []int) int64 {
 	return sum
 }
 
-// parseRollup finds "Rss:  1234 kB" and returns bytes; 0 without it.
-func parseRollup(b []byte) int64 {
+// parseKilobytes finds "NAME  1234 kB" and returns bytes; 0 without it.
+func parseKilobytes(b []byte, name string) int64 {
 	for line := range bytes.Lines(b) {
-		if rest, found := bytes.CutPrefix(line, []byte("Rss:")); found {
+		if rest, found := bytes.CutPrefix(line, []byte(name)); found {
 			fields := strings.Fields(string(rest))
 			if len(fields) == 2 && fields[1] == "kB" {
 				kb, _ := strconv.ParseInt(fields[0], 10, 64)

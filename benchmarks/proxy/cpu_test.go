@@ -19,7 +19,7 @@ func TestProcFilesAreRead(t *testing.T) {
 	if _, _, err := parseStat("42 (short) S 7"); err == nil {
 		t.Error("half a stat line is no error")
 	}
-	if n := parseRollup([]byte("00400000-7fff rollup\nRss:                1234 kB\nPss:  5 kB\n")); n != 1234<<10 {
+	if n := parseKilobytes([]byte("00400000-7fff rollup\nRss:                1234 kB\nPss:  5 kB\n"), "Rss:"); n != 1234<<10 {
 		t.Errorf("smaps_rollup: %d bytes", n)
 	}
 	if n := parseStatm("100 7 3 1 0 9 0\n"); n != 7*int64(os.Getpagesize()) {

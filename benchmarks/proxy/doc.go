@@ -13,8 +13,9 @@
 // interleaved (each round runs every proxy once, in shuffled order), and only ratios inside one run mean anything.
 //
 //	go run ./proxy -scenario S1,S5 -proxies nginx,haproxy,spillway
+//	go run ./proxy -scenario S1 -proxies spillway -spillway old=PATH,new=PATH
 //
 // Where to read on: scenario.go says what is done, peers.go how each proxy is set up, check.go what must hold before
 // anything is measured, run.go the rounds, client.go and endpoint.go the two ends of the work, cpu.go the accounting,
-// table.go the report. It runs on Linux only: the accounting is /proc, the load is epoll.
+// strace.go the system calls, slow.go the slow clients, table.go the report, goals.go what it is to say. It runs on Linux only: the accounting is /proc, the load is epoll.
 package main

@@ -18,6 +18,7 @@ type loadSpec struct {
 	Addr      string        // of the proxy
 	Warmup    time.Duration // before anything is counted
 	Duration  time.Duration // of the window that is counted; idle connections: how long they wait before memory is read
+	Total     int           // when not 0: no window, but about so many operations and no more
 	ProxyPIDs []int         // whose CPU time and memory the window is charged to
 	LoadPIDs  []int         // the endpoints' processes; the load process adds itself
 }
@@ -35,9 +36,13 @@ type result struct {
 
 	P50, P99 time.Duration
 
-	RSSBefore, RSSAfter int64 // idle: bytes of ProxyPIDs without and with the connections
+	RSSBefore, RSSAfter int64 // idle: bytes of ProxyPIDs without and with the connections; besides: before the slow clients and after
 
-	SystemCalls map[string]float64 // per operation, filled in by a run under strace
+	// Filled in by the harness.
+	SystemCalls      map[string]float64 // per operation, by a run under strace
+	CalmP50, CalmP99 time.Duration      // besides: before the slow clients came
+	RSSPeak          int64              // besides: the most that ProxyPIDs had at once
+	Held             int                // besides: slow clients that were still connected at the end of the window
 }
 
 // runLoad reads a loadSpec, does the work, writes a result.
@@ -54,7 +59,10 @@ func runLoad(r io.Reader, w io.Writer) error {
 		return err
 	}
 	measure := l.window
-	if spec.Scenario.Kind == idle {
+	switch {
+	case spec.Total > 0:
+		measure = l.exactly
+	case spec.Scenario.Kind == idle:
 		measure = l.idle
 	}
 	res, err := measure(spec)
@@ -93,6 +101,31 @@ func (l *clientLoop) window(spec loadSpec) (result, error) {
 	return res, nil
 }
 
+// exactly opens the connections and shares the operations out among them. It leaves no request half done, so that what the
+// proxy did meanwhile is what these operations take; a stream has no requests, and is cut when it has brought enough.
+func (l *clientLoop) exactly(spec loadSpec) (result, error) {
+	total := uint64(spec.Total)
+	if l.kind != stream {
+		l.quota = max(spec.Total/spec.Scenario.Conns, 1)
+		total = uint64(l.quota * spec.Scenario.Conns)
+	}
+	deadline := l.now() + totalTimeout.Nanoseconds()
+	begun := l.now()
+	l.open(spec.Scenario.Conns)
+	for l.ops < total {
+		if err := l.step(deadline); err != nil {
+			return result{}, err
+		}
+		if l.now() >= deadline {
+			return result{}, fmt.Errorf("only %d of %d operations within %v", l.ops, total, totalTimeout)
+		}
+	}
+	return result{Ops: l.ops, AllOps: l.ops, Errors: l.errors, First: l.firstError, Wall: time.Duration(l.now() - begun)}, nil
+}
+
+// totalTimeout bounds what has no duration.
+const totalTimeout = 30 * time.Second
+
 // idleBatch is how many connections are being opened at any time.
 const idleBatch = 64
 
@@ -100,9 +133,9 @@ const idleBatch = 64
 // that the proxy closes meanwhile is an error: its memory would be missing.
 func (l *clientLoop) idle(spec loadSpec) (result, error) {
 	before := residentBytes(spec.ProxyPIDs)
-	deadline := l.now() + (30 * time.Second).Nanoseconds()
+	deadline := l.now() + totalTimeout.Nanoseconds()
 	total := spec.Scenario.Conns
-	l.retire = true
+	l.quota = 1
 	for opened := 0; int(l.ops) < total; {
 		n := min(idleBatch-(opened-int(l.ops)), total-opened)
 		l.open(n)
@@ -111,7 +144,7 @@ func (l *clientLoop) idle(spec loadSpec) (result, error) {
 			return result{}, err
 		}
 		if l.now() >= deadline {
-			return result{}, fmt.Errorf("only %d of %d connections had an answer within 30 s", l.ops, total)
+			return result{}, fmt.Errorf("only %d of %d connections had an answer within %v", l.ops, total, totalTimeout)
 		}
 	}
 	if err := l.runUntil(l.now() + spec.Duration.Nanoseconds()); err != nil {

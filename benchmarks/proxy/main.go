@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime"
@@ -47,10 +48,8 @@ type options struct {
 	spillway  string
 	modules   string
 	rounds    int
-	workers   int
 	warmup    time.Duration
 	duration  time.Duration
-	unpinned  bool
 	strace    bool
 	line      string // the command line again, for the report
 }
@@ -58,16 +57,14 @@ type options struct {
 func parseFlags(args []string) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("proxybench", flag.ContinueOnError)
-	flags.StringVar(&o.scenarios, "scenario", "all", "which `scenarios`: S1,S5; S4 is S4a and S4b")
-	flags.StringVar(&o.proxies, "proxies", "nginx,haproxy,haproxy-splice,caddy,spillway", "which `proxies`, as far as they are installed")
-	flags.IntVar(&o.rounds, "rounds", 3, "runs of each proxy in each scenario, from 1 to 100")
+	flags.StringVar(&o.scenarios, "scenario", "all", "which `scenarios`: S1,S5u; S4 is S4a and S4b, Slow all of that name")
+	flags.StringVar(&o.proxies, "proxies", "nginx,haproxy,haproxy-splice,caddy,spillway", "which `proxies`, as far as they are installed; spillway-stream is Spillway with that engine")
+	flags.IntVar(&o.rounds, "rounds", 5, "runs of each proxy in each scenario, from 1 to 100")
 	flags.DurationVar(&o.duration, "duration", 2*time.Second, "of the measured part of a run, at most 1m")
 	flags.DurationVar(&o.warmup, "warmup", 500*time.Millisecond, "of a run before it is measured, at most 1m")
-	flags.BoolVar(&o.unpinned, "unpinned", false, "let the scheduler place everything, instead of the proxy on core 0 and the load on core 1")
-	flags.IntVar(&o.workers, "workers", 1, "workers or threads of each proxy; more than 1 needs -unpinned")
-	flags.BoolVar(&o.strace, "strace", false, "one more, short run of each proxy under strace: system calls per operation")
+	flags.BoolVar(&o.strace, "strace", true, "one more, short run of each proxy under strace, for system calls per operation")
 	flags.StringVar(&o.out, "out", "", "also write the report to this `file`")
-	flags.StringVar(&o.spillway, "spillway", "", "`path` of the spillway binary; default: build ./cmd/spillway")
+	flags.StringVar(&o.spillway, "spillway", "", "`path` of the spillway binary, or old=PATH,new=PATH to compare two; default: build ./cmd/spillway")
 	flags.StringVar(&o.modules, "nginx-modules", "", "`directory` with ngx_stream_module.so, looked at before the usual ones")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -87,8 +84,6 @@ func parseFlags(args []string) (options, error) {
 		return o, errors.New("-duration must be from 50ms to 1m")
 	case o.warmup < 0 || o.warmup > time.Minute:
 		return o, errors.New("-warmup must be from 0 to 1m")
-	case o.workers < 1 || o.workers > 1 && !o.unpinned:
-		return o, errors.New("-workers must be at least 1, and more need -unpinned")
 	}
 	return o, nil
 }
@@ -111,26 +106,26 @@ func harness(args []string) error {
 	}
 	defer os.RemoveAll(dir)
 
-	rep := report{Pinned: !o.unpinned}
+	var rep report
 	b := &bench{
-		dir: dir, rounds: o.rounds, warmup: o.warmup, duration: o.duration, workers: o.workers,
+		dir: dir, rounds: o.rounds, warmup: o.warmup, duration: o.duration,
 		proxyCore: 0, loadCore: 1, strace: o.strace, modules: o.modules, progress: os.Stderr,
 	}
 	if b.self, err = os.Executable(); err != nil {
 		return err
 	}
-	if o.unpinned {
-		b.proxyCore, b.loadCore = unpinned, unpinned
-	} else if mask, err := currentCores(); err != nil || mask[0]&3 != 3 {
-		return errors.New("cores 0 and 1 are needed for pinning; use -unpinned")
+	if mask, err := currentCores(); err != nil || mask[0]&3 != 3 {
+		return errors.New("cores 0 and 1 are needed: the proxy is pinned to one, the load to the other")
 	}
 	if b.peers, rep.Notes, err = choosePeers(ctx, o, dir); err != nil {
 		return err
 	}
+	picked = fitTools(b, picked, &rep.Notes)
 	if picked, err = fitDescriptors(picked, &rep.Notes); err != nil {
 		return err
 	}
 	rep.About = about(o, b.peers)
+	rep.take(b.peers)
 
 	for _, sc := range picked {
 		var sec section
@@ -151,12 +146,38 @@ func harness(args []string) error {
 	return err
 }
 
+// fitTools leaves out what needs a program that is not installed.
+func fitTools(b *bench, picked []scenario, notes *[]string) []scenario {
+	if _, err := exec.LookPath("strace"); b.strace && err != nil {
+		b.strace = false
+		*notes = append(*notes, "system calls: strace is not installed")
+	}
+	if _, err := exec.LookPath("slowhttptest"); err == nil {
+		return picked
+	}
+	return slices.DeleteFunc(slices.Clone(picked), func(sc scenario) bool {
+		if sc.Kind == besides {
+			*notes = append(*notes, sc.Name+": slowhttptest is not installed")
+		}
+		return sc.Kind == besides
+	})
+}
+
+// enoughFiles are for 8,000 connections on either side of a proxy.
+const enoughFiles = 1 << 15
+
 // fitDescriptors raises the limit of open files for all that is started, and has S9 open fewer connections where the
 // system's hard limit is too low.
 func fitDescriptors(picked []scenario, notes *[]string) ([]scenario, error) {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return nil, err
+	}
+	if limit.Max < enoughFiles { // the superuser may raise it
+		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: enoughFiles, Max: enoughFiles})
+		if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+			return nil, err
+		}
 	}
 	limit.Cur = limit.Max // set explicitly: what the Go runtime raises by itself is taken back for children
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {

@@ -98,7 +98,8 @@ func FuzzProcFiles(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) { // must not panic, whatever a kernel writes
 		_, _, _ = parseStat(s)
 		_, _ = parseSchedstat(s)
-		parseRollup([]byte(s))
+		parseKilobytes([]byte(s), "Rss:")
+		countEstablished([]byte(s), 80)
 		parseStatm(s)
 		parseBusy(s)
 		for name := range parseStrace(s) {

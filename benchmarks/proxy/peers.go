@@ -18,9 +18,10 @@ type peer struct {
 	name     string
 	binary   string // path, filled in by find
 	version  string // filled in by find
-	note     string // why it takes part in less than it could
 	noTCP    bool   // HTTP only
 	bulkOnly bool   // takes part only where a scenario is Bulk
+	engine   string // Spillway: the engine in its file; "": the default
+	ours     bool   // a Spillway
 	file     string // name of its configuration file
 	render   func(plan) string
 	argv     func(binary, file string) []string
@@ -37,12 +38,14 @@ type plan struct {
 	NoTCP              bool
 	Root               bool // run as root, which makes nginx give its workers another user unless told
 	ForceSplice        bool
+	Engine             string
 }
 
 // idleLimit is how long any proxy keeps a connection that does nothing: longer than any run.
 const idleLimit = "600s"
 
-func allPeers() []*peer {
+// otherPeers are all proxies that are not Spillway.
+func otherPeers() []*peer {
 	return []*peer{
 		{name: "nginx", file: "nginx.conf", render: nginxConfig, ask: []string{"-v"},
 			argv: func(bin, file string) []string { return []string{bin, "-p", filepath.Dir(file), "-c", file} }},
@@ -53,13 +56,17 @@ func allPeers() []*peer {
 			argv:   func(bin, file string) []string { return []string{bin, "-db", "-f", file} }},
 		{name: "caddy", file: "caddy.json", noTCP: true, render: caddyConfig, ask: []string{"version"},
 			argv: func(bin, file string) []string { return []string{bin, "run", "--config", file} }},
-		{name: subject, file: "spillway.toml", render: spillwayConfig, ask: []string{"version"},
-			argv: func(bin, file string) []string { return []string{bin, "run", "-c", file} }},
 	}
 }
 
-// subject is the proxy that all others are compared with.
-const subject = "spillway"
+// spillwayPeer is a Spillway with an engine of the file's choice, or, for "", the one it chooses itself.
+func spillwayPeer(name, engine string) *peer {
+	return &peer{
+		name: name, ours: true, engine: engine, file: name + ".toml", ask: []string{"version"},
+		render: func(p plan) string { p.Engine = engine; return spillwayConfig(p) },
+		argv:   func(bin, file string) []string { return []string{bin, "run", "-c", file} },
+	}
+}
 
 // takesPart says whether a peer can do the scenario and is meant to.
 func (p *peer) takesPart(sc scenario) bool {
@@ -241,20 +248,53 @@ func caddyConfig(p plan) string {
 `, p.HTTP, idleLimit, upstreams)
 }
 
-// spillwayConfig is the smallest useful file: what it measures is the default.
+// spillwayConfig has what a real file has, so that nothing is measured switched off: a request passes three routes before the
+// one that matches, every timeout runs, the admin API serves the counters. X-Forwarded-* is always on.
 func spillwayConfig(p plan) string {
 	var b strings.Builder
+	b.WriteString("[admin]\nlisten = \"127.0.0.1:0\"\n\n")
+	if p.Engine != "" {
+		fmt.Fprintf(&b, "[proxy]\nengine = %q\n\n", p.Engine)
+	}
+	fmt.Fprintf(&b, `[[listener]]
+name = "http"
+listen = %q
+client_timeout = "60s"
+keepalive_timeout = "%[2]s"
+
+[[listener.route]]
+host = "*.other.example"
+service = "http"
+
+[[listener.route]]
+host = "bench.example"
+path_prefix = "/api/"
+service = "http"
+
+[[listener.route]]
+path_prefix = "/ping"
+fixed_response = { status = 200, body = "pong" }
+
+[[listener.route]]
+service = "http"
+timeout = "60s"
+
+[[service]]
+name = "http"
+endpoints = [%[3]s]
+timeout = "30s"
+connect_timeout = "5s"
+keepalive_timeout = "%[2]s"
+
+`, p.HTTP, idleLimit, quotedList(p.To.HTTP))
 	for _, s := range []struct {
-		name, protocol, addr string
-		to                   []string
-	}{
-		{"http", "HTTP", p.HTTP, p.To.HTTP},
-		{"echo", "TCP", p.Echo, p.To.Echo},
-		{"stream", "TCP", p.Stream, p.To.Stream},
-	} {
-		fmt.Fprintf(&b, "[[listener]]\nname = %q\nlisten = %q\nprotocol = %q\nservice = %[1]q\n\n", s.name, s.addr, s.protocol)
-		fmt.Fprintf(&b, "[[service]]\nname = %q\nprotocol = %q\nendpoints = [%s]\n\n", s.name, s.protocol,
-			strings.TrimSuffix(each(`"{addr}", `, s.to), ", "))
+		name, addr string
+		to         []string
+	}{{"echo", p.Echo, p.To.Echo}, {"stream", p.Stream, p.To.Stream}} {
+		fmt.Fprintf(&b, "[[listener]]\nname = %q\nlisten = %q\nprotocol = \"TCP\"\nservice = %[1]q\n\n", s.name, s.addr)
+		fmt.Fprintf(&b, "[[service]]\nname = %q\nendpoints = [%s]\n\n", s.name, quotedList(s.to))
 	}
 	return b.String()
 }
+
+func quotedList(addrs []string) string { return strings.TrimSuffix(each(`"{addr}", `, addrs), ", ") }

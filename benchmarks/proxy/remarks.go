@@ -13,7 +13,7 @@ const (
 )
 
 // remarks says what a reader must know before believing a section.
-func (r report) remarks(sec section) []string {
+func remarks(sec section) []string {
 	var remarks []string
 	for _, run := range sec.Runs {
 		if run.Failure != "" {
@@ -28,10 +28,10 @@ func (r report) remarks(sec section) []string {
 				break
 			}
 		}
-		if sec.Scenario.Kind == idle {
+		if sec.Scenario.Kind == idle || sec.Scenario.Kind == besides {
 			continue
 		}
-		if doubt := r.doubt(run); doubt != "" {
+		if doubt := doubt(sec.Scenario, run); doubt != "" {
 			remarks = append(remarks, run.Name+": "+doubt)
 		}
 	}
@@ -39,11 +39,11 @@ func (r report) remarks(sec section) []string {
 }
 
 // doubt says why the proxy's rate and latency are not its best, or "".
-func (r report) doubt(run peerRun) string {
+func doubt(sc scenario, run peerRun) string {
 	proxy, load, rest := run.of(proxyBusy).median, run.of(loadBusy).median, run.of(restBusy).median
 	others := fmt.Sprintf("other programs and kernel threads took %s of a core", percent(rest))
 	switch {
-	case !r.Pinned || proxy >= fullCore:
+	case sc.Workers > 0 || proxy >= fullCore:
 		if rest > muchOther {
 			return others
 		}

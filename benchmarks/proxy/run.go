@@ -25,10 +25,9 @@ type bench struct {
 	rounds    int
 	warmup    time.Duration
 	duration  time.Duration
-	workers   int
 	proxyCore int // unpinned: no pinning
 	loadCore  int
-	strace    bool
+	strace    bool   // whether system calls are counted
 	modules   string // where else to look for nginx's stream module
 	progress  io.Writer
 }
@@ -72,7 +71,7 @@ func (b *bench) scenario(ctx context.Context, sc scenario) (section, error) {
 			if run.Failure != "" {
 				continue
 			}
-			res, err := b.measure(ctx, taking[i], sc, to, endpoints.pid(), false)
+			res, err := b.measure(ctx, taking[i], sc, to, endpoints.pid(), b.workOf(sc))
 			if ctx.Err() != nil {
 				return sec, ctx.Err()
 			}
@@ -86,17 +85,36 @@ func (b *bench) scenario(ctx context.Context, sc scenario) (section, error) {
 				sc.Name, run.Name, round+1, b.rounds, sc.cost(res), sc.costUnit(), sc.rate(res), sc.rateUnit(), res.Errors)
 		}
 	}
-	if b.strace && sc.Kind != idle {
+	if b.strace && sc.Kind != idle && sc.Kind != besides && sc.Workers == 0 {
 		b.countSystemCalls(ctx, sec, taking, to, endpoints.pid())
 	}
 	return sec, ctx.Err()
+}
+
+// A work is what is done with a proxy that runs.
+type work func(context.Context, loadSpec) (result, error)
+
+func (b *bench) workOf(sc scenario) work {
+	if sc.Kind == besides {
+		return b.besides
+	}
+	return b.load
+}
+
+// cores says where the proxy runs in a scenario, and where all else.
+func (b *bench) cores(sc scenario) (proxy, load int) {
+	if sc.Workers > 0 {
+		return unpinned, unpinned
+	}
+	return b.proxyCore, b.loadCore
 }
 
 // startEndpoints returns when the endpoints accept; it names their addresses.
 func (b *bench) startEndpoints(ctx context.Context, sc scenario) (*process, endpointAddrs, error) {
 	var to endpointAddrs
 	log := filepath.Join(b.dir, sc.Name+"-endpoint.log")
-	p, err := launch(b.loadCore, log, loadEnv, b.self, "endpoint")
+	_, core := b.cores(sc)
+	p, err := launch(core, log, loadEnv, b.self, "endpoint")
 	if err != nil {
 		return nil, to, err
 	}
@@ -110,8 +128,8 @@ func (b *bench) startEndpoints(ctx context.Context, sc scenario) (*process, endp
 	return p, to, err
 }
 
-// measure starts a proxy, checks it, loads it and stops it.
-func (b *bench) measure(ctx context.Context, p *peer, sc scenario, to endpointAddrs, endpointPID int, strace bool) (result, error) {
+// measure starts a proxy, checks it, has the work done and stops it.
+func (b *bench) measure(ctx context.Context, p *peer, sc scenario, to endpointAddrs, endpointPID int, do work) (result, error) {
 	proxy, addr, err := b.startProxy(ctx, p, sc, to)
 	if err != nil {
 		return result{}, err
@@ -120,26 +138,10 @@ func (b *bench) measure(ctx context.Context, p *peer, sc scenario, to endpointAd
 	if err := checkProxy(sc, addr); err != nil {
 		return result{}, fmt.Errorf("check before measuring: %w", err)
 	}
-	spec := loadSpec{
+	return do(ctx, loadSpec{
 		Scenario: sc, Addr: addr, Warmup: b.warmup, Duration: b.duration,
 		ProxyPIDs: processTree(proxy.pid()), LoadPIDs: []int{endpointPID},
-	}
-	if !strace {
-		return b.load(ctx, spec)
-	}
-	tracer, err := b.trace(ctx, spec.ProxyPIDs)
-	if err != nil {
-		return result{}, err
-	}
-	spec.Warmup, spec.Duration = 100*time.Millisecond, time.Second
-	res, err := b.load(ctx, spec)
-	tracer.stop(syscall.SIGINT) // upon which it writes its table
-	if err != nil {
-		return result{}, err
-	}
-	table, err := os.ReadFile(tracer.log)
-	res.SystemCalls = callsPerOperation(string(table), sc, res)
-	return res, err
+	})
 }
 
 // startProxy returns when the proxy accepts where the scenario will connect.
@@ -148,7 +150,7 @@ func (b *bench) startProxy(ctx context.Context, p *peer, sc scenario, to endpoin
 	if err != nil {
 		return nil, "", err
 	}
-	setup := plan{HTTP: ports[0], Echo: ports[1], Stream: ports[2], To: to, Workers: b.workers, Dir: b.dir, Root: os.Geteuid() == 0}
+	setup := plan{HTTP: ports[0], Echo: ports[1], Stream: ports[2], To: to, Workers: sc.workers(), Dir: b.dir, Root: os.Geteuid() == 0}
 	if p.name == "nginx" {
 		module, found := nginxModule(ctx, p.binary, b.modules)
 		setup.NginxStream, setup.NoTCP = module, !found
@@ -157,7 +159,8 @@ func (b *bench) startProxy(ctx context.Context, p *peer, sc scenario, to endpoin
 	if err := os.WriteFile(file, []byte(p.render(setup)), 0o600); err != nil {
 		return nil, "", err
 	}
-	proc, err := launch(b.proxyCore, filepath.Join(b.dir, p.name+".log"), p.env(b.workers, b.dir), p.argv(p.binary, file)...)
+	core, _ := b.cores(sc)
+	proc, err := launch(core, filepath.Join(b.dir, p.name+".log"), p.env(sc.workers(), b.dir), p.argv(p.binary, file)...)
 	if err != nil {
 		return nil, "", err
 	}
@@ -209,7 +212,8 @@ func (b *bench) load(ctx context.Context, spec loadSpec) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	out, err := run(ctx, b.loadCore, loadEnv, in, b.self, "load")
+	_, core := b.cores(spec.Scenario)
+	out, err := run(ctx, core, loadEnv, in, b.self, "load")
 	if err != nil {
 		return result{}, fmt.Errorf("load: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // A kind of work: what one operation is.
@@ -18,6 +19,7 @@ const (
 	echoFresh     kind = "echo-fresh"     // connect, 64 bytes there and back, close
 	stream        kind = "stream"         // the endpoint sends as fast as it can; an operation is a byte
 	idle          kind = "idle"           // connections that have made one request and now wait
+	besides       kind = "besides"        // a few clients' exchanges, before and while thousands of others are slow
 )
 
 const echoBytes = 64
@@ -31,6 +33,10 @@ type scenario struct {
 	Body  int    // bytes of the request's body; 0: GET
 	Conns int
 	Bulk  bool // large enough for splice(2) to pay: HAProxy also runs with splicing forced
+
+	Workers int           // of the proxy, with nothing pinned; 0: one, pinned
+	Pause   time.Duration // of a client between two operations
+	Attack  string        // what slowhttptest does meanwhile, by its flag
 }
 
 var scenarios = []scenario{
@@ -45,9 +51,18 @@ var scenarios = []scenario{
 	{Name: "S7", Title: "TCP connect, 64 B echo, close, 64 at a time", Kind: echoFresh, Conns: 64},
 	{Name: "S8", Title: "TCP 64 B echo, 64 long-lived connections", Kind: echo, Conns: 64},
 	{Name: "S9", Title: "memory of 8,000 idle keep-alive connections", Kind: idle, Path: "/128", Conns: 8000},
+	{Name: "S1u", Title: "S1 unpinned, two workers", Kind: exchange, Path: "/128", Conns: 64, Workers: 2},
+	{Name: "S5u", Title: "S5 unpinned, two workers", Kind: exchangeFresh, Path: "/128", Conns: 64, Workers: 2},
+	{Name: "SlowH", Title: "16 clients at 100 requests/s each, beside 2,000 that send their heads slowly", Kind: besides, Path: "/128", Conns: 16, Pause: pause, Attack: "-H"},
+	{Name: "SlowB", Title: "16 clients at 100 requests/s each, beside 2,000 that send their bodies slowly", Kind: besides, Path: "/128", Conns: 16, Pause: pause, Attack: "-B"},
+	{Name: "SlowX", Title: "16 clients at 100 requests/s each, beside 2,000 that read 5 MiB slowly", Kind: besides, Path: "/128", Conns: 16, Pause: pause, Attack: "-X"},
 }
 
-// pickScenarios finds the named ones ("S1,S4": S4 is S4a and S4b), in the order of the list above; "" and "all" are all of them.
+// pause keeps a few clients far from filling a core, so that their latency is the proxy's and not a queue's.
+const pause = 10 * time.Millisecond
+
+// pickScenarios finds the named ones, in the order of the list above; "" and "all" are all of them. S4 is S4a and S4b, Slow all
+// that begin with it.
 func pickScenarios(names string) ([]scenario, error) {
 	if names == "" || names == "all" {
 		return scenarios, nil
@@ -57,7 +72,7 @@ func pickScenarios(names string) ([]scenario, error) {
 	var picked []scenario
 	for _, sc := range scenarios {
 		for i, w := range wanted {
-			if w = strings.TrimSpace(w); strings.EqualFold(sc.Name, w) || strings.EqualFold(strings.TrimRight(sc.Name, "ab"), w) {
+			if w = strings.TrimSpace(w); strings.EqualFold(sc.Name, w) || strings.EqualFold(strings.TrimRight(sc.Name, "abHBX"), w) {
 				used[i] = true
 				if !slices.Contains(picked, sc) {
 					picked = append(picked, sc)
@@ -85,18 +100,26 @@ func (sc scenario) costUnit() string {
 		return "CPU ms/GB"
 	case idle:
 		return "RSS B/connection"
+	case besides:
+		return "p99 ms"
 	default:
 		return "CPU µs/request"
 	}
 }
 
-// cost is what one operation took from the proxy, in costUnit; 0 when nothing was done.
+// workers is how many the proxy has.
+func (sc scenario) workers() int { return max(sc.Workers, 1) }
+
+// cost is what one operation took from the proxy (or, beside slow clients, from who waited for it), in costUnit; 0 when
+// nothing was done.
 func (sc scenario) cost(r result) float64 {
 	switch {
 	case r.Ops == 0:
 		return 0
 	case sc.Kind == idle:
 		return (float64(r.RSSAfter) - float64(r.RSSBefore)) / float64(r.Ops)
+	case sc.Kind == besides:
+		return r.P99.Seconds() * 1e3
 	case sc.Kind == stream:
 		return float64(r.ProxyCPU.Nanoseconds()) / 1e6 / (float64(r.Ops) / 1e9)
 	default:

@@ -130,6 +130,42 @@ func TestEveryKindOfWorkGoesThroughARelay(t *testing.T) {
 	}
 }
 
+func TestAFixedNumberOfOperationsIsDoneAndNoMore(t *testing.T) {
+	b := newBench(t)
+	endpoints, to, err := b.startEndpoints(t.Context(), scenario{Name: "fixed"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer endpoints.stop(syscall.SIGKILL)
+	for _, name := range []string{"S1", "S5"} {
+		sc := named(t, name)
+		res, err := b.load(t.Context(), loadSpec{Scenario: sc, Addr: to.HTTP[0], Total: 10 * sc.Conns})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.Ops != uint64(10*sc.Conns) || res.Errors > 0 {
+			t.Errorf("%s: %d operations of %d, %d errors", name, res.Ops, 10*sc.Conns, res.Errors)
+		}
+	}
+}
+
+func TestClientsThatPauseDoNotHurry(t *testing.T) {
+	b := newBench(t)
+	endpoints, to, err := b.startEndpoints(t.Context(), scenario{Name: "pause"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer endpoints.stop(syscall.SIGKILL)
+	sc := named(t, "SlowH")
+	res, err := b.load(t.Context(), loadSpec{Scenario: sc, Addr: to.HTTP[0], Duration: 200 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if most := uint64(res.Wall/sc.Pause+1) * uint64(sc.Conns); res.Ops > most || res.Errors > 0 {
+		t.Errorf("%d operations in %v, at most %d have room; %d errors", res.Ops, res.Wall, most, res.Errors)
+	}
+}
+
 func TestAProxyThatDoesNotSayWhoAskedIsRefused(t *testing.T) {
 	b := newBench(t)
 	endpoints, to, err := b.startEndpoints(t.Context(), scenario{Name: "refused"})

@@ -55,6 +55,15 @@ func (r peerRun) errors() (sum uint64) {
 	return sum
 }
 
+func median50(r result) float64   { return float64(r.P50) }
+func tail(r result) float64       { return float64(r.P99) }
+func calmMedian(r result) float64 { return float64(r.CalmP50) }
+func calmTail(r result) float64   { return float64(r.CalmP99) }
+func held(r result) float64       { return float64(r.Held) }
+func rssBefore(r result) float64  { return float64(r.RSSBefore) }
+func rssPeak(r result) float64    { return float64(r.RSSPeak) }
+func rssAfter(r result) float64   { return float64(r.RSSAfter) }
+
 func proxyBusy(r result) float64 { return share(r.ProxyCPU, r.Wall) }
 func loadBusy(r result) float64  { return share(r.LoadCPU, r.Wall) }
 func restBusy(r result) float64  { return share(r.RestCPU, r.Wall) }

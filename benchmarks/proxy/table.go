@@ -11,16 +11,29 @@ import (
 	"strings"
 )
 
-// versus heads the column of ratios.
-const versus = subject + " ÷ this"
-
 // A report is all that one call of the program found out.
 type report struct {
 	About    []string // machine, versions, command line
 	Notes    []string // what was left out, and why
-	Pinned   bool
+	Names    []string // of the proxies, in the order of columns
+	Ours     []string // those of them that are Spillways
+	Subject  string   // the one of those that all others are compared with
 	Sections []section
 }
+
+// take names the columns.
+func (r *report) take(peers []*peer) {
+	for _, p := range peers {
+		r.Names = append(r.Names, p.name)
+		if p.ours {
+			r.Ours = append(r.Ours, p.name)
+		}
+	}
+	r.Subject = subjectOf(peers)
+}
+
+// versus heads the column of ratios.
+func (r report) versus() string { return r.Subject + " ÷ this" }
 
 // number prints three significant digits, and no more than two decimals: 0.69, 29.6, 1527.
 func number(v float64) string {
@@ -48,25 +61,15 @@ func (r report) markdown() string {
 	for _, line := range r.Notes {
 		fmt.Fprintf(&b, "- Left out: %s\n", line)
 	}
-	b.WriteString("\n## Summary\n\nWhat one operation costs the proxy, medians; in brackets: " + subject + "'s cost divided by it.\n\n")
+	b.WriteString("\n## Summary\n\nWhat one operation costs the proxy, medians; in brackets: " + r.Subject + "'s cost divided by it.\n\n")
 	b.WriteString(r.summary())
+	if goals := r.goalTable(); goals != "" {
+		b.WriteString("\n## Goals\n\n" + goals)
+	}
 	for _, sec := range r.Sections {
 		b.WriteString("\n" + r.details(sec))
 	}
 	return b.String()
-}
-
-// names lists all proxies that took part anywhere, in the order of allPeers: the subject is last.
-func (r report) names() []string {
-	var names []string
-	for _, p := range allPeers() {
-		if slices.ContainsFunc(r.Sections, func(sec section) bool {
-			return slices.ContainsFunc(sec.Runs, func(run peerRun) bool { return run.Name == p.name })
-		}) {
-			names = append(names, p.name)
-		}
-	}
-	return names
 }
 
 func (sec section) find(name string) (peerRun, bool) {
@@ -79,19 +82,18 @@ func (sec section) find(name string) (peerRun, bool) {
 }
 
 func (r report) summary() string {
-	names := r.names()
-	rows := [][]string{append([]string{"scenario", "unit"}, names...)}
+	rows := [][]string{append([]string{"scenario", "unit"}, r.Names...)}
 	for _, sec := range r.Sections {
 		row := []string{sec.Scenario.Name, sec.Scenario.costUnit()}
-		ours, have := sec.find(subject)
-		for _, name := range names {
+		ours, have := sec.find(r.Subject)
+		for _, name := range r.Names {
 			run, found := sec.find(name)
 			if !found {
 				row = append(row, "-")
 				continue
 			}
 			cell := number(run.of(sec.Scenario.cost).median)
-			if have && name != subject {
+			if have && name != r.Subject {
 				if s, ok := ratio(sec.Scenario, ours, run); ok {
 					cell += " (" + number(s.median) + ")"
 				}
@@ -108,48 +110,65 @@ func (r report) details(sec section) string {
 	sc := sec.Scenario
 	var b strings.Builder
 	fmt.Fprintf(&b, "## %s: %s\n\n", sc.Name, sc.Title)
-	if sc.Kind == idle {
-		b.WriteString(idleTable(sec))
-	} else {
-		b.WriteString(workTable(sec))
+	switch sc.Kind {
+	case idle:
+		b.WriteString(r.idleTable(sec))
+	case besides:
+		b.WriteString(besidesTable(sec))
+	default:
+		b.WriteString(r.workTable(sec))
 	}
-	for _, remark := range r.remarks(sec) {
+	for _, remark := range remarks(sec) {
 		fmt.Fprintf(&b, "\n- %s", remark)
 	}
 	return strings.TrimRight(b.String(), "\n") + "\n"
 }
 
-func idleTable(sec section) string {
+func (r report) idleTable(sec section) string {
 	sc := sec.Scenario
-	rows := [][]string{{"proxy", sc.costUnit(), versus, "RSS before, MiB", "RSS after, MiB", "connections", "errors"}}
-	ours, _ := sec.find(subject)
+	rows := [][]string{{"proxy", sc.costUnit(), r.versus(), "RSS before, MiB", "RSS after, MiB", "connections", "errors"}}
+	ours, _ := sec.find(r.Subject)
 	for _, run := range measured(sec) {
-		mib := func(figure func(result) int64) string {
-			return number(run.of(func(r result) float64 { return float64(figure(r)) / (1 << 20) }).median)
-		}
 		rows = append(rows, []string{
 			run.Name, run.of(sc.cost).String(), ratioCell(sc, ours, run),
-			mib(func(r result) int64 { return r.RSSBefore }), mib(func(r result) int64 { return r.RSSAfter }),
+			run.mebibytes(rssBefore), run.mebibytes(rssAfter),
 			fmt.Sprint(run.Results[0].Ops), fmt.Sprint(run.errors()),
 		})
 	}
 	return markdownTable(rows)
 }
 
-func workTable(sec section) string {
+// besidesTable is about the others' patience and the proxy's memory; the scenario's cost is the column beside slow clients.
+func besidesTable(sec section) string {
+	rows := [][]string{{
+		"proxy", "p50 before", "p50 beside", "p99 before", "p99 beside",
+		"RSS before, MiB", "RSS peak, MiB", "RSS after, MiB", "slow clients held", "proxy's core", "errors",
+	}}
+	for _, run := range measured(sec) {
+		rows = append(rows, []string{
+			run.Name,
+			latencyCell(run.of(calmMedian).median), latencyCell(run.of(median50).median),
+			latencySpread(run.of(calmTail)), latencySpread(run.of(tail)),
+			run.mebibytes(rssBefore), run.mebibytes(rssPeak), run.mebibytes(rssAfter),
+			number(run.of(held).median), percent(run.of(proxyBusy).median), fmt.Sprint(run.errors()),
+		})
+	}
+	return markdownTable(rows)
+}
+
+func (r report) workTable(sec section) string {
 	sc := sec.Scenario
 	traced := slices.ContainsFunc(sec.Runs, func(r peerRun) bool { return len(r.calls()) > 0 })
-	head := []string{"proxy", sc.costUnit(), versus, sc.rateUnit(), "p50", "p99", "proxy's core", "load's core", "errors"}
+	head := []string{"proxy", sc.costUnit(), r.versus(), sc.rateUnit(), "p50", "p99", "proxy's core", "load's core", "errors"}
 	if traced {
 		head = append(head, "system calls per "+callUnit(sc))
 	}
 	rows := [][]string{head}
-	ours, _ := sec.find(subject)
+	ours, _ := sec.find(r.Subject)
 	for _, run := range measured(sec) {
 		row := []string{
 			run.Name, run.of(sc.cost).String(), ratioCell(sc, ours, run), number(run.of(sc.rate).median),
-			latencyCell(run.of(func(r result) float64 { return float64(r.P50) }).median),
-			latencyCell(run.of(func(r result) float64 { return float64(r.P99) }).median),
+			latencyCell(run.of(median50).median), latencyCell(run.of(tail).median),
 			percent(run.of(proxyBusy).median), percent(run.of(loadBusy).median), fmt.Sprint(run.errors()),
 		}
 		if traced {
@@ -179,6 +198,14 @@ func latencyCell(nanoseconds float64) string {
 		return "-"
 	}
 	return number(nanoseconds/1e6) + " ms"
+}
+
+func latencySpread(s spread) string {
+	return spread{s.median / 1e6, s.low / 1e6, s.high / 1e6}.String() + " ms"
+}
+
+func (r peerRun) mebibytes(figure func(result) float64) string {
+	return number(r.of(figure).median / (1 << 20))
 }
 
 func ratioCell(sc scenario, ours, theirs peerRun) string {

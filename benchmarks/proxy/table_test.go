@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -39,6 +40,25 @@ func cpu(microseconds float64) result {
 		Ops: 1000, Wall: 100 * time.Millisecond, ProxyCPU: time.Duration(microseconds * 1e6),
 		LoadCPU: 60 * time.Millisecond, P50: 1500 * time.Microsecond, P99: 12 * time.Millisecond,
 	}
+}
+
+// beside makes a result whose p99 was so many milliseconds before the slow clients came, and so many beside them.
+func beside(before, meanwhile int) result {
+	return result{
+		Ops: 100, Wall: 100 * time.Millisecond, ProxyCPU: 5 * time.Millisecond, Held: 2000,
+		CalmP50: 100 * time.Microsecond, CalmP99: time.Duration(before) * time.Millisecond,
+		P50: 110 * time.Microsecond, P99: time.Duration(meanwhile) * time.Millisecond,
+		RSSBefore: 10 << 20, RSSPeak: 30 << 20, RSSAfter: 12 << 20,
+	}
+}
+
+func named(t *testing.T, name string) scenario {
+	t.Helper()
+	picked, err := pickScenarios(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return picked[0]
 }
 
 func TestTheMiddleRoundDecides(t *testing.T) {
@@ -97,19 +117,26 @@ func TestReportReadsWell(t *testing.T) {
 	limited := cpu(30)
 	limited.LoadCPU = 98 * time.Millisecond
 	golden(t, "report.md", report{
-		About:  []string{"a machine", "a command line"},
-		Notes:  []string{"caddy: not installed"},
-		Pinned: true,
+		About:   []string{"a machine", "a command line"},
+		Notes:   []string{"caddy: not installed"},
+		Names:   []string{"nginx", "haproxy", "caddy", "spillway", "spillway-stream"},
+		Ours:    []string{"spillway", "spillway-stream"},
+		Subject: "spillway",
 		Sections: []section{
 			{scenarios[0], []peerRun{
 				{Name: "nginx", Results: []result{traced, slow, cpu(99)}},
 				{Name: "haproxy", Results: []result{noisy, noisy, noisy}},
 				{Name: "caddy", Failure: "it ended:\n\tno such option"},
-				{Name: subject, Results: []result{limited, limited, limited}},
+				{Name: "spillway", Results: []result{limited, limited, limited}},
+				{Name: "spillway-stream", Results: []result{traced, traced, traced}},
 			}},
-			{scenarios[len(scenarios)-1], []peerRun{
+			{named(t, "S9"), []peerRun{
 				{Name: "nginx", Results: []result{{Ops: 8000, RSSBefore: 20 << 20, RSSAfter: 25 << 20}}},
-				{Name: subject, Results: []result{{Ops: 8000, RSSBefore: 10 << 20, RSSAfter: 12 << 20}}},
+				{Name: "spillway", Results: []result{{Ops: 8000, RSSBefore: 10 << 20, RSSAfter: 12 << 20}}},
+			}},
+			{named(t, "SlowH"), []peerRun{
+				{Name: "nginx", Results: []result{beside(2, 3), beside(1, 2), beside(4, 2)}},
+				{Name: "spillway", Results: []result{beside(2, 3), beside(1, 2), beside(2, 3)}},
 			}},
 		},
 	}.markdown())
@@ -142,7 +169,7 @@ func TestConfigurationsAreAsDocumented(t *testing.T) {
 		To:      endpointAddrs{HTTP: ports(2001), Echo: ports(3001), Stream: ports(4001)},
 		Workers: 1, Dir: "/tmp/bench", NginxStream: "/modules/ngx_stream_module.so", Root: true,
 	}
-	for _, peer := range allPeers() {
+	for _, peer := range append(otherPeers(), spillwayPeer("spillway", ""), spillwayPeer("spillway-stream", "stream")) {
 		golden(t, peer.file, peer.render(p))
 	}
 	p.NoTCP, p.Workers, p.Root = true, 2, false
@@ -155,6 +182,7 @@ func TestScenariosAreChosenByName(t *testing.T) {
 		"s5, S1":     "S1 S5",
 		"S4":         "S4a S4b",
 		"S4b,S4,S4b": "S4a S4b",
+		"slow,S1u":   "S1u SlowH SlowB SlowX",
 	} {
 		picked, err := pickScenarios(names)
 		var got []string
@@ -174,12 +202,12 @@ func TestScenariosAreChosenByName(t *testing.T) {
 }
 
 func TestFlagsOutOfBoundsAreRefused(t *testing.T) {
-	for _, args := range []string{"-rounds 0", "-rounds 1000", "-duration 1ms", "-duration 2h", "-warmup -1s", "-workers 2", "-unpinned -workers 0", "S1"} {
+	for _, args := range []string{"-rounds 0", "-rounds 1000", "-duration 1ms", "-duration 2h", "-warmup -1s", "S1"} {
 		if _, err := parseFlags(strings.Fields(args)); err == nil {
 			t.Errorf("%s is accepted", args)
 		}
 	}
-	if _, err := parseFlags(strings.Fields("-unpinned -workers 2 -rounds 5")); err != nil {
+	if _, err := parseFlags(strings.Fields("-strace=false -rounds 5")); err != nil {
 		t.Error(err)
 	}
 }
@@ -190,13 +218,57 @@ func TestUnknownProxiesAreRefused(t *testing.T) {
 	}
 }
 
+func TestEachEngineRunsWithEachBinary(t *testing.T) {
+	me, err := exec.LookPath("true") // any program that ends when asked for its version
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ proxies, given, want, subject string }{
+		{"spillway", me, "spillway", "spillway"},
+		{"spillway,spillway-stream", me, "spillway spillway-stream", "spillway"},
+		{"spillway-stream,spillway", me, "spillway-stream spillway", "spillway-stream"},
+		{"spillway", "old=" + me + ",new=" + me, "spillway@old spillway@new", "spillway@new"},
+		{"spillway,spillway-stream", "a=" + me + ",b=" + me, "spillway@a spillway@b spillway-stream@a spillway-stream@b", "spillway@b"},
+	} {
+		peers, _, err := choosePeers(t.Context(), options{proxies: c.proxies, spillway: c.given}, t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, p := range peers {
+			names = append(names, p.name)
+		}
+		if got := strings.Join(names, " "); got != c.want || subjectOf(peers) != c.subject {
+			t.Errorf("-proxies %s -spillway %s: %s, subject %s; want %s, subject %s", c.proxies, c.given, got, subjectOf(peers), c.want, c.subject)
+		}
+	}
+	for _, given := range []string{"a=" + me + ",a=" + me, "/nowhere/spillway", me + "," + me} {
+		if _, _, err := choosePeers(t.Context(), options{proxies: "spillway", spillway: given}, t.TempDir()); err == nil {
+			t.Errorf("-spillway %s is accepted", given)
+		}
+	}
+}
+
+func TestEstablishedConnectionsAreCounted(t *testing.T) {
+	table := []byte(`  sl  local_address rem_address   st tx_queue rx_queue
+   0: 0100007F:5A3C 00000000:0000 0A 00000000:00000000
+   1: 0100007F:5A3C 0100007F:C001 01 00000000:00000000
+   2: 0100007F:C001 0100007F:5A3C 01 00000000:00000000
+   3: 0100007F:5A3C 0100007F:C002 06 00000000:00000000
+   4: 0100007F:5A3C 0100007F:C003 01 00000000:00000000
+`)
+	if n := countEstablished(table, 0x5A3C); n != 2 {
+		t.Errorf("%d established connections to the port, want 2", n)
+	}
+}
+
 // What a ratio of 0.69 is made of: three rounds each, the middle ones divided.
 func Example() {
-	ours := peerRun{Name: subject, Results: []result{cpu(20), cpu(22), cpu(19)}}
+	ours := peerRun{Name: spillway, Results: []result{cpu(20), cpu(22), cpu(19)}}
 	nginx := peerRun{Name: "nginx", Results: []result{cpu(29), cpu(31), cpu(28)}}
 	s, _ := ratio(scenarios[0], ours, nginx)
 	fmt.Println(scenarios[0].costUnit(), nginx.of(scenarios[0].cost), ours.of(scenarios[0].cost))
-	fmt.Println(versus, s)
+	fmt.Println(report{Subject: spillway}.versus(), s)
 	// Output:
 	// CPU µs/request 29.0 (28.0–31.0) 20.0 (19.0–22.0)
 	// spillway ÷ this 0.69 (0.68–0.71)
