@@ -1,7 +1,7 @@
 package proxy
 
 import (
-	"bufio"
+	"context"
 	"io"
 	"net/netip"
 	"strconv"
@@ -36,55 +36,51 @@ type Record struct {
 }
 
 // An AccessLog writes records as JSON lines. A nil *AccessLog is off, and costs
-// its callers one comparison. Lines are buffered; Run flushes them every second.
+// its callers one comparison. Write never waits for the disk, see [LogWriter]:
+// Run writes lines out when 64 KiB of them have gathered, and every second.
+// Where lines had to be dropped, the log has this one instead:
+//
+//	{"time":"2026-01-02T15:04:05.000000Z","lines_dropped":7}
 type AccessLog struct {
-	mu  sync.Mutex
-	out *bufio.Writer
-	buf []byte
+	out   *LogWriter
+	lines sync.Pool // of *[]byte: lines in the making
 }
 
 // NewAccessLog returns a log that writes to w, which the caller closes after
 // Run has returned.
 func NewAccessLog(w io.Writer) *AccessLog {
-	return &AccessLog{out: bufio.NewWriterSize(w, 64<<10)}
+	out := NewLogWriter(w, droppedJSON)
+	out.gather = 64 << 10
+	return &AccessLog{out: out, lines: sync.Pool{New: func() any { return new([]byte) }}}
 }
 
-// Run flushes the log every second until done is closed, and once more then.
-func (l *AccessLog) Run(done <-chan struct{}) {
-	t := time.NewTicker(time.Second)
-	defer t.Stop()
-	for {
-		select {
-		case <-t.C:
-			l.Flush()
-		case <-done:
-			l.Flush()
-			return
-		}
-	}
-}
+// Run writes the log out until ctx ends, and once more then. It returns the
+// error of that last write, see [LogWriter.Run].
+func (l *AccessLog) Run(ctx context.Context) error { return l.out.Run(ctx) }
 
-// Flush hands buffered lines to the writer. Errors are dropped: a full disk must
-// not stop traffic.
-func (l *AccessLog) Flush() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	_ = l.out.Flush()
-}
+// Flush writes out what is there, in the caller's goroutine.
+func (l *AccessLog) Flush() error { return l.out.Flush() }
+
+// Dropped returns how many records were dropped so far.
+func (l *AccessLog) Dropped() uint64 { return l.out.Dropped() }
 
 // Write adds one record.
 func (l *AccessLog) Write(r *Record) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.buf = r.AppendJSON(l.buf[:0])
-	_, _ = l.out.Write(l.buf)
+	line := l.lines.Get().(*[]byte)
+	*line = r.AppendJSON((*line)[:0])
+	_, _ = l.out.Write(*line)
+	l.lines.Put(line)
+}
+
+func droppedJSON(lines uint64) string {
+	b := appendTime([]byte("{"), time.Now())
+	b = appendInt(b, "lines_dropped", int64(lines))
+	return string(append(b, "}\n"...))
 }
 
 // AppendJSON appends the record as one line of JSON. Durations are seconds.
 func (r *Record) AppendJSON(b []byte) []byte {
-	b = append(b, `{"time":"`...)
-	b = r.Time.UTC().AppendFormat(b, "2006-01-02T15:04:05.000000Z07:00")
-	b = append(b, '"')
+	b = appendTime(append(b, '{'), r.Time)
 	b = appendString(b, "listener", r.Listener)
 	b = appendString(b, "service", r.Service)
 	b = appendString(b, "endpoint", r.Endpoint)
@@ -106,6 +102,12 @@ func (r *Record) AppendJSON(b []byte) []byte {
 	b = appendSeconds(b, "total", r.Total)
 	b = appendString(b, "cause", r.Cause)
 	return append(b, "}\n"...)
+}
+
+func appendTime(b []byte, t time.Time) []byte {
+	b = append(b, `"time":"`...)
+	b = t.UTC().AppendFormat(b, "2006-01-02T15:04:05.000000Z07:00")
+	return append(b, '"')
 }
 
 func appendInt(b []byte, key string, v int64) []byte {

@@ -9,5 +9,7 @@
 //	                           │
 //	                           └── Stats, AccessLog
 //
+// Who logs never waits for a disk or a pipe: LogWriter is between.
+//
 // It knows nothing of the file, and the engines know nothing of each other.
 package proxy

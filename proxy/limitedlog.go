@@ -20,7 +20,8 @@ type LimitedLog struct {
 	dropped int
 }
 
-// NewLimitedLog returns a log that writes to log.
+// NewLimitedLog returns a log that writes to log, in the goroutine of who calls
+// Write: where nothing may block, log has a [LogWriter] under it.
 func NewLimitedLog(log *slog.Logger, perSecond int) *LimitedLog {
 	return &LimitedLog{log: log, perSecond: perSecond}
 }

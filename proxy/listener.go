@@ -26,7 +26,9 @@ type Listener struct {
 	// DrainTimeout is how long connections may go on after Serve's context has
 	// ended. 0: not at all.
 	DrainTimeout time.Duration
-	Log          *slog.Logger
+	// Log gets what goes wrong with accepting and draining. Its handler must
+	// not block, see [LogWriter].
+	Log *slog.Logger
 
 	socket net.Listener
 	active atomic.Int64

@@ -41,11 +41,12 @@ func (a *App) newAdmin(cfg *config.Admin) (*adminServer, error) {
 			Services:  a.metricServices,
 			Listeners: a.metricListeners,
 			Reloads:   func() (uint64, uint64) { return a.reloads.ok.Load(), a.reloads.failed.Load() },
+			Dropped:   a.log.dropped,
 			Version:   a.opt.Version,
 		}),
 		Token: token,
 		Pprof: cfg.Pprof,
-		Log:   a.log,
+		Log:   a.log.Logger,
 	})
 	return &adminServer{Server: server, listener: l}, nil
 }

@@ -1,22 +1,18 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io"
 	"log/slog"
 	"net"
-	"os"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/spillway-lb/spillway/config"
 	"github.com/spillway-lb/spillway/lb"
-	"github.com/spillway-lb/spillway/proxy"
 	proxyhttp "github.com/spillway-lb/spillway/proxy/http"
 )
 
@@ -24,9 +20,11 @@ import (
 type Options struct {
 	// Load reads the file again. Default: none, and then Reload is refused.
 	Load func() (*config.Config, error)
-	// Log gets what happens. Default: made from the file's [log], to LogTo.
+	// Log gets what happens. Its handler must not block, see [proxy.LogWriter].
+	// Default: made from the file's [log], to LogTo.
 	Log *slog.Logger
-	// LogTo is where that goes. Default: standard error.
+	// LogTo is where that goes. It may be slow: nobody waits for it but Run, at
+	// the end. Default: standard error.
 	LogTo io.Writer
 	// Version is shown by the metric build_info.
 	Version string
@@ -35,12 +33,9 @@ type Options struct {
 // An App is a running proxy: the objects that a file describes.
 type App struct {
 	opt    Options
-	log    *slog.Logger
-	level  *slog.LevelVar // nil where the log is not ours
+	log    *logs
 	pools  *proxyhttp.Pools
-	access *proxy.AccessLog // nil: off
-	closer io.Closer        // what access writes to
-	admin  *adminServer     // nil: none
+	admin  *adminServer // nil: none
 	tasks  tasks
 	ready  atomic.Bool // the first round of health checks is over
 	ending atomic.Bool // draining
@@ -57,15 +52,12 @@ type App struct {
 // New builds what cfg describes and opens every listener, so that what cannot
 // work is known before anything runs.
 func New(cfg *config.Config, o Options) (*App, error) {
-	a := &App{opt: o, log: o.Log, pools: new(proxyhttp.Pools)}
-	if a.log == nil {
-		a.level = new(slog.LevelVar)
-		a.log = newLogger(cfg, cmp.Or[io.Writer](o.LogTo, os.Stderr), a.level)
-	}
-	if err := a.openAccessLog(cfg.Log.Access); err != nil {
+	log, err := newLogs(cfg, &o)
+	if err != nil {
 		return nil, err
 	}
-	err := a.apply(cfg)
+	a := &App{opt: o, log: log, pools: new(proxyhttp.Pools)}
+	err = a.apply(cfg)
 	if err == nil && cfg.Admin != nil {
 		a.admin, err = a.newAdmin(cfg.Admin)
 	}
@@ -84,24 +76,24 @@ func (a *App) Close() error {
 	if a.admin != nil {
 		errs = append(errs, a.admin.listener.Close())
 	}
-	return errors.Join(append(errs, a.closeAccessLog())...)
+	return errors.Join(append(errs, a.log.start()())...)
 }
 
 // Run serves until ctx ends. Then it drains: listeners close, connections get
-// the file's drain_timeout to end, and when all are gone Run returns nil. An
-// error that stops a part of the proxy stops all of it and is returned.
+// the file's drain_timeout to end, and when all are gone and the logs are
+// written Run returns nil. An error that stops a part of the proxy stops all of
+// it and is returned, as is one that loses the end of a log. Logs that cannot
+// be written for ten seconds are given up: then a goroutine is left behind.
 func (a *App) Run(ctx context.Context) error {
-	// Three lives: traffic ends first, then what traffic needs, and the admin
-	// API last, so that a drain can be watched.
+	// Three lives: traffic ends first, then what traffic needs with the admin
+	// API, so that a drain can be watched, and the logs last.
+	finishLogs := a.log.start()
 	a.tasks.begin(ctx)
 	a.warn()
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBackground()
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = a.pools.Run(background) })
-	if a.access != nil {
-		wg.Go(func() { a.access.Run(background.Done()) })
-	}
 	wg.Go(func() { a.watchReady(background) })
 	if a.admin != nil {
 		wg.Go(func() { a.tasks.fail(a.admin.Serve(background)) })
@@ -126,7 +118,7 @@ func (a *App) Run(ctx context.Context) error {
 
 	stopBackground()
 	wg.Wait()
-	return errors.Join(err, a.closeAccessLog())
+	return errors.Join(err, finishLogs())
 }
 
 // Abort cuts every connection at once. It is for the operator who does not want
@@ -165,7 +157,7 @@ func (a *App) ListenAddr(name string) net.Addr {
 }
 
 // Log returns the log that the file asks for, or Options.Log.
-func (a *App) Log() *slog.Logger { return a.log }
+func (a *App) Log() *slog.Logger { return a.log.Logger }
 
 // isReady says whether the proxy should get traffic, and why not.
 func (a *App) isReady() (bool, string) {
@@ -212,49 +204,4 @@ func (a *App) service(name string) *service {
 		}
 	}
 	return nil
-}
-
-func newLogger(cfg *config.Config, w io.Writer, level *slog.LevelVar) *slog.Logger {
-	setLevel(level, cfg.Log.Level)
-	o := &slog.HandlerOptions{Level: level}
-	var h slog.Handler = slog.NewTextHandler(w, o)
-	if cfg.Log.Format == "json" {
-		h = slog.NewJSONHandler(w, o)
-	}
-	id := cfg.Proxy.ID
-	if id == "" {
-		id, _ = os.Hostname() // a nameless host has a nameless proxy
-	}
-	return slog.New(h).With("proxy", id)
-}
-
-func setLevel(v *slog.LevelVar, name string) {
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(strings.ToUpper(name))) // config has checked it
-	v.Set(level)
-}
-
-func (a *App) openAccessLog(where string) error {
-	switch where {
-	case "", "off":
-		return nil
-	case "stdout":
-		a.access = proxy.NewAccessLog(os.Stdout)
-	case "stderr":
-		a.access = proxy.NewAccessLog(os.Stderr)
-	default:
-		f, err := os.OpenFile(where, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
-		if err != nil {
-			return err
-		}
-		a.access, a.closer = proxy.NewAccessLog(f), f
-	}
-	return nil
-}
-
-func (a *App) closeAccessLog() error {
-	if a.closer == nil {
-		return nil
-	}
-	return a.closer.Close()
 }

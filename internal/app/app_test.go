@@ -451,3 +451,50 @@ func TestReloadMayComeBeforeRun(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A stuckPipe takes nothing until it is read.
+type stuckPipe struct {
+	testkit.Buffer
+	read chan struct{}
+}
+
+func (p *stuckPipe) Write(b []byte) (int, error) {
+	<-p.read
+	return p.Buffer.Write(b)
+}
+
+func TestALogThatNobodyReadsStopsNoTraffic(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "spillway.toml")
+	// Nobody listens there, so every request is a line.
+	if err := os.WriteFile(file, []byte("[log]\nlevel = \"debug\"\n"+oneListener+list("127.0.0.1:1")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := &stuckPipe{read: make(chan struct{})}
+	a, err := app.New(cfg, app.Options{LogTo: to})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
+	p := &proxy{App: a, t: t}
+	const requests = 20
+	for range requests {
+		if status, _ := p.get("web", "/"); status < 500 {
+			t.Errorf("got %d", status)
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
+	close(to.read)
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if n := strings.Count(to.String(), `msg="no endpoint"`); n != requests {
+		t.Errorf("%d of %d failed requests in the log:\n%s", n, requests, to.String())
+	}
+}

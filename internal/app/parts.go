@@ -73,10 +73,10 @@ type listener struct {
 func (a *App) newListener(spec *config.Listener, drain time.Duration) (*listener, error) {
 	l := &listener{spec: *spec}
 	if spec.Protocol == "TCP" {
-		l.tcp = tcp.New(tcp.Options{Listener: spec.Name, Log: a.log, Access: a.access})
+		l.tcp = tcp.New(tcp.Options{Listener: spec.Name, Log: a.log.Logger, Access: a.log.access})
 		l.engine = l.tcp
 	} else {
-		l.http = proxyhttp.New(proxyhttp.Options{Listener: spec.Name, Pools: a.pools, Access: a.access, Log: a.log})
+		l.http = proxyhttp.New(proxyhttp.Options{Listener: spec.Name, Pools: a.pools, Access: a.log.access, Log: a.log.Logger})
 		l.engine = l.http
 	}
 	l.Listener = proxy.Listener{
@@ -85,7 +85,7 @@ func (a *App) newListener(spec *config.Listener, drain time.Duration) (*listener
 		Engine:         l.engine,
 		MaxConnections: spec.MaxConnections,
 		DrainTimeout:   drain,
-		Log:            a.log,
+		Log:            a.log.Logger,
 	}
 	return l, l.Listen()
 }

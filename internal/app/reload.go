@@ -138,7 +138,7 @@ func (a *App) build(cfg *config.Config) (*parts, error) {
 }
 
 func (a *App) buildService(p *parts, spec *config.Service) error {
-	o, err := balancerOptions(p.cfg, spec, a.log)
+	o, err := balancerOptions(p.cfg, spec, a.log.Logger)
 	if err != nil {
 		return err
 	}
@@ -235,9 +235,7 @@ func (a *App) swap(next *parts) {
 		}
 	}
 	a.cfg, a.services, a.listeners = cfg, next.services, next.listeners
-	if a.level != nil {
-		setLevel(a.level, cfg.Log.Level)
-	}
+	a.log.setLevel(cfg.Log.Level)
 	a.forgetGone()
 }
 

@@ -23,6 +23,9 @@ type Source struct {
 	Listeners func() []Listener
 	// Reloads counts the reloads that took effect and those that were refused.
 	Reloads func() (succeeded, failed uint64)
+	// Dropped counts the lines that the log and the access log lost because
+	// whoever takes them was too slow.
+	Dropped func() (log, access uint64)
 	// Version is what build_info says.
 	Version string
 }
@@ -85,6 +88,11 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 		succeeded, failed := c.source.Reloads()
 		s.counter(reloads, succeeded, "success")
 		s.counter(reloads, failed, "failure")
+	}
+	if c.source.Dropped != nil {
+		log, access := c.source.Dropped()
+		s.counter(logDropped, log)
+		s.counter(accessLogDropped, access)
 	}
 	s.gauge(buildInfo, 1, c.source.Version, runtime.Version())
 }

@@ -56,6 +56,7 @@ func collectorOf(services ...metrics.Service) *metrics.Collector {
 		Services:  func() []metrics.Service { return services },
 		Listeners: func() []metrics.Listener { return []metrics.Listener{{Name: "in", Connections: 7}} },
 		Reloads:   func() (uint64, uint64) { return 3, 1 },
+		Dropped:   func() (uint64, uint64) { return 2, 9 },
 		Version:   "v1.2.3",
 	})
 }
@@ -166,6 +167,9 @@ spillway_request_duration_seconds_count{service="web"} 4
 
 func TestTheRestOfTheProxyIsShown(t *testing.T) {
 	expect(t, collectorOf(web(t)), `
+# HELP spillway_access_log_dropped_total Lines that are missing in the access log because it could not be written fast enough.
+# TYPE spillway_access_log_dropped_total counter
+spillway_access_log_dropped_total 9
 # HELP spillway_affinity_total Picks with an affinity key, and those that had none although the service has affinity.
 # TYPE spillway_affinity_total counter
 spillway_affinity_total{result="keyed",service="web"} 5
@@ -181,6 +185,9 @@ spillway_connections{listener="in"} 7
 # TYPE spillway_health_checks_total counter
 spillway_health_checks_total{result="failure",service="web"} 0
 spillway_health_checks_total{result="success",service="web"} 0
+# HELP spillway_log_dropped_total Lines that are missing in the log because it could not be written fast enough.
+# TYPE spillway_log_dropped_total counter
+spillway_log_dropped_total 2
 # HELP spillway_tcp_bytes_total Bytes relayed by TCP connections and upgraded HTTP connections, inside the kernel or copied through memory.
 # TYPE spillway_tcp_bytes_total counter
 spillway_tcp_bytes_total{direction="from_client",path="copied",service="web"} 0
@@ -196,6 +203,7 @@ func TestEveryPromisedNameIsThere(t *testing.T) {
 		Services:  func() []metrics.Service { return []metrics.Service{web(t)} },
 		Listeners: func() []metrics.Listener { return []metrics.Listener{{Name: "in"}} },
 		Reloads:   func() (uint64, uint64) { return 0, 0 },
+		Dropped:   func() (uint64, uint64) { return 0, 0 },
 		Version:   "v1.2.3",
 	})
 	families, err := r.Gather()
@@ -209,7 +217,8 @@ func TestEveryPromisedNameIsThere(t *testing.T) {
 	for _, want := range []string{
 		"requests_total", "request_duration_seconds", "attempts_total", "endpoint_up", "endpoint_active",
 		"endpoint_share_expected", "endpoint_share_actual", "health_checks_total", "affinity_total",
-		"tcp_bytes_total", "connections", "config_reloads_total", "build_info",
+		"tcp_bytes_total", "connections", "config_reloads_total",
+		"log_dropped_total", "access_log_dropped_total", "build_info",
 	} {
 		if !slices.Contains(names, "spillway_"+want) {
 			t.Errorf("spillway_%s is missing", want)

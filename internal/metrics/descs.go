@@ -46,6 +46,10 @@ var (
 	reloads = desc("config_reloads_total",
 		"Reloads of the configuration by result.",
 		"result")
+	logDropped = desc("log_dropped_total",
+		"Lines that are missing in the log because it could not be written fast enough.")
+	accessLogDropped = desc("access_log_dropped_total",
+		"Lines that are missing in the access log because it could not be written fast enough.")
 	buildInfo = desc("build_info",
 		"Always 1; the labels say what runs.",
 		"version", "goversion")
@@ -58,5 +62,6 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 // all is every Desc above, for Describe.
 var all = []*prometheus.Desc{
 	requests, duration, attempts, retries, retriesOverBudget, endpointUp, endpointActive, shareExpected, shareActual,
-	healthChecks, affinity, tcpBytes, connections, reloads, buildInfo,
+	healthChecks, affinity, tcpBytes, connections, reloads,
+	logDropped, accessLogDropped, buildInfo,
 }

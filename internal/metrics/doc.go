@@ -24,5 +24,6 @@
 //	spillway_tcp_bytes_total{service,direction,path}
 //	spillway_connections{listener}
 //	spillway_config_reloads_total{result}
+//	spillway_log_dropped_total, spillway_access_log_dropped_total
 //	spillway_build_info{version,goversion}
 package metrics

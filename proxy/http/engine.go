@@ -18,7 +18,10 @@ type Options struct {
 	// Pools has the idle connections to endpoints; engines may share one.
 	Pools  *Pools
 	Access *proxy.AccessLog // nil: off
-	Log    *slog.Logger
+	// Log gets failed attempts, clients that were turned away, and panics. Its
+	// handler must not block: an event loop that logs is one that does nothing
+	// else. See [proxy.LogWriter].
+	Log *slog.Logger
 }
 
 // Settings is what a reload may change. An exchange keeps those it began with.

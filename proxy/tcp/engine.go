@@ -15,7 +15,8 @@ type Options struct {
 	// Listener is the listener's name, for logs.
 	Listener string
 	// Log gets a line for every endpoint that could not be connected and every
-	// client that was turned away, at most ten a second. Default: none.
+	// client that was turned away, at most ten a second. Its handler must not
+	// block, see [proxy.LogWriter]. Default: none.
 	Log *slog.Logger
 	// Access gets a record of every connection that has ended. Default: none.
 	Access *proxy.AccessLog
