@@ -37,7 +37,8 @@ type Conn struct {
 // A Handler is told what happens to a connection while no task waits for it.
 type Handler interface {
 	// Ready is called on the loop when there may be something to read, when the
-	// peer has closed, or when the time set by ReadBy has come.
+	// peer has closed, when the time set by ReadBy has come, or when there is room
+	// again that WriteNow or DrainNow did not find.
 	Ready()
 }
 
@@ -51,6 +52,7 @@ const (
 	hungUp                       // the peer has closed its side, or worse
 	registered                   // with epoll
 	closed
+	blocked // the handler waits for room to write
 )
 
 // Attach makes fd, a non-blocking stream socket, a connection of the loop. The
@@ -128,6 +130,10 @@ func (c *Conn) events(mask uint32) {
 	if t := c.reader; t != nil && c.state&readable != 0 {
 		c.reader, told = nil, true
 		c.loop.resume(t)
+	}
+	if c.state&(blocked|writable) == blocked|writable {
+		c.state &^= blocked
+		mask |= unix.EPOLLIN // the handler has something to do
 	}
 	if !told && c.state&closed == 0 && c.handler != nil && mask&(unix.EPOLLIN|end) != 0 {
 		c.handler.Ready()
@@ -312,8 +318,15 @@ func (c *Conn) Read(p []byte) (int, error) {
 	}
 }
 
-// recv makes one call. Nothing read and no error mean that nothing is there.
+// recv is take for tasks.
 func (c *Conn) recv(p []byte) (int, error) {
+	n, err := c.take(p)
+	c.loop.spend(n)
+	return n, err
+}
+
+// take makes one call. Nothing read and no error mean that nothing is there.
+func (c *Conn) take(p []byte) (int, error) {
 	n, emptied, errno := sys.Recv(int(c.fd), p)
 	switch {
 	case n > 0:
@@ -323,7 +336,6 @@ func (c *Conn) recv(p []byte) (int, error) {
 			c.state &^= readable
 		}
 		c.received += int64(n)
-		c.loop.spend(n)
 		return n, nil
 	case errno == 0:
 		return 0, io.EOF
@@ -348,20 +360,29 @@ func (c *Conn) WriteBuffers(a, b []byte) (int64, error) {
 			}
 			continue // it may have been woken for nothing
 		}
-		n, errno := sys.Send(int(c.fd), a, b)
-		switch {
-		case errno == syscall.EAGAIN:
-			c.state &^= writable
-		case errno != 0:
-			return done, c.failed("write", "sendto", errno)
-		default:
-			c.sent += int64(n)
-			done += int64(n)
-			k := min(n, len(a))
-			a, b = a[k:], b[n-k:]
+		n, err := c.give(a, b)
+		if err != nil {
+			return done, err
 		}
+		done += int64(n)
+		k := min(n, len(a))
+		a, b = a[k:], b[n-k:]
 	}
 	return done, nil
+}
+
+// give makes one call. Nothing sent and no error mean that there is no room.
+func (c *Conn) give(a, b []byte) (int, error) {
+	n, errno := sys.Send(int(c.fd), a, b)
+	switch {
+	case errno == syscall.EAGAIN:
+		c.state &^= writable
+		return 0, nil
+	case errno != 0:
+		return 0, c.failed("write", "sendto", errno)
+	}
+	c.sent += int64(n)
+	return n, nil
 }
 
 // Write writes all of p or fails.

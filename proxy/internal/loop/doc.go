@@ -20,7 +20,7 @@
 // to be resolved. Such work goes to a goroutine, and comes back by Post.
 //
 // The files: loop is the loop itself, task the coroutines, conn and splice what
-// they do with sockets, wheel the timers, accept and dial where connections come
-// from. Only this package knows epoll. Linux only; elsewhere New says that it is
-// not supported.
+// they do with sockets, now what a handler does without a task, wheel the timers,
+// accept and dial where connections come from. Only this package knows epoll.
+// Linux only; elsewhere New says that it is not supported.
 package loop

@@ -158,7 +158,7 @@ func (l *Loop) ticksAt(t time.Time) ticks {
 func (l *Loop) run(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() { l.Post(l.close) })
 	defer stop()
-	for !l.closing || l.tasks > 0 {
+	for !l.closing || l.tasks > 0 || len(l.after) > 0 {
 		l.turn()
 	}
 	l.inbox.mu.Lock()

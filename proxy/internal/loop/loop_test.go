@@ -63,6 +63,16 @@ func (e *echo) Panicked(value any, _ []byte) { e.t.Log("panic:", value) }
 // serveEcho runs n loops that echo, until the test ends.
 func serveEcho(t *testing.T, n int, limit int64) (addr string, a *loop.Acceptor) {
 	t.Helper()
+	return serve(t, n, limit, func(a *loop.Acceptor, l *loop.Loop, fd int, _ netip.AddrPort) {
+		e := &echo{acceptor: a, t: t}
+		l.Attach(&e.Conn, fd, e)
+		e.Ready()
+	})
+}
+
+// serve runs n loops whose connections are f's, until the test ends.
+func serve(t *testing.T, n int, limit int64, f func(*loop.Acceptor, *loop.Loop, int, netip.AddrPort)) (addr string, a *loop.Acceptor) {
+	t.Helper()
 	loops, err := loop.New(n, nil)
 	must(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -78,12 +88,8 @@ func serveEcho(t *testing.T, n int, limit int64) (addr string, a *loop.Acceptor)
 	var running sync.WaitGroup
 	running.Go(func() { loops.Run(ctx) })
 	a = loops.Accept([]int{fd}, loop.AcceptOptions{
-		Max: limit,
-		Serve: func(a *loop.Acceptor, l *loop.Loop, fd int, _ netip.AddrPort) {
-			e := &echo{acceptor: a, t: t}
-			l.Attach(&e.Conn, fd, e)
-			e.Ready()
-		},
+		Max:   limit,
+		Serve: f,
 	})
 	t.Cleanup(func() {
 		a.Close()

@@ -50,22 +50,11 @@ func spliceSome(dst, src *Conn, left int64) (moved int64, err error) {
 	if pipe == nil {
 		return 0, netio.ErrNoSplice
 	}
-	n, errno := sys.Splice(int(src.fd), pipe.W, int(min(left, int64(pipe.Size))))
-	switch {
-	case errno == syscall.EAGAIN:
-		src.state &^= readable
-	case cannot(errno):
-		err = netio.ErrNoSplice
-	case errno != 0:
-		err = src.failed("read", "splice", errno)
-	case n == 0:
-		err = io.EOF
-	}
+	n, err := src.fill(pipe, int(min(left, int64(pipe.Size))))
 	if n <= 0 {
 		pipe.Return(0)
 		return 0, err
 	}
-	src.received += int64(n)
 	moved, err = dst.drain(pipe, n)
 	pipe.Return(n - int(moved))
 	src.loop.spend(n)
@@ -84,21 +73,50 @@ func (c *Conn) drain(pipe *sys.Pipe, n int) (moved int64, err error) {
 			}
 			continue
 		}
-		k, errno := sys.Splice(pipe.R, int(c.fd), n-int(moved))
-		switch {
-		case errno == syscall.EAGAIN:
-			c.state &^= writable
-		case errno != 0:
-			return moved, c.failed("write", "splice", errno)
-		case k == 0:
-			return moved, c.failed("write", "splice", syscall.EIO) // never seen, but must not be an endless loop
+		k, err := c.empty(pipe, n-int(moved))
+		if err != nil {
+			return moved, err
 		}
-		if k > 0 {
-			moved += int64(k)
-			c.sent += int64(k)
-		}
+		moved += int64(k)
 	}
 	return moved, nil
+}
+
+// fill makes one call that moves up to n bytes into an empty pipe. Nothing moved
+// and no error mean that nothing is there.
+func (c *Conn) fill(pipe *sys.Pipe, n int) (int, error) {
+	n, errno := sys.Splice(int(c.fd), pipe.W, n)
+	switch {
+	case errno == syscall.EAGAIN:
+		c.state &^= readable
+		return 0, nil
+	case cannot(errno):
+		return 0, netio.ErrNoSplice
+	case errno != 0:
+		return 0, c.failed("read", "splice", errno)
+	case n == 0:
+		return 0, io.EOF
+	}
+	c.received += int64(n)
+	return n, nil
+}
+
+// empty makes one call that moves up to n bytes of those in a pipe. Nothing
+// moved and no error mean that there is no room.
+func (c *Conn) empty(pipe *sys.Pipe, n int) (int, error) {
+	n, errno := sys.Splice(pipe.R, int(c.fd), n)
+	switch {
+	case errno == syscall.EAGAIN:
+		c.state &^= writable
+		return 0, nil
+	case errno == 0 && n == 0:
+		errno = syscall.EIO // never seen, but must not be an endless loop
+		fallthrough
+	case errno != 0:
+		return 0, c.failed("write", "splice", errno)
+	}
+	c.sent += int64(n)
+	return n, nil
 }
 
 // cannot says whether errno is the kernel's word for "not with this descriptor"

@@ -1,0 +1,104 @@
+package loop
+
+import (
+	"net"
+	"syscall"
+
+	"github.com/spillway-lb/spillway/proxy/internal/netio"
+	"github.com/spillway-lb/spillway/proxy/internal/sys"
+)
+
+// These calls never wait, and need no task: they are for a Handler that moves
+// bytes itself. Deadlines do not concern them. Where one finds nothing to read,
+// or no room to write, the handler is told once that has changed.
+
+// ReceiveNow reads what is there into a buffer lent by p, which the caller
+// frees; nil where nothing is there. The end of the stream is io.EOF.
+func (c *Conn) ReceiveNow(p *netio.Pool) (*netio.Buffer, error) {
+	if c.state&closed != 0 {
+		return nil, net.ErrClosed
+	}
+	if c.state&readable != 0 {
+		b := p.Get()
+		n, err := c.take(b.Space())
+		if n > 0 {
+			b.B = b.Space()[:n]
+			return b, nil
+		}
+		b.Free()
+		if err != nil {
+			return nil, err
+		}
+	}
+	return nil, c.expect()
+}
+
+// WriteNow writes as much of p as there is room for. Its errors are those of
+// Write.
+func (c *Conn) WriteNow(p []byte) (done int, err error) {
+	if c.state&closed != 0 {
+		return 0, writeError(net.ErrClosed)
+	}
+	for done < len(p) {
+		if c.state&writable == 0 {
+			return done, c.expectRoom()
+		}
+		n, err := c.give(p[done:], nil)
+		done += n
+		if err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+// FillNow moves what is there into an empty pipe, as far as that holds it, and
+// says how much it was. The end of the stream is io.EOF; netio.ErrNoSplice says
+// that the bytes have to be read.
+func (c *Conn) FillNow(pipe *sys.Pipe) (int, error) {
+	if c.state&closed != 0 {
+		return 0, net.ErrClosed
+	}
+	if c.state&readable != 0 {
+		if n, err := c.fill(pipe, pipe.Size); n > 0 || err != nil {
+			return n, err
+		}
+	}
+	return 0, c.expect()
+}
+
+// DrainNow writes as many of the n bytes in a pipe as there is room for. Its
+// errors are those of Write.
+func (c *Conn) DrainNow(pipe *sys.Pipe, n int) (done int, err error) {
+	if c.state&closed != 0 {
+		return 0, writeError(net.ErrClosed)
+	}
+	for done < n {
+		if c.state&writable == 0 {
+			return done, c.expectRoom()
+		}
+		k, err := c.empty(pipe, n-done)
+		done += k
+		if err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+// expect makes sure that the handler is told of what comes.
+func (c *Conn) expect() error {
+	if !c.register() {
+		return c.failed("read", "epoll_ctl", syscall.ENOMEM)
+	}
+	return nil
+}
+
+// expectRoom makes sure that the handler is told when there is room.
+func (c *Conn) expectRoom() error {
+	if !c.register() {
+		return c.failed("write", "epoll_ctl", syscall.ENOMEM)
+	}
+	c.state |= blocked
+	return nil
+}
