@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"strings"
+	"time"
 
 	"github.com/spillway-lb/spillway/config"
 	"github.com/spillway-lb/spillway/internal/app"
@@ -69,6 +71,9 @@ func (c *console) serve(cfg *config.Config, load func() (*config.Config, error))
 	for {
 		select {
 		case err := <-ended:
+			if errors.Is(err, app.ErrUnread) {
+				return c.tryToSay(err)
+			}
 			return err
 		case s := <-signals:
 			switch {
@@ -85,4 +90,19 @@ func (c *console) serve(cfg *config.Config, load func() (*config.Config, error))
 			}
 		}
 	}
+}
+
+// tryToSay reports an error where standard error may be what nobody reads: that
+// must not keep the process from ending.
+func (c *console) tryToSay(err error) error {
+	said := make(chan struct{})
+	go func() {
+		defer close(said)
+		c.report("run", err)
+	}()
+	select {
+	case <-said:
+	case <-time.After(time.Second):
+	}
+	return errSaid(exitFailure)
 }

@@ -30,6 +30,10 @@ type logs struct {
 // logGrace is how long logs may take to be written at the end.
 const logGrace = 10 * time.Second
 
+// ErrUnread is in Run's error when the logs could not be written to the end,
+// because a pipe is full and nobody reads it. Standard error may be that pipe.
+var ErrUnread = errors.New("the end of the logs is lost: nobody reads them")
+
 func newLogs(cfg *config.Config, o *Options) (*logs, error) {
 	l := &logs{Logger: o.Log}
 	if l.Logger == nil {
@@ -102,7 +106,7 @@ func (l *logs) start() (finish func() error) {
 		select {
 		case err = <-written:
 		case <-t.C: // nothing can interrupt a write to a pipe that nobody reads
-			err = fmt.Errorf("logs: given up after %v: whoever reads them does not", logGrace)
+			err = ErrUnread
 		}
 		return errors.Join(err, l.close())
 	}
