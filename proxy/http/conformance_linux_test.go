@@ -11,7 +11,9 @@ import (
 	"github.com/spillway-lb/spillway/proxy"
 )
 
-func TestConformanceOnLinux(t *testing.T) { keep(t, promisesOnLinux) }
+func TestConformanceOnLinux(t *testing.T) {
+	eachDriver(t, func(t *testing.T, d driver) { sideBySide(t, d, promisesOnLinux) })
+}
 
 var promisesOnLinux = []promise{
 	{"an abort ends a connect that takes its time", abortEndsAConnectThatTakesItsTime},

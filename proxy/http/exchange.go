@@ -132,6 +132,17 @@ func (x *exchange) readHead() *failure {
 // passed reports whether a deadline is over; the zero time never is.
 func passed(by time.Time) bool { return !by.IsZero() && !time.Now().Before(by) }
 
+// writeBy is when to give up on a peer that does not take what it is sent: a
+// moment after the deadline. Where that passes between a read and a write, who
+// was slow is the one that was read from.
+func (x *exchange) writeBy() time.Time {
+	const moment = 100 * time.Millisecond
+	if x.deadline.IsZero() {
+		return x.deadline
+	}
+	return x.deadline.Add(moment)
+}
+
 // run takes the request to an endpoint and its response to the client.
 func (x *exchange) run() *failure {
 	if f := x.prepare(); f != nil {
@@ -303,7 +314,7 @@ func (x *exchange) connect() *failure {
 		return f
 	}
 	x.c.endpoint.Store(x.conn)
-	x.conn.WriteBy(x.deadline)
+	x.conn.WriteBy(x.writeBy())
 	return nil
 }
 

@@ -30,10 +30,11 @@ func connectFailureGoesToTheNextEndpointWhateverTheMethod(t *testing.T, d driver
 
 func connectFailureGoesToTheNextEndpointWhileTheBodyIsStillComing(t *testing.T, d driver) {
 	addr := scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
-		readHead(r)
-		body := make([]byte, 6)
-		io.ReadFull(r, body)
-		fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n%s", body)
+		for readHead(r) != "" {
+			body := make([]byte, 6)
+			io.ReadFull(r, body)
+			fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n%s", body)
+		}
 	})
 	b := d.start(t, []string{closedPort(t), closedPort(t), addr})
 	for range 3 { // a round of ROUND_ROBIN

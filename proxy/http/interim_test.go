@@ -72,8 +72,10 @@ func answerToABodyNotSentEndsTheConnectionInWords(t *testing.T, d driver) {
 
 func nothingFollowsHalfAnInterimResponse(t *testing.T, d driver) {
 	hint := "HTTP/1.1 103 Early Hints\r\nLink: <" + strings.Repeat("x", 30000) + ">\r\n\r\n"
+	asked := make(chan bool)
 	addr := scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
 		readHead(r)
+		asked <- true
 		for {
 			if _, err := io.WriteString(c, hint); err != nil {
 				return
@@ -83,7 +85,7 @@ func nothingFollowsHalfAnInterimResponse(t *testing.T, d driver) {
 	b := d.start(t, []string{addr}, withService(func(s *proxy.Service) { s.Timeout = 300 * time.Millisecond }))
 	c := b.dial()
 	c.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-	b.active(1)
+	<-asked
 	b.active(0) // the client has read nothing, and time is up
 	rest := c.all()
 	for strings.HasPrefix(rest, hint) {

@@ -80,7 +80,8 @@ func scripted(t *testing.T, f func(n int, c net.Conn, r *bufio.Reader)) string {
 	return l.Addr().String()
 }
 
-// closedPort is an address that refuses connections.
+// closedPort is an address that refuses connections, and that nobody else gets
+// meanwhile: a connection to somewhere else goes out from it.
 func closedPort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -88,7 +89,12 @@ func closedPort(t *testing.T) string {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	return l.Addr().String()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c.LocalAddr().String()
 }
 
 // A rawClient speaks to the proxy byte by byte.

@@ -143,6 +143,7 @@ func (x *exchange) look() *failure {
 		return f
 	}
 	if passed(x.deadline) {
+		x.endUpload() // a byte may just have come; once it has ended, it is settled who was waited for
 		if x.up.waiting() {
 			return clientSlow
 		}
@@ -174,7 +175,7 @@ func (x *exchange) relay() *failure {
 	x.req.Close = x.req.Close || rep.Close
 	x.out = x.resp.AppendTo(x.out[:0], &rep)
 	x.reply.Reset(x.resp.Framing, x.resp.Length)
-	x.c.conn.WriteBy(x.deadline)
+	x.c.conn.WriteBy(x.writeBy())
 	if rep.Dechunk {
 		return x.relayDechunked()
 	}

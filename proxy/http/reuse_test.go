@@ -80,17 +80,22 @@ func staleConnectionIsReplacedForWhatMayBeSentTwice(t *testing.T, d driver) {
 }
 
 func connectionClosedWhileIdleIsNotUsed(t *testing.T, d driver) {
+	idle, gone := make(chan bool), make(chan bool)
 	addr := scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
 		readHead(r)
 		io.WriteString(c, ok)
+		<-idle
+		c.Close()
+		gone <- true
 	})
 	c := d.start(t, []string{addr}).dial()
 	for range 3 {
-		c.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
+		c.send(post("Content-Length: 0\r\n"))
 		if resp, _ := c.response("POST"); resp.StatusCode != 200 {
 			t.Fatalf("got %d", resp.StatusCode)
 		}
-		time.Sleep(20 * time.Millisecond) // the endpoint's FIN arrives
+		idle <- true
+		<-gone
 	}
 }
 

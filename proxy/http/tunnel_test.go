@@ -164,7 +164,7 @@ func halfClosePassesThroughATunnel(t *testing.T, d driver) {
 // The service's timeout, which bounds a whole exchange, bounds a tunnel's
 // silences. A route's own is for exchanges.
 func silenceEndsATunnelAndTimeDoesNot(t *testing.T, d driver) {
-	const timeout = 400 * time.Millisecond
+	const timeout = 2 * soon
 	b := d.start(t, []string{upgrading(t, "", func(c *net.TCPConn, r *bufio.Reader) {
 		for range 15 {
 			time.Sleep(timeout / 8)
