@@ -259,7 +259,7 @@ func fixedResponseDoesNotReadALargeBody(t *testing.T, d driver) {
 	}
 	c := d.start(t, nil, fixed).dial()
 	c.send("POST /v1/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
-	if resp, _ := c.response("POST"); resp.StatusCode != 400 {
+	if resp, _ := c.response("POST"); resp.StatusCode != 400 && !(faulty && resp.StatusCode == 403) {
 		t.Errorf("a malformed body: %d", resp.StatusCode)
 	}
 }

@@ -285,7 +285,7 @@ func bulkThroughATunnelArrivesWhole(t *testing.T, d driver) {
 	b.ended(0, `"cause":""`, fmt.Sprintf(`"bytes_in":%d,"bytes_out":%d`, bulk, bulk))
 	for d, name := range proxy.Directions {
 		spliced := b.service.Stats.TCPBytes[d][proxy.Spliced].Load()
-		if runtime.GOOS == "linux" && spliced < bulk*9/10 {
+		if runtime.GOOS == "linux" && !faulty && spliced < bulk*9/10 {
 			t.Errorf("%s: only %d of %d bytes spliced", name, spliced, bulk)
 		}
 	}

@@ -39,11 +39,12 @@ type AcceptOptions struct {
 
 // A door is one listening socket on one loop.
 type door struct {
-	conn  Conn
-	loop  *Loop
-	of    *Acceptor
-	ready func() // Ready
-	delay time.Duration
+	conn    Conn
+	loop    *Loop
+	of      *Acceptor
+	ready   func() // Ready
+	delay   time.Duration
+	waiting bool // until delay is over
 }
 
 // Accept begins to take connections from sockets, listening and non-blocking,
@@ -64,14 +65,21 @@ func (ls *Loops) Accept(sockets []int, o AcceptOptions) *Acceptor {
 		d := &door{of: a, loop: l}
 		d.ready = d.Ready
 		a.doors = append(a.doors, d)
-		if !l.Post(func() {
-			l.Attach(&d.conn, fd, d)
-			d.conn.Watch()
-		}) {
+		if !l.Post(func() { d.open(fd) }) {
 			unix.Close(fd)
 		}
 	}
 	return a
+}
+
+// open begins to listen.
+func (d *door) open(fd int) {
+	d.loop.Attach(&d.conn, fd, d)
+	if d.loop.closing {
+		_ = d.conn.Close()
+		return
+	}
+	d.Ready() // registers
 }
 
 // Active is the number of connections being served.
@@ -108,6 +116,13 @@ const turnConns = 32
 
 // Ready takes connections.
 func (d *door) Ready() {
+	if d.waiting || d.conn.state&closed != 0 {
+		return
+	}
+	if !d.conn.register() {
+		d.retry(syscall.ENOMEM)
+		return
+	}
 	for n := 0; d.conn.state&closed == 0; n++ {
 		if n == turnConns {
 			d.loop.AtNextTurn(d.ready)
@@ -125,21 +140,43 @@ func (d *door) take() bool {
 	if !a.admit(d) {
 		return false
 	}
-	fd, peer, errno := accept(int(d.conn.fd))
+	var from unix.RawSockaddrAny
+	fd, errno := sys.Accept(int(d.conn.fd), &from)
 	switch errno {
 	case 0:
 		d.delay = 0
-		a.opt.Serve(a, d.loop, fd, peer)
+		d.serve(fd, rawAddrPort(&from))
 		return true
 	case syscall.ECONNABORTED, syscall.EPROTO:
 		a.Done()
 		return true
 	case syscall.EAGAIN:
+		if sys.Faulty {
+			d.conn.rearm() // there may be more
+		}
 	default:
 		d.retry(errno)
 	}
 	a.Done()
 	return false
+}
+
+// serve hands a connection over. A panic there must not close the door.
+func (d *door) serve(fd int, peer netip.AddrPort) {
+	served := false
+	d.loop.guard(func() {
+		d.of.opt.Serve(d.of, d.loop, fd, peer)
+		served = true
+	})
+	if served {
+		return
+	}
+	if c := d.loop.conns[fd]; c != nil {
+		c.Abort()
+	} else {
+		unix.Close(fd)
+	}
+	d.of.Done()
 }
 
 // admit counts one connection in, if there is room.
@@ -158,9 +195,12 @@ func (a *Acceptor) admit(d *door) bool {
 // stops listening because it is busy would be a poor one.
 func (d *door) retry(errno syscall.Errno) {
 	d.delay = min(max(2*d.delay, 5*time.Millisecond), time.Second)
+	d.waiting = true
 	delay := d.delay
-	go d.of.opt.Failed(syscall.Errno(errno), delay)
-	time.AfterFunc(delay, func() { d.loop.Post(d.ready) })
+	if failed := d.of.opt.Failed; failed != nil {
+		go failed(errno, delay)
+	}
+	time.AfterFunc(delay, func() { d.loop.Post(func() { d.waiting = false; d.Ready() }) })
 }
 
 // close takes the connections that the kernel has already said yes to, and
@@ -169,25 +209,11 @@ func (d *door) close() {
 	if d.conn.state&closed != 0 {
 		return
 	}
-	for d.take() {
-	}
-	_ = d.conn.Close()
-}
-
-// accept takes one connection, which does not block.
-func accept(fd int) (int, netip.AddrPort, syscall.Errno) {
-	if errno := sys.FaultAccept(); errno != 0 {
-		return -1, netip.AddrPort{}, errno
-	}
-	var sa unix.RawSockaddrAny
-	size := uint32(unsafe.Sizeof(sa))
-	for {
-		n, _, errno := syscall.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd), uintptr(unsafe.Pointer(&sa)),
-			uintptr(unsafe.Pointer(&size)), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
-		if errno != syscall.EINTR {
-			return int(n), rawAddrPort(&sa), errno
+	sys.Calmly(func() {
+		for d.take() {
 		}
-	}
+	})
+	_ = d.conn.Close()
 }
 
 func rawAddrPort(sa *unix.RawSockaddrAny) netip.AddrPort {

@@ -77,10 +77,24 @@ func (c *Conn) Loop() *Loop { return c.loop }
 
 // Watch makes sure that the handler hears of c, also of what happened before.
 func (c *Conn) Watch() {
-	if !c.register() {
-		c.state |= readable | hungUp // whoever reads finds out
+	switch {
+	case c.state&closed != 0:
+	case c.state&registered == 0:
+		if !c.register() {
+			c.state |= readable | hungUp
+			c.loop.AtNextTurn(c.tell) // whoever reads finds out
+		}
+	case c.state&readable != 0 || sys.Faulty:
+		c.rearm() // a task has heard it, and left it there
 	}
 	c.arm(c.readBy)
+}
+
+// tell tells the handler of a connection that epoll knows nothing of.
+func (c *Conn) tell() {
+	if c.state&(closed|registered) == 0 && c.reader == nil && c.handler != nil {
+		c.handler.Ready()
+	}
 }
 
 // register asks the kernel to tell of changes, beginning with how things are.
@@ -107,7 +121,7 @@ func (c *Conn) control(op int) bool {
 		Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | 1<<31, // EPOLLET
 		Fd:     c.fd, Pad: int32(c.serial),
 	}
-	return unix.EpollCtl(c.loop.epoll, op, int(c.fd), &e) == nil
+	return c.loop.epoll.Control(op, int(c.fd), &e) == 0
 }
 
 // events is called with what the kernel tells.
@@ -168,7 +182,7 @@ func (c *Conn) fire() {
 
 // arm makes the timer fire at a time or before.
 func (c *Conn) arm(at ticks) {
-	if at != 0 && (c.timer.next == nil || at < c.timer.due) {
+	if at != 0 && c.state&closed == 0 && (c.timer.next == nil || at < c.timer.due) {
 		c.loop.wheel.set(&c.timer, at)
 	}
 }
@@ -183,7 +197,7 @@ func (c *Conn) Expired() bool { return c.expired(c.readBy) }
 // means never. It is cheap unless t is earlier than what was set before.
 func (c *Conn) ReadBy(t time.Time) {
 	c.readBy = c.loop.ticksAt(t)
-	if c.reader != nil {
+	if c.reader != nil || c.handler != nil {
 		c.arm(c.readBy)
 	}
 }
@@ -223,6 +237,9 @@ func (c *Conn) wakeBoth() {
 // await parks the running task in one of c's two places until something
 // happens, or by passes.
 func (c *Conn) await(place **task, by ticks) {
+	if sys.Faulty {
+		c.rearm() // that nothing is there may have been a lie
+	}
 	t := c.loop.current
 	*place = t
 	c.arm(by)
@@ -251,7 +268,7 @@ func (c *Conn) awaitWritable() error {
 // usable says why c cannot be waited for.
 func (c *Conn) usable(by ticks) error {
 	switch {
-	case c.state&closed != 0:
+	case c.state&closed != 0 || c.loop.closing:
 		return net.ErrClosed
 	case c.expired(by):
 		return os.ErrDeadlineExceeded
@@ -429,7 +446,7 @@ func (c *Conn) CloseWrite() error {
 	if c.state&closed != 0 {
 		return net.ErrClosed
 	}
-	return unix.Shutdown(int(c.fd), unix.SHUT_WR)
+	return sys.ShutdownWrite(int(c.fd))
 }
 
 // Close closes the connection. Tasks that wait for it fail with net.ErrClosed.
@@ -441,10 +458,12 @@ func (c *Conn) Close() error {
 	if c.timer.next != nil {
 		c.timer.unlink()
 	}
-	c.loop.conns[c.fd] = nil
-	err := unix.Close(int(c.fd))
 	c.wakeBoth()
-	return err
+	if c.fd < 0 { // its name is still being resolved
+		return nil
+	}
+	c.loop.conns[c.fd] = nil
+	return unix.Close(int(c.fd))
 }
 
 // Abort closes the connection so that a TCP peer learns that something went

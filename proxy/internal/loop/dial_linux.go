@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/spillway-lb/spillway/proxy/internal/sys"
 )
 
 // Dial makes the running task connect to addr, "host:port" or "unix:/path",
@@ -79,7 +81,7 @@ func open(to unix.Sockaddr) (int, error) {
 
 // connect waits until the connection is made.
 func (c *Conn) connect(to unix.Sockaddr, timeout time.Duration) error {
-	err := unix.Connect(int(c.fd), to)
+	err := sys.Connect(int(c.fd), to)
 	switch err {
 	case nil:
 		return nil
@@ -98,35 +100,67 @@ func (c *Conn) connect(to unix.Sockaddr, timeout time.Duration) error {
 		}
 	}
 	c.writeBy = 0
-	errno, err := unix.GetsockoptInt(int(c.fd), unix.SOL_SOCKET, unix.SO_ERROR)
-	if err == nil && errno != 0 {
-		err = syscall.Errno(errno)
-	}
-	return os.NewSyscallError("connect", err)
+	return os.NewSyscallError("connect", sys.Connected(int(c.fd)))
 }
 
-// dialName has the standard library connect, and takes the socket over.
+// dialName has the standard library connect, and takes the socket over. Until then c
+// is one without a socket, which can be interrupted and closed.
 func (l *Loop) dialName(c *Conn, addr string, timeout time.Duration, h Handler) error {
-	var made Latch
-	var fd int
-	var err error
+	*c = Conn{loop: l, fd: -1}
+	c.timer.conn = c
+	ctx, cancel := context.WithCancel(l.ctx)
+	defer cancel()
+	made := socket{fd: -1}
 	go func() {
-		n, failed := dialElsewhere(addr, timeout)
-		if !l.Post(func() { fd, err = n, failed; made.Open() }) && failed == nil {
-			unix.Close(n)
+		fd, err := dialElsewhere(ctx, addr, timeout)
+		if !l.Post(func() { made.deliver(c, fd, err) }) && err == nil {
+			unix.Close(fd)
 		}
 	}()
-	l.Wait(&made, -1)
-	if err == nil {
-		l.Attach(c, fd, h)
+	for !made.done {
+		if err := c.awaitWritable(); err != nil {
+			made.unwanted = true
+			made.close()
+			_ = c.Close()
+			return dialError(err)
+		}
 	}
-	return err
+	if made.err != nil {
+		_ = c.Close()
+		return made.err
+	}
+	l.Attach(c, made.fd, h)
+	return nil
+}
+
+// A socket is on its way from another goroutine.
+type socket struct {
+	fd       int
+	err      error
+	done     bool
+	unwanted bool // nobody waits any more
+}
+
+func (s *socket) deliver(c *Conn, fd int, err error) {
+	s.fd, s.err, s.done = fd, err, true
+	if s.unwanted {
+		s.close()
+	} else if c.writer != nil {
+		c.loop.wake(c.writer)
+	}
+}
+
+func (s *socket) close() {
+	if s.fd >= 0 {
+		unix.Close(s.fd)
+		s.fd = -1
+	}
 }
 
 // dialElsewhere connects and returns the descriptor.
-func dialElsewhere(addr string, timeout time.Duration) (int, error) {
+func dialElsewhere(ctx context.Context, addr string, timeout time.Duration) (int, error) {
 	d := net.Dialer{Timeout: timeout} // sets TCP_NODELAY and keep-alive by default
-	conn, err := d.DialContext(context.Background(), "tcp", addr)
+	conn, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return -1, err
 	}

@@ -8,23 +8,26 @@ import (
 	"sync"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/spillway-lb/spillway/proxy/internal/sys"
 )
 
 // A Loop serves many connections with one goroutine: it asks the kernel which
 // of them something happened to, and lets their tasks and handlers go on.
 type Loop struct {
-	epoll   int
+	epoll   sys.Poller
 	file    *os.File // of epoll, as the netpoller knows it
 	raw     syscall.RawConn
 	poll    func(fd uintptr) bool
 	ready   [256]unix.EpollEvent
 	found   int   // of ready
 	drained bool  // the last poll has found less than it could hold
+	skipped int   // turns in a row that did not
 	wakeBy  ticks // when the netpoller ends our wait
 
+	ctx   context.Context // that ends with the loop
 	epoch time.Time
 	since time.Duration // from epoch to the beginning of this turn
 	ticks ticks         // the same, in ticks
@@ -61,7 +64,7 @@ func newLoop() (*Loop, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
-	l := &Loop{epoll: epoll, epoch: time.Now()}
+	l := &Loop{epoll: sys.Poller{FD: epoll}, epoch: time.Now()}
 	l.wheel.init()
 	// An epoll descriptor can itself be polled, and so the goroutine can wait
 	// where all others do: in the runtime's netpoller, with no thread of its own.
@@ -123,12 +126,12 @@ func (b *inbox) Ready() {
 	b.work = nil
 	b.mu.Unlock()
 	for _, f := range work {
-		f()
+		b.conn.loop.guard(f)
 	}
 }
 
 // AtNextTurn has the loop call f when it has seen everything that the kernel
-// knows now.
+// knows now, or very much of it.
 func (l *Loop) AtNextTurn(f func()) { l.after = append(l.after, f) }
 
 // Now is when the current turn began. Nothing on a loop lasts long, and a clock
@@ -150,12 +153,17 @@ func (l *Loop) ticksAt(t time.Time) ticks {
 	if d <= 0 {
 		return 1
 	}
-	return max(1, ticks(min((d+tick-1)/tick, time.Duration(farFuture-1))))
+	n := ticks(d / tick)
+	if d%tick > 0 {
+		n++
+	}
+	return n
 }
 
 // run serves until ctx ends. Then it closes every connection, and returns when
 // no task is left.
 func (l *Loop) run(ctx context.Context) {
+	l.ctx = ctx
 	stop := context.AfterFunc(ctx, func() { l.Post(l.close) })
 	defer stop()
 	for !l.closing || l.tasks > 0 || len(l.after) > 0 {
@@ -167,32 +175,44 @@ func (l *Loop) run(ctx context.Context) {
 	l.inbox.work = nil
 	l.inbox.mu.Unlock()
 	for _, f := range work {
-		f()
+		l.guard(f)
 	}
+	l.close() // what these have attached
+	for l.tasks > 0 {
+		l.turn()
+	}
+	l.inbox.conn.Close()
 	for _, t := range l.idle {
 		t.stop()
 	}
 	l.idle = nil
-	l.inbox.conn.Close()
 	l.file.Close()
 }
 
 // close ends everything.
 func (l *Loop) close() {
 	l.closing = true
-	for _, c := range l.conns {
-		if c != nil && c != &l.inbox.conn {
-			c.Abort()
-			if c.handler != nil {
-				c.handler.Ready()
-			}
+	l.wakeSleepers()
+	for fd := range l.conns {
+		if c := l.conns[fd]; c != nil && c != &l.inbox.conn {
+			l.guard(c.end)
 		}
+	}
+}
+
+// end closes c because the loop ends, and says so to whoever is to know.
+func (c *Conn) end() {
+	idle := c.reader == nil && c.writer == nil
+	c.Abort()
+	if idle && c.handler != nil {
+		c.handler.Ready()
 	}
 }
 
 // turn does what there is to do, once. If there is nothing it waits.
 func (l *Loop) turn() {
 	defer l.rescue()
+	l.drainQueue() // if the turn before has panicked
 	l.ask()
 	if l.found == 0 && len(l.paused) == 0 && len(l.after) == 0 {
 		l.park()
@@ -214,6 +234,7 @@ func (l *Loop) turn() {
 }
 
 func (l *Loop) fire(t *timer) {
+	defer l.rescue()
 	l.at = t.conn
 	t.conn.fire()
 	l.drainQueue()
@@ -228,10 +249,7 @@ func (l *Loop) rescue() {
 	if p == nil {
 		return
 	}
-	if l.panicked != nil {
-		l.panicked(p, debug.Stack())
-	}
-	l.current = nil
+	l.report(p)
 	if l.at != nil {
 		l.at.Abort()
 	}
@@ -243,14 +261,43 @@ func (l *Loop) rescue() {
 	l.at, l.found = nil, 0
 }
 
+// guard calls f, which nothing but itself depends on: a panic ends f.
+func (l *Loop) guard(f func()) {
+	at := l.at
+	l.at = nil
+	defer func() {
+		l.at = at
+		if p := recover(); p != nil {
+			l.report(p)
+		}
+	}()
+	f()
+}
+
+func (l *Loop) report(p any) {
+	l.current = nil
+	if l.panicked != nil {
+		l.panicked(p, debug.Stack())
+	}
+}
+
+// maxSkipped is for how many turns AtNextTurn waits for the kernel to run out
+// of news, which it may never do.
+const maxSkipped = 8
+
 func (l *Loop) runAfter() {
-	if len(l.after) == 0 || !l.drained {
+	if !l.drained && l.skipped < maxSkipped {
+		l.skipped++
+		return
+	}
+	l.skipped = 0
+	if len(l.after) == 0 {
 		return
 	}
 	work := l.after
 	l.after = l.later[:0]
 	for _, f := range work {
-		f()
+		l.guard(f)
 		l.drainQueue()
 	}
 	clear(work)
@@ -262,24 +309,15 @@ func (l *Loop) continuePaused() {
 		t := l.paused[0]
 		l.paused = append(l.paused[:0], l.paused[1:]...)
 		t.queued = false
-		if t.work != nil {
-			l.resume(t)
-			l.drainQueue()
-		}
+		l.resume(t)
+		l.drainQueue()
 	}
 }
 
 // ask asks the kernel what has happened, without waiting.
 func (l *Loop) ask() {
-	for {
-		n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(l.epoll),
-			uintptr(unsafe.Pointer(&l.ready)), uintptr(len(l.ready)), 0, 0, 0)
-		if errno != syscall.EINTR {
-			l.found = max(int(n), 0)
-			l.drained = l.found < len(l.ready)
-			return
-		}
-	}
+	l.found = l.epoll.Ask(l.ready[:])
+	l.drained = l.found < len(l.ready) && !l.epoll.Withholds()
 }
 
 // park waits until something happens, or a timer is due.

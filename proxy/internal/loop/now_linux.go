@@ -91,6 +91,9 @@ func (c *Conn) expect() error {
 	if !c.register() {
 		return c.failed("read", "epoll_ctl", syscall.ENOMEM)
 	}
+	if sys.Faulty {
+		c.rearm() // as in await
+	}
 	return nil
 }
 
@@ -100,5 +103,8 @@ func (c *Conn) expectRoom() error {
 		return c.failed("write", "epoll_ctl", syscall.ENOMEM)
 	}
 	c.state |= blocked
+	if sys.Faulty {
+		c.rearm()
+	}
 	return nil
 }

@@ -85,7 +85,7 @@ func (c *Conn) drain(pipe *sys.Pipe, n int) (moved int64, err error) {
 // fill makes one call that moves up to n bytes into an empty pipe. Nothing moved
 // and no error mean that nothing is there.
 func (c *Conn) fill(pipe *sys.Pipe, n int) (int, error) {
-	n, errno := sys.Splice(int(c.fd), pipe.W, n)
+	n, errno := pipe.Fill(int(c.fd), n)
 	switch {
 	case errno == syscall.EAGAIN:
 		c.state &^= readable
@@ -104,7 +104,7 @@ func (c *Conn) fill(pipe *sys.Pipe, n int) (int, error) {
 // empty makes one call that moves up to n bytes of those in a pipe. Nothing
 // moved and no error mean that there is no room.
 func (c *Conn) empty(pipe *sys.Pipe, n int) (int, error) {
-	n, errno := sys.Splice(pipe.R, int(c.fd), n)
+	n, errno := pipe.Drain(int(c.fd), n)
 	switch {
 	case errno == syscall.EAGAIN:
 		c.state &^= writable

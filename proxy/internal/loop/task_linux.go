@@ -79,7 +79,8 @@ func (t *task) main(yield func(struct{}) bool) {
 func (t *task) runWork() {
 	defer func() {
 		if p := recover(); p != nil {
-			t.work.Panicked(p, stack())
+			t.loop.guard(func() { t.work.Panicked(p, stack()) })
+			t.loop.current = t
 		}
 	}()
 	t.work.Run()
@@ -91,8 +92,12 @@ func (t *task) park() {
 	t.yield(struct{}{}) // true: a task is only stopped when it is idle
 }
 
-// resume continues t. It is for the loop itself.
+// resume continues t, if it has work: it may have been woken and, before its
+// turn came, have ended. It is for the loop itself.
 func (l *Loop) resume(t *task) {
+	if t.work == nil {
+		return
+	}
 	l.current = t
 	t.next()
 	l.current = nil
@@ -134,13 +139,23 @@ func (l *Loop) spend(n int) {
 	}
 }
 
-// Sleep makes the running task wait for d, to the tick.
+// Sleep makes the running task wait for d, to the tick, or until the loop ends.
 func (l *Loop) Sleep(d time.Duration) {
 	a := &l.current.alarm
 	a.ReadBy(l.Now().Add(d))
 	for !a.expired(a.readBy) && !l.closing {
 		a.await(&a.reader, a.readBy)
 	}
+}
+
+// wakeSleepers ends every wait that has a limit. All of these have a timer.
+func (l *Loop) wakeSleepers() {
+	l.wheel.each(func(t *timer) {
+		if c := t.conn; c.fd < 0 && c.reader != nil {
+			c.readBy = 1
+			l.wake(c.reader)
+		}
+	})
 }
 
 // A Latch is opened once. The zero Latch is closed. One task may wait for it.
@@ -162,7 +177,8 @@ func (g *Latch) Open() {
 func (g *Latch) IsOpen() bool { return g.open }
 
 // Wait makes the running task wait until it is open, or at most for d where d
-// is not negative. It reports whether it is open.
+// is not negative, and not beyond the end of the loop then. It reports whether
+// it is open.
 func (l *Loop) Wait(g *Latch, d time.Duration) bool {
 	t := l.current
 	a := &t.alarm
@@ -170,7 +186,7 @@ func (l *Loop) Wait(g *Latch, d time.Duration) bool {
 	if d >= 0 {
 		a.ReadBy(l.Now().Add(d))
 	}
-	for !g.open && !a.expired(a.readBy) {
+	for !g.open && !a.expired(a.readBy) && !(l.closing && d >= 0) {
 		g.waiter = t
 		a.await(&a.reader, a.readBy)
 	}

@@ -7,8 +7,9 @@ import "time"
 // moved to later or forgotten before they fire, and cost nothing then.
 const tick = 16 * time.Millisecond
 
-// ticks counts time from the loop's beginning on; 0 is never.
-type ticks uint32
+// ticks counts time from the loop's beginning on; 0 is never. 32 bits would be
+// over after two years.
+type ticks uint64
 
 const (
 	slots     = 1024 // 16 s a round
@@ -54,6 +55,16 @@ func (w *wheel) set(t *timer, due ticks) {
 	w.first = min(w.first, t.due)
 }
 
+// each calls f, which sets and unlinks nothing, with all timers.
+func (w *wheel) each(f func(*timer)) {
+	for i := range w.slots {
+		s := &w.slots[i]
+		for t := s.next; t != &s.timer; t = t.next {
+			f(t)
+		}
+	}
+}
+
 // unlink forgets t, which is set.
 func (t *timer) unlink() {
 	t.prev.next, t.next.prev = t.next, t.prev
@@ -61,7 +72,7 @@ func (t *timer) unlink() {
 }
 
 // advance fires what is due at now or before. Fire may set timers, also the one
-// that it is called for, and unlink any.
+// that it is called for, and unlink any. It must not panic.
 func (w *wheel) advance(now ticks, fire func(*timer)) {
 	if now < w.first {
 		w.done = max(w.done, now)

@@ -91,6 +91,18 @@ func (c *Conn) arm(d *deadline) {
 	}
 }
 
+// fireEarly makes the runtime's timer fire now, whatever is wanted.
+func (c *Conn) fireEarly(d *deadline) {
+	c.timers.Lock()
+	defer c.timers.Unlock()
+	if d == &c.readBy {
+		_ = c.net.SetReadDeadline(timeOf(past))
+	} else {
+		_ = c.net.SetWriteDeadline(timeOf(past))
+	}
+	d.armed.Store(past)
+}
+
 // rearm is called when the timer has fired. It reports whether the wanted time
 // is still to come, and sets the timer to it.
 func (c *Conn) rearm(d *deadline) bool {

@@ -111,7 +111,11 @@ func (c *Conn) tryRead(fd uintptr) bool {
 			in.b = nil
 		}
 	}
-	return in.errno != syscall.EAGAIN
+	if in.errno == syscall.EAGAIN {
+		c.doubtRead(fd)
+		return false
+	}
+	return true
 }
 
 func (c *Conn) rawWrite(a, b []byte) (int, error) {
@@ -136,7 +140,11 @@ func (c *Conn) tryWrite(fd uintptr) bool {
 		n, errno := sys.Send(int(fd), out.a, out.b)
 		if errno != 0 {
 			out.errno = errno
-			return errno != syscall.EAGAIN
+			if errno == syscall.EAGAIN {
+				c.doubtWrite(fd)
+				return false
+			}
+			return true
 		}
 		c.sent.Add(int64(n))
 		out.n += n

@@ -15,7 +15,7 @@ var ErrNoSplice = errors.New("netio: cannot splice")
 // moved is what dst has taken. A src that ends before n bytes is
 // io.ErrUnexpectedEOF. An error of dst is one that WriteFailed knows; bytes on
 // their way are lost with it. ErrNoSplice asks the caller to copy the rest,
-// n - moved bytes; moved is 0 then, unless descriptors ran out on the way.
+// n - moved bytes; moved is 0 then, unless it was possible until then.
 func Splice(dst, src *Conn, n int64) (moved int64, err error) {
 	if !dst.raw.on || !src.raw.on {
 		return 0, ErrNoSplice

@@ -75,7 +75,7 @@ func (t *transfer) read() error {
 				continue
 			}
 			return err
-		case t.noPipe || t.moved == 0 && cannot(t.errno):
+		case t.noPipe || cannot(t.errno):
 			return ErrNoSplice
 		case t.errno != 0:
 			return opError("read", t.src, os.NewSyscallError("splice", t.errno))
@@ -105,10 +105,11 @@ func (t *transfer) tryFill(fd uintptr) bool {
 		}
 	}
 	// The pipe is empty, so EAGAIN can only mean that the socket is.
-	n, errno := sys.Splice(int(fd), t.pipe.W, int(min(t.left, int64(t.pipe.Size))))
+	n, errno := t.pipe.Fill(int(fd), int(min(t.left, int64(t.pipe.Size))))
 	switch {
 	case errno == syscall.EAGAIN:
 		t.release()
+		t.src.doubtRead(fd)
 		return false
 	case errno != 0:
 		t.errno = errno
@@ -139,13 +140,17 @@ func (t *transfer) write() error {
 func (t *transfer) tryDrain(fd uintptr) bool {
 	t.errno = 0 // an earlier try may have left EAGAIN
 	for t.inside > 0 {
-		n, errno := sys.Splice(t.pipe.R, int(fd), t.inside)
+		n, errno := t.pipe.Drain(int(fd), t.inside)
 		if n == 0 && errno == 0 {
 			errno = syscall.EIO // never seen; but it must not be an endless loop
 		}
 		if errno != 0 {
 			t.errno = errno
-			return errno != syscall.EAGAIN
+			if errno == syscall.EAGAIN {
+				t.dst.doubtWrite(fd)
+				return false
+			}
+			return true
 		}
 		t.inside -= n
 		t.moved += int64(n)

@@ -21,6 +21,21 @@ func relay(t testing.TB, network string) (in, src, dst, out *Conn) {
 	return in, src, dst, out
 }
 
+// keepSplicing is Splice, until it is done: under faults it is not possible now
+// and then.
+func keepSplicing(dst, src *Conn, n int64) (moved int64, err error) {
+	for {
+		k, err := Splice(dst, src, n)
+		moved += k
+		if n >= 0 {
+			n -= k
+		}
+		if !sys.Faulty || err != ErrNoSplice {
+			return moved, err
+		}
+	}
+}
+
 func openPipes(t testing.TB) int {
 	t.Helper()
 	dir, err := os.ReadDir("/proc/self/fd")
@@ -42,7 +57,7 @@ func TestSpliceMovesEverythingUntilTheEnd(t *testing.T) {
 			go feed(t, in, p)
 			got := make(chan [32]byte)
 			go func() { got <- sum(t, out) }()
-			n, err := Splice(dst, src, -1)
+			n, err := keepSplicing(dst, src, -1)
 			if n != int64(len(p)) || err != nil {
 				t.Fatalf("Splice = %d, %v", n, err)
 			}
@@ -60,10 +75,10 @@ func TestSpliceMovesEverythingUntilTheEnd(t *testing.T) {
 func TestSpliceTakesNoByteTooMany(t *testing.T) {
 	in, src, dst, out := relay(t, "tcp")
 	go feed(t, in, []byte("bodynext"))
-	if n, err := Splice(dst, src, 4); n != 4 || err != nil {
+	if n, err := keepSplicing(dst, src, 4); n != 4 || err != nil {
 		t.Fatalf("Splice = %d, %v", n, err)
 	}
-	if n, err := Splice(dst, src, 0); n != 0 || err != nil {
+	if n, err := keepSplicing(dst, src, 0); n != 0 || err != nil {
 		t.Fatalf("Splice of nothing = %d, %v", n, err)
 	}
 	rest, err := io.ReadAll(src)
@@ -79,7 +94,7 @@ func TestSpliceTakesNoByteTooMany(t *testing.T) {
 func TestSpliceSaysWhenTheEndComesTooSoon(t *testing.T) {
 	in, src, dst, _ := relay(t, "tcp")
 	go feed(t, in, []byte("abc"))
-	if n, err := Splice(dst, src, 10); n != 3 || err != io.ErrUnexpectedEOF {
+	if n, err := keepSplicing(dst, src, 10); n != 3 || err != io.ErrUnexpectedEOF {
 		t.Fatalf("Splice = %d, %v", n, err)
 	}
 }
@@ -88,7 +103,7 @@ func TestSpliceSaysWhichSideFailed(t *testing.T) {
 	t.Run("source", func(t *testing.T) {
 		in, src, dst, _ := relay(t, "tcp")
 		in.Abort()
-		_, err := Splice(dst, src, -1)
+		_, err := keepSplicing(dst, src, -1)
 		if !errors.Is(err, syscall.ECONNRESET) || WriteFailed(err) {
 			t.Fatalf("error %v", err)
 		}
@@ -97,7 +112,7 @@ func TestSpliceSaysWhichSideFailed(t *testing.T) {
 		in, src, dst, out := relay(t, "tcp")
 		out.Abort()
 		go in.Write(make([]byte, 64<<20)) // fails when the test ends
-		_, err := Splice(dst, src, -1)
+		_, err := keepSplicing(dst, src, -1)
 		if !WriteFailed(err) {
 			t.Fatalf("error %v", err)
 		}
@@ -108,7 +123,7 @@ func TestSpliceHonoursDeadlines(t *testing.T) {
 	t.Run("source", func(t *testing.T) {
 		_, src, dst, _ := relay(t, "tcp")
 		src.ReadBy(time.Now().Add(10 * time.Millisecond))
-		n, err := Splice(dst, src, -1)
+		n, err := keepSplicing(dst, src, -1)
 		wantTimeout(t, err)
 		if n != 0 || WriteFailed(err) {
 			t.Fatalf("Splice = %d, %v", n, err)
@@ -118,7 +133,7 @@ func TestSpliceHonoursDeadlines(t *testing.T) {
 		in, src, dst, _ := relay(t, "tcp")
 		go in.Write(make([]byte, 64<<20))
 		dst.WriteBy(time.Now().Add(50 * time.Millisecond))
-		_, err := Splice(dst, src, -1)
+		_, err := keepSplicing(dst, src, -1)
 		wantTimeout(t, err)
 		if !WriteFailed(err) {
 			t.Fatalf("error %v", err)
@@ -133,7 +148,7 @@ func TestSpliceHonoursDeadlines(t *testing.T) {
 			time.Sleep(time.Until(early.Add(20 * time.Millisecond)))
 			in.Write([]byte("x"))
 		}()
-		if n, err := Splice(dst, src, 1); n != 1 || err != nil {
+		if n, err := keepSplicing(dst, src, 1); n != 1 || err != nil {
 			t.Fatalf("Splice = %d, %v", n, err)
 		}
 		out.Read(make([]byte, 1))
@@ -148,7 +163,7 @@ func TestSpliceWaitsWithoutAPipe(t *testing.T) {
 	_, src, dst, _ := relay(t, "tcp")
 	done := make(chan error)
 	go func() {
-		_, err := Splice(dst, src, -1)
+		_, err := keepSplicing(dst, src, -1)
 		done <- err
 	}()
 	for sys.IdlePipes() == 0 { // it tried, and gave the pipe back
@@ -166,7 +181,7 @@ func TestPipeWithBytesInItIsNotReused(t *testing.T) {
 		in, src, dst, _ := relay(t, "tcp")
 		go in.Write(make([]byte, 64<<20))
 		dst.WriteBy(time.Now().Add(20 * time.Millisecond))
-		_, err := Splice(dst, src, -1)
+		_, err := keepSplicing(dst, src, -1)
 		wantTimeout(t, err)
 		in.Close()
 	}

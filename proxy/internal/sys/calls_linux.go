@@ -11,11 +11,14 @@ import (
 // stream. emptied says that there was less than was asked for, so that the next
 // call will find nothing, or the end, unless something has come meanwhile.
 func Recv(fd int, p []byte) (n int, emptied bool, errno syscall.Errno) {
-	if errno := fault(fd, reading); errno != 0 {
+	if errno := fault(reading); errno != 0 {
 		return 0, false, errno
 	}
 	ask := shorten(len(p))
 	for {
+		if interrupted() {
+			continue
+		}
 		n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd),
 			uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(ask), unix.MSG_DONTWAIT, 0, 0)
 		if errno != syscall.EINTR {
@@ -30,6 +33,9 @@ func Recv(fd int, p []byte) (n int, emptied bool, errno syscall.Errno) {
 func Peek(fd int) (int, syscall.Errno) {
 	var b [1]byte
 	for {
+		if interrupted() {
+			continue
+		}
 		n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd),
 			uintptr(unsafe.Pointer(&b)), 1, unix.MSG_DONTWAIT|unix.MSG_PEEK, 0, 0)
 		if errno != syscall.EINTR {
@@ -41,7 +47,7 @@ func Peek(fd int) (int, syscall.Errno) {
 // Send sends as much of a and then b as the kernel takes, in one call. A peer
 // that is gone is an error, and no SIGPIPE.
 func Send(fd int, a, b []byte) (int, syscall.Errno) {
-	if errno := fault(fd, writing); errno != 0 {
+	if errno := fault(writing); errno != 0 {
 		return 0, errno
 	}
 	switch {
@@ -57,6 +63,9 @@ const sendFlags = unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL
 
 func send(fd int, p []byte) (int, syscall.Errno) {
 	for {
+		if interrupted() {
+			continue
+		}
 		n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd),
 			uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(shorten(len(p))), sendFlags, 0, 0)
 		if errno != syscall.EINTR {
@@ -77,6 +86,9 @@ func sendBoth(fd int, a, b []byte) (int, syscall.Errno) {
 	msg := unix.Msghdr{Iov: &iov[0]}
 	msg.SetIovlen(2)
 	for {
+		if interrupted() {
+			continue
+		}
 		n, _, errno := syscall.RawSyscall6(unix.SYS_SENDMSG, uintptr(fd),
 			uintptr(unsafe.Pointer(&msg)), sendFlags, 0, 0, 0)
 		if errno != syscall.EINTR {
@@ -85,19 +97,30 @@ func sendBoth(fd int, a, b []byte) (int, syscall.Errno) {
 	}
 }
 
-// Splice moves up to n bytes from one descriptor to another inside the kernel;
-// one of them is a pipe. 0 bytes without an error are the end of the stream.
-//
-// SPLICE_F_MORE is not set: it would keep the last, short segment back for
-// 200 ms (golang.org/issue/10948 tells of it).
-func Splice(in, out, n int) (int, syscall.Errno) {
-	if errno := fault(in, reading); errno != 0 {
+// Fill moves up to n bytes from a socket into the pipe inside the kernel. 0
+// bytes without an error are the end of the stream.
+func (x *Pipe) Fill(from, n int) (int, syscall.Errno) {
+	if errno := fault(filling); errno != 0 {
 		return 0, errno
 	}
-	if errno := fault(out, writing); errno != 0 {
+	return splice(from, x.W, n)
+}
+
+// Drain moves up to n bytes, which the pipe holds, to a socket.
+func (x *Pipe) Drain(to, n int) (int, syscall.Errno) {
+	if errno := fault(draining); errno != 0 {
 		return 0, errno
 	}
+	return splice(x.R, to, n)
+}
+
+// splice does not set SPLICE_F_MORE: it would keep the last, short segment back
+// for 200 ms (golang.org/issue/10948 tells of it).
+func splice(in, out, n int) (int, syscall.Errno) {
 	for {
+		if interrupted() {
+			continue
+		}
 		n, _, errno := syscall.RawSyscall6(unix.SYS_SPLICE, uintptr(in), 0, uintptr(out), 0, uintptr(shorten(n)),
 			unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
 		if errno != syscall.EINTR {
@@ -111,6 +134,9 @@ func Poll(fd int, events int16) int16 {
 	p := unix.PollFd{Fd: int32(fd), Events: events}
 	var zero unix.Timespec
 	for {
+		if interrupted() {
+			continue
+		}
 		// There is no poll on arm64.
 		_, _, errno := syscall.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&p)), 1,
 			uintptr(unsafe.Pointer(&zero)), 0, 0, 0)

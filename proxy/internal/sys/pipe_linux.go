@@ -133,6 +133,9 @@ func (p *pipePool) drop(x *Pipe) {
 
 // newPipe returns nil where there are no descriptors left (EMFILE, ENFILE).
 func newPipe() *Pipe {
+	if fault(piping) != 0 {
+		return nil
+	}
 	var fd [2]int
 	if err := unix.Pipe2(fd[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 		return nil

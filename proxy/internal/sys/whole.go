@@ -2,18 +2,31 @@
 
 package sys
 
-import "syscall"
+import (
+	"syscall"
 
-type direction uint8
-
-const (
-	reading direction = iota
-	writing
+	"golang.org/x/sys/unix"
 )
 
-func fault(int, direction) syscall.Errno { return 0 }
+// Faulty says that calls come out badly on purpose; see faults.go.
+const Faulty = false
+
+// Calmly calls f.
+func Calmly(f func()) { f() }
+
+func fault(operation) syscall.Errno { return 0 }
+
+func interrupted() bool { return false }
+
+func slowConnect() bool { return false }
 
 func shorten(n int) int { return n }
 
-// FaultAccept may say that no connection is to be accepted now.
-func FaultAccept() syscall.Errno { return 0 }
+type withheld struct{}
+
+// Withholds reports whether there is more than Ask has told.
+func (withheld) Withholds() bool { return false }
+
+func (withheld) room(n int) int { return n }
+
+func (withheld) stir(_ []unix.EpollEvent, n int) int { return n }

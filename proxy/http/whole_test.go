@@ -1,0 +1,5 @@
+//go:build !faults
+
+package http_test
+
+const faulty = false

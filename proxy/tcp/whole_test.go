@@ -1,0 +1,5 @@
+//go:build !faults
+
+package tcp_test
+
+const faulty = false
