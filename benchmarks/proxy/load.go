@@ -124,7 +124,7 @@ func (l *clientLoop) exactly(spec loadSpec) (result, error) {
 }
 
 // totalTimeout bounds what has no duration.
-const totalTimeout = 30 * time.Second
+const totalTimeout = time.Minute
 
 // idleBatch is how many connections are being opened at any time.
 const idleBatch = 64

@@ -206,7 +206,7 @@ func freePorts(n int) ([]string, error) {
 
 // load runs the load process to its end, which is bounded by the spec.
 func (b *bench) load(ctx context.Context, spec loadSpec) (result, error) {
-	ctx, cancel := context.WithTimeout(ctx, spec.Warmup+spec.Duration+40*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, spec.Warmup+spec.Duration+totalTimeout+10*time.Second)
 	defer cancel()
 	in, err := json.Marshal(spec)
 	if err != nil {

@@ -54,6 +54,8 @@ func (sc scenario) traceable() int {
 		return 500e6
 	case sc.Bulk:
 		return 1000
+	case sc.Body > 0 || sc.Kind == exchangeFresh || sc.Kind == echoFresh:
+		return 5000
 	default:
 		return 20_000
 	}
