@@ -75,7 +75,7 @@ func runEndpoint(w io.Writer) error {
 		buf:       make([]byte, 256<<10),
 		bulk:      bytes.Repeat([]byte("x"), 256<<10),
 	}
-	for _, n := range []int{128, 16 << 10, 1 << 20} {
+	for _, n := range []int{128, 16 << 10, slowBody, 1 << 20} {
 		l.answers = append(l.answers, answer{fmt.Appendf(nil, "GET /%d ", n), canned(n)})
 	}
 	l.answers = append(l.answers, answer{[]byte("POST /128 "), canned(128)})

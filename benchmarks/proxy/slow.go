@@ -17,18 +17,22 @@ import (
 // slowClients is how many slowhttptest opens.
 const slowClients = 2000
 
+// slowBody is what each of them asks for in order to read it slowly: more than the sockets take, so that the proxy holds the
+// rest, but for all of them within the usual tcp_mem, beyond which the kernel slows down every connection of the machine.
+const slowBody = 512 << 10
+
 // besides measures how long clients wait for their answers, without slow clients and then beside them, and what those cost
 // in memory.
 func (b *bench) besides(ctx context.Context, spec loadSpec) (result, error) {
 	calm, err := b.load(ctx, spec)
 	if err != nil {
-		return result{}, err
+		return result{}, fmt.Errorf("before the slow clients came: %w", err)
 	}
 	before := residentBytes(spec.ProxyPIDs)
 	forgetPeak(spec.ProxyPIDs)
 	res, err := b.underAttack(ctx, spec)
 	if err != nil {
-		return result{}, err
+		return result{}, fmt.Errorf("beside the slow clients: %w", err)
 	}
 	time.Sleep(time.Second) // for the proxy, to notice that they are gone
 	res.CalmP50, res.CalmP99 = calm.P50, calm.P99
@@ -49,33 +53,30 @@ func (b *bench) underAttack(ctx context.Context, spec loadSpec) (result, error) 
 	if err := arrived(ctx, slow, spec.Addr); err != nil {
 		return result{}, err
 	}
+	if err := syscall.Setpriority(syscall.PRIO_PROCESS, slow.pid(), lowest); err != nil {
+		return result{}, err
+	}
 	res, err := b.load(ctx, spec)
 	res.Held, res.RSSPeak = connectionsTo(spec.Addr), peakBytes(spec.ProxyPIDs)
 	return res, err
 }
 
-// attack starts slowhttptest. It shares the load's core with the clients that are measured and spins on poll(2), so it gets
-// that core only when they leave it.
+// lowest is the priority that slowhttptest gets: it spins on poll(2) on the load's core, which it is to have only when the
+// clients that are measured leave it.
+const lowest = 19
+
 func (b *bench) attack(sc scenario, addr string) (*process, error) {
 	_, core := b.cores(sc)
 	argv := append([]string{"slowhttptest"}, attackArguments(sc.Attack, addr)...)
-	p, err := launch(core, filepath.Join(b.dir, "slowhttptest.log"), nil, argv...)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Setpriority(syscall.PRIO_PROCESS, p.pid(), 19); err != nil {
-		p.stop(syscall.SIGKILL)
-		return nil, err
-	}
-	return p, nil
+	return launch(core, filepath.Join(b.dir, "slowhttptest.log"), nil, argv...)
 }
 
-// attackArguments: a piece every three seconds, so that a window of two has most of them, until it is stopped. Bodies are of a megabyte, of which little will come; a reader
-// asks for a megabyte five times, announces a window of at most 1 KiB and takes 32 bytes a second.
+// attackArguments: a piece every three seconds, so that a window of two has most of them, until it is stopped. Bodies are of a
+// megabyte, of which little will come; a reader announces a window of at most 1 KiB and takes 32 bytes a second.
 func attackArguments(mode, addr string) []string {
 	path := "/128"
 	if mode == "-X" {
-		path = "/1048576"
+		path = "/" + strconv.Itoa(slowBody)
 	}
 	argv := []string{
 		mode, "-u", "http://" + addr + path, "-c", strconv.Itoa(slowClients), "-r", strconv.Itoa(slowClients / 2),
@@ -85,14 +86,14 @@ func attackArguments(mode, addr string) []string {
 	case "-B":
 		argv = append(argv, "-s", "1048576", "-x", "32")
 	case "-X":
-		argv = append(argv, "-k", "5", "-w", "512", "-y", "1024", "-n", "1", "-z", "32")
+		argv = append(argv, "-w", "512", "-y", "1024", "-n", "1", "-z", "32")
 	}
 	return argv
 }
 
 // arrived waits until all slow clients are connected, or as long as one may wait for a proxy that does not let them in.
 func arrived(ctx context.Context, slow *process, addr string) error {
-	deadline := time.Now().Add(15 * time.Second)
+	deadline := time.Now().Add(startTimeout - time.Second)
 	return slow.until(ctx, func() bool {
 		return connectionsTo(addr) >= slowClients || time.Now().After(deadline)
 	})

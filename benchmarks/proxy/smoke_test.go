@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -85,11 +87,11 @@ func TestEveryKindOfWorkGoesThroughARelay(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer endpoints.stop(syscall.SIGKILL)
-	http, echoes, streams := startRelay(t, to.HTTP), startRelay(t, to.Echo), startRelay(t, to.Stream)
+	web, echoes, streams := startRelay(t, to.HTTP), startRelay(t, to.Echo), startRelay(t, to.Stream)
 
 	for _, sc := range scenarios {
 		t.Run(sc.Name, func(t *testing.T) {
-			addr := http
+			addr := web
 			switch sc.Kind {
 			case echo, echoFresh:
 				addr = echoes
@@ -146,6 +148,25 @@ func TestAFixedNumberOfOperationsIsDoneAndNoMore(t *testing.T) {
 		if res.Ops != uint64(10*sc.Conns) || res.Errors > 0 {
 			t.Errorf("%s: %d operations of %d, %d errors", name, res.Ops, 10*sc.Conns, res.Errors)
 		}
+	}
+}
+
+func TestSlowReadersAreGivenSomethingToRead(t *testing.T) {
+	b := newBench(t)
+	endpoints, to, err := b.startEndpoints(t.Context(), scenario{Name: "slow"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer endpoints.stop(syscall.SIGKILL)
+	argv := attackArguments("-X", to.HTTP[0])
+	url := argv[slices.Index(argv, "-u")+1]
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if n, err := io.Copy(io.Discard, resp.Body); resp.StatusCode != http.StatusOK || n != slowBody || err != nil {
+		t.Errorf("GET %s: %s, %d bytes, %v", url, resp.Status, n, err)
 	}
 }
 
