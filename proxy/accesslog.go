@@ -29,10 +29,22 @@ type Record struct {
 	Connect  time.Duration
 	First    time.Duration // until the endpoint's first response byte
 	Total    time.Duration
+	// Failed has the attempts that were to be made good by another one, in order.
+	Failed []FailedAttempt
 	// Cause says why it ended otherwise than well, in the words of RFC 9209's
 	// proxy error types where one fits ("connection_refused",
 	// "http_request_error"), else "client_gone"; "" when all went well.
 	Cause string
+}
+
+// A FailedAttempt is a try on an endpoint that was not the end of an exchange, or
+// would not have been if there had been another endpoint.
+type FailedAttempt struct {
+	Endpoint string
+	Status   int    // of the response that was not relayed; 0: none came
+	Cause    string // why none came, as in Record
+	Duration time.Duration
+	Then     string // what was done: "another endpoint", "fresh connection", or why nothing was
 }
 
 // An AccessLog writes records as JSON lines. A nil *AccessLog is off, and costs
@@ -101,6 +113,7 @@ func (r *Record) AppendJSON(b []byte) []byte {
 	b = appendSeconds(b, "first_byte", r.First)
 	b = appendSeconds(b, "total", r.Total)
 	b = appendString(b, "cause", r.Cause)
+	b = appendFailed(b, r.Failed)
 	return append(b, "}\n"...)
 }
 
@@ -108,6 +121,29 @@ func appendTime(b []byte, t time.Time) []byte {
 	b = append(b, `"time":"`...)
 	b = t.UTC().AppendFormat(b, "2006-01-02T15:04:05.000000Z07:00")
 	return append(b, '"')
+}
+
+// appendFailed appends nothing for the many exchanges without a failed attempt.
+func appendFailed(b []byte, failed []FailedAttempt) []byte {
+	for i, a := range failed {
+		if i == 0 {
+			b = append(appendKey(b, "failed_attempts"), '[')
+		} else {
+			b = append(b, ',')
+		}
+		b = append(b, `{"attempt":`...)
+		b = strconv.AppendInt(b, int64(i+1), 10)
+		b = appendString(b, "endpoint", a.Endpoint)
+		b = appendInt(b, "status", int64(a.Status))
+		b = appendString(b, "cause", a.Cause)
+		b = appendSeconds(b, "duration", a.Duration)
+		b = appendString(b, "then", a.Then)
+		b = append(b, '}')
+	}
+	if len(failed) > 0 {
+		b = append(b, ']')
+	}
+	return b
 }
 
 func appendInt(b []byte, key string, v int64) []byte {

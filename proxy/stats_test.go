@@ -62,6 +62,7 @@ func TestRecordIsJSONWhateverTheClientSends(t *testing.T) {
 	for _, r := range []Record{
 		{},
 		{Protocol: "HTTP", Method: hostile, Host: hostile, Path: hostile, Status: 200, Cause: hostile},
+		{Protocol: "HTTP", Failed: []FailedAttempt{{Endpoint: hostile, Cause: hostile}, {Status: 503, Duration: time.Second, Then: "x"}}},
 		{Protocol: "TCP", Client: netip.MustParseAddrPort("[::1]:80"), Total: 1500 * time.Microsecond, BytesIn: 1 << 40},
 	} {
 		line := string(r.AppendJSON(nil))

@@ -79,6 +79,33 @@ func TestActionsOfTheFileReachTheTraffic(t *testing.T) {
 	}
 }
 
+// The rule of the file decides about the traffic, and a reload changes it.
+func TestRetriesOfTheFileReachTheTraffic(t *testing.T) {
+	bad := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, "busy", http.StatusServiceUnavailable)
+	}))
+	t.Cleanup(bad.Close)
+	file := oneListener + list(bad.Listener.Addr().String(), named(t, "good"))
+	p := run(t, file+"[service.retry]\nretry_on = ['gateway-error']\nper_try_timeout = '20s'\n")
+	for range 4 {
+		if status, body := p.get("web", "/"); status != 200 || body != "good" {
+			t.Errorf("got %d %q", status, body)
+		}
+	}
+	for name, section := range map[string]string{"no rule": "", "another": "[service.retry]\n", "none": "[service.retry]\nretry_on = ['5xx']\nnum_retries = 0\n"} {
+		p.reload(file + section)
+		seen := map[int]int{}
+		for range 4 {
+			status, _ := p.get("web", "/")
+			seen[status]++
+		}
+		if seen[200] != 2 || seen[503] != 2 {
+			t.Errorf("%s: got %v", name, seen)
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
+
 // serveEcho is an endpoint that answers with what it was asked for.
 func serveEcho(t *testing.T) string {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

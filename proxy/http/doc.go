@@ -13,6 +13,7 @@
 //	upload.go    the rest of a request body, beside the response
 //	tunnel.go    after 101: bytes both ways
 //	retry.go     may a failed attempt be made again? (pure)
+//	again.go     and if so: hold a response back, ask another endpoint
 //	failure.go   every way to fail: status, cause, whose fault
 //	finish.go    tell the client, count, log
 //	pool.go      idle connections to endpoints

@@ -61,6 +61,10 @@ type exchangeState struct {
 	cookie [32]byte // a new affinity cookie's value
 	setIt  bool     // and whether the client is to get it
 
+	retrying bool      // it has a place in the service's retry budget
+	began    time.Time // the try, which for the first is start
+	tryBy    time.Time // the response must begin, or the try has failed; zero: whenever
+
 	start    time.Time // the head is complete
 	deadline time.Time // the response must be; zero: whenever
 	rec      proxy.Record
@@ -133,14 +137,14 @@ func (x *exchange) readHead() *failure {
 func passed(by time.Time) bool { return !by.IsZero() && !time.Now().Before(by) }
 
 // writeBy is when to give up on a peer that does not take what it is sent: a
-// moment after the deadline. Where that passes between a read and a write, who
+// moment after the time of the try. Where that passes between a read and a write, who
 // was slow is the one that was read from.
 func (x *exchange) writeBy() time.Time {
 	const moment = 100 * time.Millisecond
-	if x.deadline.IsZero() {
-		return x.deadline
+	if x.tryBy.IsZero() {
+		return x.tryBy
 	}
-	return x.deadline.Add(moment)
+	return x.tryBy.Add(moment)
 }
 
 // run takes the request to an endpoint and its response to the client.
@@ -148,63 +152,37 @@ func (x *exchange) run() *failure {
 	if f := x.prepare(); f != nil {
 		return f
 	}
-	var failed *failure // of the attempt before
-	for {
-		if x.lease.Endpoint == nil {
-			if f := x.pick(); f != nil {
-				x.noteNobody(f)
-				return first(failed, f)
-			}
-		}
-		f := x.connect()
-		if f == nil {
-			f = x.send()
-		}
-		if f == nil {
-			f = x.receive()
-		}
-		if f == nil {
-			if f = x.relay(); f != nil && f != tunnelIdle {
-				x.note(f, giveUp)
-			}
-			return f
-		}
-		v := x.verdict(f)
-		x.note(f, v)
-		if v == giveUp {
-			return f
-		}
-		x.dropConn()
-		x.try.refreshed = v == freshConnect
-		if v == anotherOne {
-			x.want.Avoid = append(x.want.Avoid, x.lease.Endpoint)
-			x.endLease(f.outcome)
-		}
-		failed = f
-	}
-}
-
-// first returns f, or g where f is nil: when nobody else can be picked, the
-// client should hear why the one that was picked failed.
-func first(f, g *failure) *failure {
-	if f != nil {
+	if f := x.pick(); f != nil {
+		x.noteNobody(f)
 		return f
 	}
-	return g
+	x.beginTry(x.start)
+	for {
+		f := x.ask()
+		if (f != nil || x.unwelcome()) && x.again(f) {
+			continue
+		}
+		if f != nil {
+			return f
+		}
+		x.tryBy = x.deadline
+		if f = x.relay(); f != nil && f != tunnelIdle {
+			x.note(f, giveUp)
+		}
+		return f
+	}
 }
 
-// verdict asks the retry rule.
-func (x *exchange) verdict(f *failure) verdict {
-	if f.outcome == lb.Neutral && f != stale && f != noResources {
-		return giveUp // the client's doing, or ours
+// ask is one try: it takes the request to the leased endpoint and waits for the
+// response to begin.
+func (x *exchange) ask() *failure {
+	if f := x.connect(); f != nil {
+		return f
 	}
-	if passed(x.deadline) {
-		return giveUp // nobody could answer in time
+	if f := x.send(); f != nil {
+		return f
 	}
-	x.try.broken = f == terminated || f == stale
-	x.try.idempotent = x.req.Idempotent()
-	x.try.replayable = !x.up.started // what was read of it is in c.in, the rest is still to be read
-	return judge(x.try)
+	return x.receive()
 }
 
 // prepare finds the route, the deadline, the affinity key and the head to send.
@@ -293,9 +271,14 @@ func (x *exchange) pick() *failure {
 	if err != nil {
 		return pickFailed(err)
 	}
+	x.hold(lease)
+	return nil
+}
+
+// hold makes lease the one that the exchange has.
+func (x *exchange) hold(lease lb.Lease) {
 	x.lease, x.load = lease, lease.Endpoint.Load
 	x.rec.Endpoint = lease.Endpoint.ID
-	return nil
 }
 
 // connect gets a connection to the leased endpoint: an idle one, or a new one.
@@ -321,8 +304,8 @@ func (x *exchange) connect() *failure {
 func (x *exchange) dial(e *balance.Endpoint, home home) *failure {
 	began := time.Now()
 	timeout := x.svc.ConnectTimeout
-	if !x.deadline.IsZero() {
-		left := x.deadline.Sub(began)
+	if !x.tryBy.IsZero() {
+		left := x.tryBy.Sub(began)
 		if left <= 0 {
 			return notAsked
 		}
@@ -361,6 +344,7 @@ func (x *exchange) send() *failure {
 		return x.broken()
 	}
 	if !x.body.Done() {
+		x.onlyTry()
 		x.startUpload()
 	}
 	return nil

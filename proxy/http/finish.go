@@ -26,6 +26,7 @@ func (x *exchange) finish(f *failure) (keep bool) {
 	x.dropConn() // a body that ended with its connection
 	x.endLease(outcomeOf(status))
 	x.endUpload()
+	x.endRetry()
 	x.account(status, f)
 	if f != nil && x.answered {
 		x.cut()
@@ -94,6 +95,7 @@ func (x *exchange) abandon() {
 	x.dropConn()
 	x.endLease(lb.Neutral)
 	x.endUpload()
+	x.endRetry()
 }
 
 func causeOf(f *failure) string {
@@ -134,16 +136,27 @@ func (x *exchange) account(status int, f *failure) {
 }
 
 // note counts a failed attempt and says in the log what it was and what is done
-// about it.
+// about it. Where f is nil it was answered, in a way that was not wanted.
 func (x *exchange) note(f *failure, v verdict) {
-	x.svc.Stats.Attempts[f.reason].Add(1)
-	level := slog.LevelWarn
-	if f.outcome == lb.Neutral {
-		level = slog.LevelDebug // the client's doing, or nobody's
+	level, reason, what := slog.LevelWarn, proxy.AttemptStatus, slog.Int("status", x.resp.Status)
+	if f != nil {
+		reason, what = f.reason, slog.String("cause", f.cause)
+		if f.outcome == lb.Neutral {
+			level = slog.LevelDebug // the client's doing, or nobody's
+		}
 	}
-	log := x.c.engine.retried
-	if v == giveUp {
-		log = x.c.engine.failed
+	log := x.c.engine.failed
+	again := v == anotherOne || v == freshConnect
+	if f != nil || again { // a response that is relayed after all is counted as such
+		x.svc.Stats.Attempts[reason].Add(1)
+	}
+	if again {
+		x.svc.Stats.Retries[reason].Add(1)
+		log = x.c.engine.retried
+	}
+	took := time.Since(x.began)
+	if v != giveUp {
+		x.recordFailed(f, took, v)
 	}
 	if !log.Enabled(level) {
 		return
@@ -151,11 +164,24 @@ func (x *exchange) note(f *failure, v verdict) {
 	log.Write(level, "attempt failed",
 		slog.String("service", x.svc.Name),
 		slog.String("endpoint", x.rec.Endpoint),
-		slog.String("cause", f.cause),
+		what,
 		slog.Int("attempt", x.try.number),
+		slog.Duration("duration", took),
 		slog.String("method", string(x.req.Method)),
 		slog.String("target", string(x.req.Target)),
 		slog.String("then", verdicts[v]))
+}
+
+// recordFailed adds a failed attempt to what the access log will say.
+func (x *exchange) recordFailed(f *failure, took time.Duration, v verdict) {
+	if x.c.engine.opt.Access == nil {
+		return
+	}
+	a := proxy.FailedAttempt{Endpoint: x.rec.Endpoint, Cause: causeOf(f), Duration: took, Then: verdicts[v]}
+	if f == nil {
+		a.Status = x.resp.Status
+	}
+	x.rec.Failed = append(x.rec.Failed, a)
 }
 
 // noteNobody says in the log that the balancer had no endpoint, or none any

@@ -126,13 +126,13 @@ const (
 )
 
 func (x *exchange) nextLook(pause time.Duration) time.Time {
-	now := x.start
+	now := x.began
 	if x.answered || pause > firstLook {
 		now = time.Now() // a clock is not free: an exchange that goes fast reads it twice
 	}
 	next := now.Add(pause)
-	if !x.deadline.IsZero() && x.deadline.Before(next) {
-		return x.deadline
+	if !x.tryBy.IsZero() && x.tryBy.Before(next) {
+		return x.tryBy
 	}
 	return next
 }
@@ -142,7 +142,7 @@ func (x *exchange) look() *failure {
 	if f := x.up.failure(); f != nil {
 		return f
 	}
-	if passed(x.deadline) {
+	if passed(x.tryBy) {
 		x.endUpload() // a byte may just have come; once it has ended, it is settled who was waited for
 		if x.up.waiting() {
 			return clientSlow
@@ -161,6 +161,7 @@ func (x *exchange) look() *failure {
 // relay sends the response to the client.
 func (x *exchange) relay() *failure {
 	if x.resp.Status == 101 {
+		x.endRetry() // a tunnel may last for days
 		return x.tunnel()
 	}
 	rep := x.resp.ReplyTo(&x.req)
