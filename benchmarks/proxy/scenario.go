@@ -55,7 +55,7 @@ var scenarios = []scenario{
 	{Name: "S5u", Title: "S5 unpinned, two workers", Kind: exchangeFresh, Path: "/128", Conns: 64, Workers: 2},
 	{Name: "SlowH", Title: "16 clients at 100 requests/s each, beside 2,000 that send their heads slowly", Kind: besides, Path: "/128", Conns: 16, Pause: pause, Attack: "-H"},
 	{Name: "SlowB", Title: "16 clients at 100 requests/s each, beside 2,000 that send their bodies slowly", Kind: besides, Path: "/128", Conns: 16, Pause: pause, Attack: "-B"},
-	{Name: "SlowX", Title: "16 clients at 100 requests/s each, beside 2,000 that read 512 KiB slowly", Kind: besides, Path: "/128", Conns: 16, Pause: pause, Attack: "-X"},
+	{Name: "SlowX", Title: "16 clients at 100 requests/s each, beside 2,000 that read 320 KiB slowly", Kind: besides, Path: "/128", Conns: 16, Pause: pause, Attack: "-X"},
 }
 
 // pause keeps a few clients far from filling a core, so that their latency is the proxy's and not a queue's.
