@@ -18,8 +18,8 @@ import (
 const slowClients = 2000
 
 // slowBody is what each of them asks for in order to read it slowly: more than the sockets take, so that the proxy holds the
-// rest, but for all of them, whatever holds them, within the usual tcp_mem, beyond which the
-// kernel slows down every connection of the machine.
+// rest, but for all of them, whatever holds them, within the usual tcp_mem: beyond it the kernel slows down every connection of
+// the machine, as it did with half a megabyte.
 const slowBody = 320 << 10
 
 // besides measures how long clients wait for their answers, without slow clients and then beside them, and what those cost
