@@ -69,6 +69,8 @@ var table = []rule{
 		"it reads the comments of config, not the package"},
 	{"internal/testkit", nil, nil,
 		"every package's tests may import it, so it imports none"},
+	{"internal/soak", nil, nil,
+		"it has nothing but tests, of the whole"},
 	{"internal/archtest", nil, nil,
 		"it reads source and needs nothing of it"},
 	{"examples/...", []string{"affinity", "balance", "balance/balancetest", "config", "health", "lb", "proxy", "proxy/http", "proxy/tcp"}, nil,

@@ -1,0 +1,40 @@
+// Package soak runs the whole proxy under mixed traffic while endpoints come and
+// go and the file is reloaded, and looks for one wrong byte, one crossed
+// response, one leak. It has nothing but tests.
+//
+//	go test ./internal/soak                                        three seconds for each engine
+//	go test ./internal/soak -v -run Soak -timeout 30m -soak 20m    a night's work in twenty minutes
+//	go test ./internal/soak -v -run Soak -race -soak 5m -seed 42   with the choices of an earlier run
+//	go test ./internal/soak -v -run Soak -soak 5m -engine stream   one engine; else all that the file may name
+//
+// With -v, counts are printed every ten seconds and memory every minute. The
+// seed decides what each client asks and how, what endpoints answer, and what
+// the operator does; how they interleave it cannot decide.
+//
+//	clients ──► proxy (internal/app, from a file) ──► endpoints
+//	  │               ▲                                   │
+//	  │               └── operator: reload, drain, kill ──┤
+//	  └────────────────── both know every byte of a plan ─┘
+//
+// A plan is one request with its response. It travels in the request's target,
+// so that both ends know each byte of both bodies: they compare, which is more
+// than a checksum. There are four services, and each makes a promise:
+//
+//	steady   endpoints are restarted only when drained, and keep
+//	         connections: every request is answered as planned
+//	closing  as steady, but connections are closed without notice once a
+//	         response is sent: idempotent requests without a body are answered as
+//	         planned; others may get 502 connection_terminated
+//	wild     endpoints die, come back, are slow, cut, reset, send surplus and
+//	         garbage: there may be an error, never a wrong byte; what is cut
+//	         looks cut; a request without a body is always answered
+//	echo     TCP, as steady
+//
+// Nowhere does a POST reach endpoints twice, or what is malformed reach them at
+// all. When the traffic is over no lease is left, and goroutines and descriptors
+// are those that there were before it.
+//
+// One thing is not asked for: bytes that an endpoint sends unasked while its
+// connection is idle belong to nobody, but if they arrive after the next request
+// was sent, no proxy can tell. So surplus is sent in one piece with its response.
+package soak

@@ -1,0 +1,140 @@
+package soak_test
+
+import (
+	"flag"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/spillway-lb/spillway/internal/testkit"
+)
+
+var (
+	soakFor    = flag.Duration("soak", 3*time.Second, "how long the traffic of TestSoak runs, for each engine")
+	soakSeed   = flag.Uint64("seed", 0, "the seed of TestSoak; 0: a random one")
+	soakEngine = flag.String("engine", "", "the engine of TestSoak; empty: each that the file may name")
+)
+
+func TestMain(m *testing.M) { testkit.LeakCheck(m) }
+
+// clients is how many connections there are at once, more or less.
+const clients = 12
+
+// How much more memory may be in use after the traffic than before it: what is
+// made once at first use, whether the traffic lasts seconds or hours.
+const (
+	maxHeapGrowth     = 16 << 20
+	maxResidentGrowth = 96 << 20 // stacks, code and tables of the runtime's
+)
+
+func TestSoak(t *testing.T) {
+	engines := enginesOf()
+	if *soakEngine != "" {
+		engines = []string{*soakEngine}
+	}
+	seed := *soakSeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	for _, engine := range engines {
+		t.Run(engine, func(t *testing.T) {
+			t.Logf("%v, -seed %d", *soakFor, seed)
+			soakOne(t, engine, seed)
+		})
+	}
+}
+
+// soakOne runs the traffic through one engine.
+func soakOne(t *testing.T, engine string, seed uint64) {
+	s := &soak{t: t, seed: seed}
+	o, err := newOperator(s, engine)
+	defer o.stopEndpoints()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.proxy = startProxy(t, o.restFile())
+	defer func() {
+		s.proxy.stop()
+		err := <-s.proxy.done
+		if err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	}()
+	if err := s.proxy.awaitNoLease(); err != nil { // and the admin API has had its first use
+		t.Fatal(err)
+	}
+	settle()
+	before, resets := countResources(), resetsForMemory()
+	t.Logf("before: %v", before)
+
+	o.reload(o.randomFile())
+	s.traffic(o)
+
+	if err := s.proxy.awaitNoLease(); err != nil {
+		s.wrong("%v", err)
+	}
+	o.reload(o.restFile())
+	after := awaitResources(before)
+	settle()
+	last := countResources()
+	after.heap, after.resident = last.heap, last.resident
+	t.Logf("at the end\n%v\nafter: %v", &s.tally, after)
+	if n := resetsForMemory() - resets; n > 0 {
+		t.Logf("meanwhile the system ran out of memory for TCP and reset %d connections, maybe some of ours: repeat this on a machine with less to do", n)
+	}
+	if !after.noMoreThan(before) {
+		s.stuck("more than before is left: %v", after)
+	}
+	if after.heap-before.heap > maxHeapGrowth || after.resident-before.resident > maxResidentGrowth {
+		s.wrong("memory has grown: before %v, after %v", before, after)
+	}
+	if panics := s.proxy.log.panics.String(); panics != "" {
+		s.wrong("the proxy has recovered from a panic:\n%s", panics)
+	}
+	s.mustHaveSeen("steady fine", "closing hangup", "wild cut", "wild reset", "wild garbage", "steady tunnel", "echo tunnel", "sessions", "operator")
+}
+
+// traffic lasts as long as it is asked for, and reports meanwhile.
+func (s *soak) traffic(o *operator) {
+	var wg sync.WaitGroup
+	for i := range clients {
+		wg.Go(newClient(s, i+1).run)
+	}
+	wg.Go(o.run)
+	report := time.NewTicker(10 * time.Second)
+	defer report.Stop()
+	end := time.After(*soakFor)
+	begin, minutes := time.Now(), 0
+	for over := false; !over; {
+		select {
+		case <-end:
+			over = true
+		case <-report.C:
+			s.t.Logf("at %v\n%v", time.Since(begin).Round(time.Second), &s.tally)
+			if m := int(time.Since(begin).Minutes()); m > minutes {
+				minutes = m
+				settle()
+				s.t.Logf("at %v: %v", time.Since(begin).Round(time.Second), countResources())
+			}
+		}
+	}
+	s.stop.Store(true)
+	wg.Wait()
+}
+
+// mustHaveSeen fails a run that proves nothing because nothing happened.
+func (s *soak) mustHaveSeen(kinds ...string) {
+	s.mu.Lock()
+	var missing []string
+	for _, kind := range kinds {
+		if s.counts[kind] == nil {
+			missing = append(missing, kind)
+		}
+	}
+	s.mu.Unlock()
+	if len(missing) > 0 {
+		s.wrong("none of: %s", strings.Join(missing, ", "))
+	}
+}
