@@ -73,8 +73,8 @@ func serveEcho(t *testing.T, n int, limit int64) (addr string, a *loop.Acceptor)
 // serve runs n loops whose connections are f's, until the test ends.
 func serve(t *testing.T, n int, limit int64, f func(*loop.Acceptor, *loop.Loop, int, netip.AddrPort)) (addr string, a *loop.Acceptor) {
 	t.Helper()
-	loops, err := loop.New(n, nil)
-	must(t, err)
+	t.Cleanup(func() { a.Wait() }) // after the loops
+	loops := runLoops(t, n)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	addr = l.Addr().String()
@@ -84,20 +84,27 @@ func serve(t *testing.T, n int, limit int64, f func(*loop.Acceptor, *loop.Loop, 
 	raw.Control(func(from uintptr) { fd, err = unix.FcntlInt(from, unix.F_DUPFD_CLOEXEC, 0) })
 	must(t, err)
 	l.Close()
-	ctx, cancel := context.WithCancel(t.Context())
-	var running sync.WaitGroup
-	running.Go(func() { loops.Run(ctx) })
 	a = loops.Accept([]int{fd}, loop.AcceptOptions{
 		Max:   limit,
 		Serve: f,
 	})
+	t.Cleanup(a.Close)
+	return addr, a
+}
+
+// runLoops runs n loops until the test ends.
+func runLoops(t *testing.T, n int) *loop.Loops {
+	t.Helper()
+	loops, err := loop.New(n, nil)
+	must(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { loops.Run(ctx) })
 	t.Cleanup(func() {
-		a.Close()
 		cancel()
 		running.Wait()
-		a.Wait()
 	})
-	return addr, a
+	return loops
 }
 
 func must(t *testing.T, err error) {
