@@ -75,9 +75,10 @@ func (v *visit) serve() (keep bool) {
 	case early:
 		return v.answerEarly()
 	case refused:
-		v.response(length)
+		v.head(length, "Connection: close\r\n") // what was announced will not be sent
+		v.body(length, v.size)
 		v.out.Flush()
-		return false // the client will not send what it was told not to
+		return false
 	case unread:
 		v.response(length)
 		v.out.Flush()
