@@ -47,7 +47,7 @@ var table = []rule{
 		"a connection knows nothing of what it carries"},
 	{"proxy/internal/loop", []string{xsys, "proxy/internal/sys", "proxy/internal/netio"}, []string{"net/http"},
 		"a loop knows nothing of what its connections carry, nor who it is for"},
-	{"proxy/internal/relay", []string{"proxy", "proxy/internal/netio"}, []string{"net/http"},
+	{"proxy/internal/relay", []string{"proxy", "proxy/internal/netio", "proxy/internal/loop", "proxy/internal/sys"}, []string{"net/http"},
 		"it moves bytes, and knows neither who chose the endpoint nor what the bytes mean"},
 	{"proxy/http/h1", nil, append([]string{"io"}, clockAndWorld...),
 		"the message core is a function of bytes: one meaning of HTTP, whoever drives it"},

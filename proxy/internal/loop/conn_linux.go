@@ -53,6 +53,7 @@ const (
 	registered                   // with epoll
 	closed
 	blocked // the handler waits for room to write
+	failed  // the kernel has an error to tell of
 )
 
 // Attach makes fd, a non-blocking stream socket, a connection of the loop. The
@@ -135,6 +136,9 @@ func (c *Conn) events(mask uint32) {
 	}
 	if mask&end != 0 {
 		c.state |= hungUp
+	}
+	if mask&unix.EPOLLERR != 0 {
+		c.state |= failed
 	}
 	told := false
 	if t := c.writer; t != nil && c.state&writable != 0 {

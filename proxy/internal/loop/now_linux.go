@@ -4,6 +4,8 @@ import (
 	"net"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/spillway-lb/spillway/proxy/internal/netio"
 	"github.com/spillway-lb/spillway/proxy/internal/sys"
 )
@@ -84,6 +86,23 @@ func (c *Conn) DrainNow(pipe *sys.Pipe, n int) (done int, err error) {
 		}
 	}
 	return done, nil
+}
+
+// Readable reports whether reading may find something. What it costs to be
+// wrong is one call.
+func (c *Conn) Readable() bool { return c.state&readable != 0 }
+
+// Reset reports whether the peer is known to have broken the connection off, for
+// those who do not read it now. Like the kernel it tells of that once: neither a
+// write nor another Reset does then, and reading finds an end. A peer that closed
+// in good order, and then refused what it was sent, did not break it off.
+func (c *Conn) Reset() bool {
+	if c.state&(failed|closed) != failed {
+		return false
+	}
+	c.state &^= failed
+	errno, err := unix.GetsockoptInt(int(c.fd), unix.SOL_SOCKET, unix.SO_ERROR)
+	return err == nil && errno != 0 && syscall.Errno(errno) != syscall.EPIPE
 }
 
 // expect makes sure that the handler is told of what comes.

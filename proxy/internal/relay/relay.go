@@ -25,7 +25,8 @@ const (
 // Options is what New takes.
 type Options struct {
 	// Idle is how long the relay may be without a byte in either direction
-	// (spec.md §7.1); it ends at most an eighth later. 0: for ever.
+	// (spec.md §7.1); it ends at most an eighth later, or a tick of the loop. 0: for
+	// ever.
 	Idle time.Duration
 	// Early has bytes that were read before there was a relay, by direction. They
 	// go first, and count like those that follow. Nobody else uses them from

@@ -1,0 +1,5 @@
+//go:build faults
+
+package relay_test
+
+const bulk = 1 << 20 // byte by byte
