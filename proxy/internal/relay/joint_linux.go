@@ -58,7 +58,6 @@ func Join(client, endpoint *loop.Conn, o Options, ended func(Cause)) *Joint {
 func (j *Joint) setTimer() {
 	if j.idle > 0 {
 		j.client.ReadBy(j.lastByte.Add(j.idle))
-		j.client.Watch()
 	}
 }
 
