@@ -95,7 +95,7 @@ func (j *Joint) Ready() {
 		j.end()
 	case more:
 		j.soon()
-	case j.client.Expired():
+	case j.idle > 0 && j.client.Expired():
 		j.checkIdle()
 	}
 }
