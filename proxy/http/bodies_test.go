@@ -2,11 +2,8 @@ package http_test
 
 import (
 	"bufio"
-	"bytes"
-	"crypto/sha256"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	nethttp "net/http"
 	"path/filepath"
@@ -14,46 +11,6 @@ import (
 	"testing"
 	"time"
 )
-
-func largeBodiesArriveUnchanged(t *testing.T, d driver) {
-	data := make([]byte, 20<<20)
-	rng := rand.NewChaCha8([32]byte{1})
-	rng.Read(data)
-	want := sha256.Sum256(data)
-	addr := endpoint(t, func(w nethttp.ResponseWriter, r *nethttp.Request) {
-		h := sha256.New()
-		io.Copy(h, r.Body)
-		w.Header().Set("X-Sum", fmt.Sprintf("%x", h.Sum(nil)))
-		if r.URL.Query().Has("length") {
-			w.Header().Set("Content-Length", fmt.Sprint(len(data)))
-		}
-		w.Write(data)
-	})
-	b := d.start(t, []string{addr})
-	defer nethttp.DefaultClient.CloseIdleConnections()
-	for _, chunked := range []bool{false, true} {
-		var body io.Reader = bytes.NewReader(data)
-		url := "http://" + b.addr + "/?length"
-		if chunked {
-			body, url = io.MultiReader(body), "http://"+b.addr+"/"
-		}
-		resp, err := nethttp.Post(url, "application/octet-stream", body)
-		if err != nil {
-			t.Fatalf("chunked %v: %v; %s", chunked, err, b.log)
-		}
-		h := sha256.New()
-		if _, err := io.Copy(h, resp.Body); err != nil {
-			t.Fatalf("chunked %v: %v; %s", chunked, err, b.log)
-		}
-		resp.Body.Close()
-		if got := resp.Header.Get("X-Sum"); got != fmt.Sprintf("%x", want) {
-			t.Errorf("chunked %v: the endpoint received other bytes", chunked)
-		}
-		if !bytes.Equal(h.Sum(nil), want[:]) {
-			t.Errorf("chunked %v: the client received other bytes", chunked)
-		}
-	}
-}
 
 func bodiesAreStreamedNotCollected(t *testing.T, d driver) {
 	addr := endpoint(t, func(w nethttp.ResponseWriter, r *nethttp.Request) {

@@ -30,7 +30,7 @@ type promise struct {
 //	go test ./proxy/http -run 'Conformance/stream/^late_bytes_poison_nobody$'
 func TestConformance(t *testing.T) {
 	eachDriver(t, func(t *testing.T, d driver) {
-		oneByOne(t, d, busyPromises)
+		oneByOne(t, d, promisesAlone)
 		sideBySide(t, d, promises)
 	})
 }
@@ -89,8 +89,10 @@ var promises = []promise{
 
 	// Answers that come early, or in several parts.
 	{"interim responses are relayed", interimResponsesAreRelayed},
+	{"a client that knows no interim responses gets none", clientThatKnowsNoInterimResponsesGetsNone},
 	{"nothing follows half an interim response", nothingFollowsHalfAnInterimResponse},
 	{"100 Continue is the endpoint's to say", continueIsTheEndpointsToSay},
+	{"an expectation may be disappointed", expectationMayBeDisappointed},
 	{"a refused expectation ends the upload", refusedExpectationEndsTheUpload},
 	{"an answer to a body not sent ends the connection in words", answerToABodyNotSentEndsTheConnectionInWords},
 	{"an early answer reaches a client that still sends", earlyAnswerReachesAClientThatStillSends},
@@ -111,10 +113,15 @@ var promises = []promise{
 	{"pipelined requests are answered in order", pipelinedRequestsAreAnsweredInOrder},
 	{"a stale connection is replaced for what may be sent twice", staleConnectionIsReplacedForWhatMayBeSentTwice},
 	{"a connection closed while idle is not used", connectionClosedWhileIdleIsNotUsed},
+	{"bytes behind a response reach nobody", bytesBehindAResponseReachNobody},
 	{"late bytes poison nobody", lateBytesPoisonNobody},
 	{"bytes of a tunnel are not the next request's", bytesOfATunnelAreNotTheNextRequests},
 	{"the last response is followed by an end and not a reset", lastResponseIsFollowedByAnEndAndNotAReset},
 	{"half a head is not part of the next response", halfAHeadIsNotPartOfTheNextResponse},
+
+	// Addresses.
+	{"endpoints may have any kind of address", endpointsMayHaveAnyKindOfAddress},
+	{"clients may come by any kind of address", clientsMayComeByAnyKindOfAddress},
 
 	// Endpoints that cannot be had.
 	{"a connect failure goes to the next endpoint whatever the method", connectFailureGoesToTheNextEndpointWhateverTheMethod},
@@ -187,9 +194,13 @@ var promises = []promise{
 	{"a drain leaves tunnels alone and an abort ends them", drainLeavesTunnelsAloneAndAbortEndsThem},
 }
 
-// busyPromises leave the machine no time for tests that have timeouts to keep.
-var busyPromises = []promise{
+// promisesAlone are those whose tests measure the process, or leave the machine no
+// time for others, which have timeouts to keep.
+var promisesAlone = []promise{
+	{"bodies of every size and framing arrive unchanged", bodiesOfEverySizeAndFramingArriveUnchanged},
+	{"no response is another client's", noResponseIsAnotherClients},
 	{"bulk through a tunnel arrives whole", bulkThroughATunnelArrivesWhole},
 	{"many tunnels at once", manyTunnelsAtOnce},
-	{"large bodies arrive unchanged", largeBodiesArriveUnchanged},
+	{"silent tunnels hold no buffers", silentTunnelsHoldNoBuffers},
+	{"idle connections hold no buffers", idleConnectionsHoldNoBuffers},
 }

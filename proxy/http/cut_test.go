@@ -89,15 +89,18 @@ func clientMayResetAtAnyTime(t *testing.T, d driver) {
 	ended := make(chan bool)
 	addr := scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
 		head := readHead(r)
-		switch {
-		case strings.HasPrefix(head, "GET /ok"):
+		for strings.HasPrefix(head, "GET /ok") {
 			io.WriteString(c, ok)
-			return
+			head = readHead(r)
+		}
+		switch {
 		case strings.HasPrefix(head, "GET /flood"):
 			io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n")
 			io.Copy(c, zeros{})
-		case head != "":
+		case strings.HasSuffix(head, "\r\n\r\n"):
 			io.Copy(io.Discard, r)
+		default:
+			return
 		}
 		ended <- true
 	})

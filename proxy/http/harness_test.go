@@ -23,7 +23,8 @@ func TestMain(m *testing.M) {
 type bench struct {
 	t        *testing.T
 	driver   driver
-	addr     string // of the proxy
+	listen   string // where the proxy is to listen
+	addr     string // where it does
 	engine   *proxyhttp.Engine
 	pools    *proxyhttp.Pools
 	balancer *lb.Balancer
@@ -64,6 +65,7 @@ func (d driver) start(t *testing.T, addrs []string, options ...option) *bench {
 	b := &bench{
 		t:        t,
 		driver:   d,
+		listen:   "127.0.0.1:0",
 		balancer: balancer,
 		pools:    new(proxyhttp.Pools),
 		log:      new(testkit.Buffer),
@@ -95,7 +97,7 @@ func (b *bench) serve() {
 	b.driver.choose(b.t, &o)
 	b.engine = proxyhttp.New(o)
 	b.engine.SetSettings(b.settings)
-	l := &proxy.Listener{Name: "test", Addr: "127.0.0.1:0", Engine: b.engine, DrainTimeout: 5 * time.Second, Log: log}
+	l := &proxy.Listener{Name: "test", Addr: b.listen, Engine: b.engine, DrainTimeout: 5 * time.Second, Log: log}
 	if err := l.Listen(); err != nil {
 		b.t.Fatal(err)
 	}

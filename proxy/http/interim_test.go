@@ -6,47 +6,81 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/spillway-lb/spillway/proxy"
 )
 
+const hints = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nlink: </b>\r\n\r\nHTTP/1.1 102 \r\n\r\n" +
+	"HTTP/1.1 199 Odd\r\nX: y\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n"
+
 func interimResponsesAreRelayed(t *testing.T, d driver) {
-	e := answer(t, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"+ok)
-	b := d.start(t, []string{e.addr})
-	c := b.dial().send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-	if resp, _ := c.response("GET"); resp.StatusCode != 103 || resp.Header.Get("Link") != "</a>" {
-		t.Errorf("got %d %v, want 103 first", resp.StatusCode, resp.Header)
+	e := answer(t, hints+ok)
+	c := d.start(t, []string{e.addr}).dial()
+	for range 2 {
+		c.send(get("")).expect(hints + ok)
 	}
-	if resp, body := c.response("GET"); resp.StatusCode != 200 || body != "ok" {
-		t.Errorf("got %d %q", resp.StatusCode, body)
-	}
-	old := b.dial().send("GET / HTTP/1.0\r\n\r\n")
-	if got := old.all(); !strings.HasPrefix(got, "HTTP/1.1 200") {
-		t.Errorf("HTTP/1.0 client got %q", got)
+}
+
+// RFC 9110 §15.2.
+func clientThatKnowsNoInterimResponsesGetsNone(t *testing.T, d driver) {
+	e := answer(t, hints+ok)
+	got := d.start(t, []string{e.addr}).dial().send("GET / HTTP/1.0\r\n\r\n").all()
+	if want := "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
 func continueIsTheEndpointsToSay(t *testing.T, d driver) {
 	addr := scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
-		if head := readHead(r); !strings.Contains(head, "Expect: 100-continue") {
-			return
+		for strings.Contains(readHead(r), "Expect: 100-continue") {
+			io.WriteString(c, "HTTP/1.1 100 Continue\r\n\r\n")
+			body := make([]byte, 10)
+			io.ReadFull(r, body)
+			fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n%s", body)
 		}
-		io.WriteString(c, "HTTP/1.1 100 Continue\r\n\r\n")
-		body := make([]byte, 5)
-		io.ReadFull(r, body)
-		fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n%s", body)
 	})
-	c := d.start(t, []string{addr}).dial().send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
-	line, _ := c.r.ReadString('\n')
-	if line != "HTTP/1.1 100 Continue\r\n" {
-		t.Fatalf("got %q", line)
+	c := d.start(t, []string{addr}).dial()
+	for fields, body := range map[string]string{
+		"Content-Length: 10\r\n":         "0123456789",
+		"Transfer-Encoding: chunked\r\n": "0\r\nX:y\r\n\r\n",
+	} {
+		c.send(post("Expect: 100-continue\r\n" + fields)).expect("HTTP/1.1 100 Continue\r\n\r\n")
+		c.send(body).expect("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n" + body)
 	}
-	c.r.ReadString('\n')
-	c.send("hello")
-	if resp, body := c.response("POST"); resp.StatusCode != 200 || body != "hello" {
-		t.Errorf("got %d %q", resp.StatusCode, body)
+}
+
+// Neither side need wait for the other (RFC 9110 §10.1.1).
+func expectationMayBeDisappointed(t *testing.T, d driver) {
+	e := answer(t, ok)
+	b := d.start(t, []string{e.addr})
+	c := b.dial().send(post("Expect: 100-continue\r\nContent-Length: 5\r\n"))
+	if resp, body := c.response("POST"); resp.StatusCode != 200 || body != "ok" {
+		t.Errorf("an answer before the body: %d %q", resp.StatusCode, body)
+	}
+	c.end()
+
+	var whole atomic.Int64
+	b = d.start(t, []string{gathering(t, &whole)})
+	c = b.dial()
+	for range 2 { // the endpoint of this one says 100 Continue, too late
+		c.send(post("Expect: 100-continue\r\nContent-Length: 5\r\n") + "hello")
+		resp, _ := c.response("POST")
+		if resp.StatusCode == 100 {
+			resp, _ = c.response("POST")
+		}
+		if resp.StatusCode != 200 {
+			t.Errorf("a body that did not wait: %d", resp.StatusCode)
+		}
+	}
+	c = b.dial().send("POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello")
+	if resp, _ := c.response("POST"); resp.StatusCode != 200 {
+		t.Errorf("an old client's body: %d", resp.StatusCode)
+	}
+	if n := whole.Load(); n != 3 {
+		t.Errorf("%d bodies came to the endpoint, want 3", n)
 	}
 }
 
@@ -60,7 +94,7 @@ func refusedExpectationEndsTheUpload(t *testing.T, d driver) {
 }
 
 func answerToABodyNotSentEndsTheConnectionInWords(t *testing.T, d driver) {
-	e := answer(t, "HTTP/1.1 417 Expectation Failed\r\nContent-Length: 2\r\n\r\nno")
+	e := answer(t, "HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n")
 	c := d.start(t, []string{e.addr}).dial().send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
 	resp, _ := c.response("POST")
 	if resp.StatusCode != 417 || !resp.Close {

@@ -58,7 +58,12 @@ func endpoint(t *testing.T, h nethttp.HandlerFunc) string {
 // scripted runs an endpoint that calls f with each connection, numbered from 0.
 func scripted(t *testing.T, f func(n int, c net.Conn, r *bufio.Reader)) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	return scriptedAt(t, "tcp", "127.0.0.1:0", f)
+}
+
+func scriptedAt(t *testing.T, network, addr string, f func(n int, c net.Conn, r *bufio.Reader)) string {
+	t.Helper()
+	l, err := net.Listen(network, addr)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -189,3 +189,41 @@ func halfAHeadIsNotPartOfTheNextResponse(t *testing.T, d driver) {
 		t.Errorf("%d failures, want 1", b.failures())
 	}
 }
+
+func bytesBehindAResponseReachNobody(t *testing.T, d driver) {
+	e := answer(t, ok+"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison")
+	c := d.start(t, []string{e.addr}).dial()
+	for range 3 {
+		c.send(get("")).expect(ok)
+	}
+	c.send(get("Connection: close\r\n")).expect("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+	c.end()
+	if n := e.requests.Load(); n != 4 {
+		t.Errorf("the endpoint saw %d requests, want 4", n)
+	}
+}
+
+// Two 32 KiB windows a connection would be 19 MiB for these.
+func idleConnectionsHoldNoBuffers(t *testing.T, d driver) {
+	const clients = 300
+	b := d.start(t, []string{scripted(t, sayOK)})
+	c := b.dial()
+	c.send(get("")).expect(ok) // so that what is made once is made
+	before := heap()
+	for range clients {
+		c, err := net.Dial("tcp", b.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		io.WriteString(c, get(""))
+		if _, err := io.ReadFull(c, make([]byte, len(ok))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if each := (heap() - before) / clients; each > 8<<10 { // the client lives here, too
+		t.Errorf("%d bytes of heap per idle connection", each)
+	} else {
+		t.Logf("%d bytes of heap per idle connection", each)
+	}
+}

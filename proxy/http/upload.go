@@ -43,6 +43,7 @@ func (u *upload) waiting() bool { return u.reading.Load() }
 
 func (x *exchange) startUpload() {
 	x.up.x, x.up.started, x.up.conn = x, true, x.conn.link
+	x.up.reading.Store(true) // as it will, first of all
 	x.c.driver.upload(&x.up)
 }
 
