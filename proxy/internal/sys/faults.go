@@ -34,13 +34,15 @@ const (
 var dice struct {
 	sync.Mutex
 	*rand.Rand
-	seed  uint64
 	harsh int
 	calm  int
 }
 
+// FirstSeed is what the process began with: SPILLWAY_FAULT_SEED, or chance.
+var FirstSeed uint64
+
 func init() {
-	seed := rand.Uint64()
+	seed := uint64(rand.Uint32())
 	if s := os.Getenv("SPILLWAY_FAULT_SEED"); s != "" {
 		n, err := strconv.ParseUint(s, 10, 64)
 		if err != nil {
@@ -48,6 +50,7 @@ func init() {
 		}
 		seed = n
 	}
+	FirstSeed = seed
 	Seed(seed)
 	// "go test" shows it where a test has failed.
 	fmt.Fprintf(os.Stderr, "faults: SPILLWAY_FAULT_SEED=%d\n", seed)
@@ -57,14 +60,7 @@ func init() {
 func Seed(seed uint64) {
 	dice.Lock()
 	defer dice.Unlock()
-	dice.seed, dice.Rand = seed, rand.New(rand.NewPCG(seed, 0))
-}
-
-// FaultSeed is what the faults so far depend on.
-func FaultSeed() uint64 {
-	dice.Lock()
-	defer dice.Unlock()
-	return dice.seed
+	dice.Rand = rand.New(rand.NewPCG(seed, 0))
 }
 
 // Harsh makes one in n calls fail as if something had broken; 0: none.
