@@ -198,8 +198,8 @@ func bytesBehindAResponseReachNobody(t *testing.T, d driver) {
 	}
 	c.send(get("Connection: close\r\n")).expect("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
 	c.end()
-	if n := e.requests.Load(); n != 4 {
-		t.Errorf("the endpoint saw %d requests, want 4", n)
+	if n, m := e.requests.Load(), e.conns.Load(); n != 4 || m != 4 {
+		t.Errorf("%d requests took %d connections to the endpoint, want 4 and 4", n, m)
 	}
 }
 
