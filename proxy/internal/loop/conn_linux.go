@@ -83,7 +83,7 @@ func (c *Conn) Watch() {
 	case c.state&registered == 0:
 		if !c.register() {
 			c.state |= readable | hungUp
-			c.loop.AtNextTurn(c.tell) // whoever reads finds out
+			c.loop.AtNextTurn(c.tellAnyway) // whoever reads finds out
 		}
 	case c.state&readable != 0 || sys.Faulty:
 		c.rearm() // a task has heard it, and left it there
@@ -91,8 +91,8 @@ func (c *Conn) Watch() {
 	c.arm(c.readBy)
 }
 
-// tell tells the handler of a connection that epoll knows nothing of.
-func (c *Conn) tell() {
+// tellAnyway tells the handler of a connection that epoll knows nothing of.
+func (c *Conn) tellAnyway() {
 	if c.state&(closed|registered) == 0 && c.reader == nil && c.handler != nil {
 		c.handler.Ready()
 	}
@@ -125,21 +125,26 @@ func (c *Conn) control(op int) bool {
 	return c.loop.epoll.Control(op, int(c.fd), &e) == 0
 }
 
-// events is called with what the kernel tells.
-func (c *Conn) events(mask uint32) {
-	const end = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
-	if mask&(unix.EPOLLIN|end) != 0 {
+const endEvents = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
+
+// note keeps what the kernel tells.
+func (c *Conn) note(mask uint32) {
+	if mask&(unix.EPOLLIN|endEvents) != 0 {
 		c.state |= readable
 	}
 	if mask&(unix.EPOLLOUT|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
 		c.state |= writable
 	}
-	if mask&end != 0 {
+	if mask&endEvents != 0 {
 		c.state |= hungUp
 	}
 	if mask&unix.EPOLLERR != 0 {
 		c.state |= failed
 	}
+}
+
+// tell lets those go on whom what was noted concerns.
+func (c *Conn) tell(mask uint32) {
 	told := false
 	if t := c.writer; t != nil && c.state&writable != 0 {
 		c.writer, told = nil, true
@@ -153,7 +158,7 @@ func (c *Conn) events(mask uint32) {
 		c.state &^= blocked
 		mask |= unix.EPOLLIN // the handler has something to do
 	}
-	if !told && c.state&closed == 0 && c.handler != nil && mask&(unix.EPOLLIN|end) != 0 {
+	if !told && c.state&closed == 0 && c.handler != nil && mask&(unix.EPOLLIN|endEvents) != 0 {
 		c.handler.Ready()
 	}
 }
@@ -421,6 +426,14 @@ func writeError(err error) error {
 	return &net.OpError{Op: "write", Net: "tcp", Err: err}
 }
 
+// Broken reports whether the kernel has told that nothing can be written any
+// more. A peer that has closed looks like one that has only finished sending,
+// until it is written to.
+func (c *Conn) Broken() bool { return c.state&failed != 0 }
+
+// Closed reports whether this end is closed.
+func (c *Conn) Closed() bool { return c.state&closed != 0 }
+
 // Received is the number of bytes read so far, by whichever call.
 func (c *Conn) Received() int64 { return c.received }
 
@@ -435,6 +448,23 @@ func (c *Conn) Idle() bool {
 	}
 	_, errno := sys.Peek(int(c.fd))
 	return errno == syscall.EAGAIN
+}
+
+// Quiet is Idle, and asks the kernel only where it has not told: something that
+// came since the loop's turn began is not seen.
+func (c *Conn) Quiet() bool {
+	switch {
+	case c.state&(closed|hungUp) != 0:
+		return false
+	case c.state&readable == 0:
+		return true
+	case !c.Idle():
+		return false
+	}
+	if c.state&registered != 0 {
+		c.state &^= readable
+	}
+	return true
 }
 
 const finOrWorse = unix.POLLRDHUP | unix.POLLHUP | unix.POLLERR

@@ -29,7 +29,8 @@ type Loop struct {
 
 	ctx   context.Context // that ends with the loop
 	epoch time.Time
-	since time.Duration // from epoch to the beginning of this turn
+	now   time.Time     // when this turn began
+	since time.Duration // from epoch to then
 	ticks ticks         // the same, in ticks
 
 	conns  []*Conn // by descriptor
@@ -41,6 +42,8 @@ type Loop struct {
 	paused  []*task // had their share of this turn
 	idle    []*task
 	tasks   int // with work
+	spare   int // the fewest that were idle since the last trim
+	trim    Conn
 
 	after, later []func() // at the beginning of the next turn; what after is next time
 	inbox        inbox
@@ -66,6 +69,8 @@ func newLoop() (*Loop, error) {
 	}
 	l := &Loop{epoll: sys.Poller{FD: epoll}, epoch: time.Now()}
 	l.wheel.init()
+	l.trim = Conn{loop: l, fd: -1, handler: trimmer{l}}
+	l.trim.timer.conn = &l.trim
 	// An epoll descriptor can itself be polled, and so the goroutine can wait
 	// where all others do: in the runtime's netpoller, with no thread of its own.
 	if err := unix.SetNonblock(epoll, true); err != nil {
@@ -134,13 +139,23 @@ func (b *inbox) Ready() {
 // knows now, or very much of it.
 func (l *Loop) AtNextTurn(f func()) { l.after = append(l.after, f) }
 
+// Each calls f with the handler of every connection that has one.
+func (l *Loop) Each(f func(Handler)) {
+	for _, c := range l.conns {
+		if c != nil && c.handler != nil {
+			f(c.handler)
+		}
+	}
+}
+
 // Now is when the current turn began. Nothing on a loop lasts long, and a clock
 // is not free.
-func (l *Loop) Now() time.Time { return l.epoch.Add(l.since) }
+func (l *Loop) Now() time.Time { return l.now }
 
 // look looks at the clock.
 func (l *Loop) look() {
 	l.since = time.Since(l.epoch)
+	l.now = l.epoch.Add(l.since)
 	l.ticks = ticks(l.since / tick)
 }
 
@@ -218,12 +233,12 @@ func (l *Loop) turn() {
 		l.park()
 	}
 	l.look()
+	l.noteFound()
 	l.runAfter()
 	for i := range l.found {
-		e := &l.ready[i]
-		if c := l.conns[e.Fd]; c != nil && c.serial == uint32(e.Pad) {
+		if c := l.conn(i); c != nil {
 			l.at = c
-			c.events(e.Events)
+			c.tell(l.ready[i].Events)
 			l.drainQueue()
 		}
 	}
@@ -231,6 +246,25 @@ func (l *Loop) turn() {
 	l.continuePaused()
 	l.wheel.advance(l.ticks, l.fire)
 	l.drainQueue()
+}
+
+// noteFound notes everything that was found before anybody acts on a part of it:
+// who is lent a connection is to know that something has come on it.
+func (l *Loop) noteFound() {
+	for i := range l.found {
+		if c := l.conn(i); c != nil {
+			c.note(l.ready[i].Events)
+		}
+	}
+}
+
+// conn is the connection that an event is for; nil: it is closed meanwhile.
+func (l *Loop) conn(i int) *Conn {
+	e := &l.ready[i]
+	if c := l.conns[e.Fd]; c != nil && c.serial == uint32(e.Pad) {
+		return c
+	}
+	return nil
 }
 
 func (l *Loop) fire(t *timer) {
@@ -254,7 +288,7 @@ func (l *Loop) rescue() {
 		l.at.Abort()
 	}
 	for i := range l.found { // the rest of this turn
-		if c := l.conns[l.ready[i].Fd]; c != nil && c != l.at && c.serial == uint32(l.ready[i].Pad) {
+		if c := l.conn(i); c != nil && c != l.at {
 			c.rearm()
 		}
 	}

@@ -2,6 +2,7 @@ package loop
 
 import (
 	"iter"
+	"slices"
 	"time"
 )
 
@@ -50,6 +51,7 @@ func (l *Loop) newTask() *task {
 		t := l.idle[n-1]
 		l.idle[n-1] = nil
 		l.idle = l.idle[:n-1]
+		l.spare = min(l.spare, n-1)
 		return t
 	}
 	t := &task{loop: l}
@@ -70,9 +72,37 @@ func (t *task) main(yield func(struct{}) bool) {
 			return
 		}
 		t.loop.idle = append(t.loop.idle, t)
+		t.loop.trimSoon()
 		if !yield(struct{}{}) {
 			return
 		}
+	}
+}
+
+// trimEvery is how often tasks are stopped that nobody needed since last time.
+const trimEvery = time.Second
+
+// trimmer is told when it is time to.
+type trimmer struct{ loop *Loop }
+
+// trimSoon makes sure that it will be.
+func (l *Loop) trimSoon() {
+	if c := &l.trim; c.timer.next == nil {
+		c.ReadBy(l.Now().Add(trimEvery))
+		c.arm(c.readBy)
+	}
+}
+
+// Ready stops the tasks that have been idle all the time since it last did. They
+// are the first ones: those that have worked last are the next to work.
+func (t trimmer) Ready() {
+	l := t.loop
+	for _, spare := range l.idle[:l.spare] {
+		spare.stop()
+	}
+	l.idle = slices.Delete(l.idle, 0, l.spare)
+	if l.spare = len(l.idle); l.spare > 0 {
+		l.trimSoon()
 	}
 }
 

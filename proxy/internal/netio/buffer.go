@@ -4,9 +4,14 @@ import "sync"
 
 // A Pool lends buffers of one size.
 type Pool struct {
-	size int
-	free sync.Pool
+	size  int
+	free  sync.Pool
+	far   *Pool     // of a local pool: where it gets buffers, and where those go that are too many
+	local []*Buffer // of a local pool: those at hand, the warmest last
 }
+
+// maxLocal is how many buffers a local pool keeps at hand.
+const maxLocal = 64
 
 // NewPool returns a pool of buffers of size bytes.
 func NewPool(size int) *Pool { return &Pool{size: size} }
@@ -17,12 +22,32 @@ func (p *Pool) Size() int { return p.size }
 // NewBuffer returns a buffer that no pool has lent.
 func NewBuffer(size int) *Buffer { return &Buffer{store: make([]byte, size)} }
 
+// Local returns a pool in front of p for who is never in two places at once, such
+// as an event loop: it gives and takes without asking anybody.
+func (p *Pool) Local() *Pool { return &Pool{size: p.size, far: p} }
+
 // Get lends a buffer, with nothing in it. Its owner calls Free once.
 func (p *Pool) Get() *Buffer {
+	if p.far != nil {
+		return p.getLocal()
+	}
 	if b, ok := p.free.Get().(*Buffer); ok {
 		return b
 	}
 	return &Buffer{store: make([]byte, p.size), pool: p}
+}
+
+func (p *Pool) getLocal() *Buffer {
+	n := len(p.local) - 1
+	if n < 0 {
+		b := p.far.Get()
+		b.pool = p
+		return b
+	}
+	b := p.local[n]
+	p.local[n] = nil
+	p.local = p.local[:n]
+	return b
 }
 
 // A Buffer is lent by a Pool.
@@ -38,8 +63,15 @@ func (b *Buffer) Space() []byte { return b.store }
 // Free gives the buffer back. Neither it nor its bytes may be used after.
 func (b *Buffer) Free() {
 	b.B = nil
-	if b.pool != nil {
-		b.pool.free.Put(b)
+	switch p := b.pool; {
+	case p == nil:
+	case p.far == nil:
+		p.free.Put(b)
+	case len(p.local) < maxLocal:
+		p.local = append(p.local, b)
+	default:
+		b.pool = p.far
+		p.far.free.Put(b)
 	}
 }
 
