@@ -8,8 +8,6 @@ import (
 	"net"
 	"os"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -30,23 +28,50 @@ type Listener struct {
 	// not block, see [LogWriter].
 	Log *slog.Logger
 
-	socket net.Listener
-	active atomic.Int64
+	entry entry
+}
+
+// An entry is an open address: for connections that get a goroutine each, or
+// for those that live on event loops.
+type entry interface {
+	addr() net.Addr
+	// serve accepts until ctx ends, or nothing more can be accepted.
+	serve(ctx context.Context) error
+	// close stops accepting. When it returns the address is free.
+	close() error
+	active() int64
+	// wait waits until every connection has ended. It is for after serve.
+	wait()
 }
 
 // Listen opens the address, so that a wrong one is known before anything runs.
 func (l *Listener) Listen() error {
-	socket, err := Listen(l.Addr)
+	entry, err := l.open()
 	if err != nil {
 		return fmt.Errorf("listener %q: %w", l.Name, err)
 	}
-	l.socket = socket
+	l.entry = entry
 	return nil
+}
+
+func (l *Listener) open() (entry, error) {
+	if e, ok := l.Engine.(LoopEngine); ok && e.Loops() != nil {
+		return openLoops(l, e)
+	}
+	socket, err := Listen(l.Addr)
+	if err != nil {
+		return nil, err
+	}
+	return newGoroutines(l, socket), nil
 }
 
 // Listen opens "host:port", ":port" or "unix:/path". A socket that a crashed
 // process left at the path is replaced, one that is in use is not.
 func Listen(addr string) (net.Listener, error) {
+	return listen(addr, listenConfig())
+}
+
+func listen(addr string, config net.ListenConfig) (net.Listener, error) {
 	network := "tcp"
 	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
 		network, addr = "unix", path
@@ -54,7 +79,6 @@ func Listen(addr string) (net.Listener, error) {
 			return nil, err
 		}
 	}
-	config := listenConfig()
 	config.SetMultipathTCP(false) // no client of ours speaks it, and its sockets cost more
 	return config.Listen(context.Background(), network, addr)
 }
@@ -80,82 +104,38 @@ func removeStale(path string) error {
 }
 
 // LocalAddr is the address that Listen opened.
-func (l *Listener) LocalAddr() net.Addr { return l.socket.Addr() }
+func (l *Listener) LocalAddr() net.Addr { return l.entry.addr() }
 
 // Active is the number of connections being served.
-func (l *Listener) Active() int64 { return l.active.Load() }
+func (l *Listener) Active() int64 { return l.entry.active() }
 
-// Close closes the address without serving it.
-func (l *Listener) Close() error { return l.socket.Close() }
+// Close stops listening. Serve, if it runs, goes on with what it has.
+func (l *Listener) Close() error { return l.entry.close() }
 
 // Serve accepts connections until ctx ends. Then it stops listening, lets
 // connections end by themselves for DrainTimeout, aborts what is left, and
 // returns nil when every connection is gone.
 func (l *Listener) Serve(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() { l.socket.Close() })
-	defer stop()
-
-	var conns sync.WaitGroup
-	slots := make(chan struct{}, max(l.MaxConnections, 0))
-	var failure error
-	for ctx.Err() == nil {
-		if l.MaxConnections > 0 {
-			select {
-			case slots <- struct{}{}:
-			case <-ctx.Done():
-				continue
-			}
-		}
-		conn, err := l.accept(ctx)
-		if err != nil {
-			failure = err
-			break
-		}
-		l.active.Add(1)
-		conns.Go(func() {
-			l.Engine.ServeConn(conn)
-			l.active.Add(-1)
-			if l.MaxConnections > 0 {
-				<-slots
-			}
-		})
-	}
-	l.socket.Close()
+	err := l.entry.serve(ctx)
+	_ = l.entry.close()
 	if ctx.Err() != nil {
-		failure = nil
+		err = nil
 	}
-	l.drain(&conns)
-	return failure
+	l.drain()
+	return err
 }
 
-// accept waits for the next connection. Errors of the moment, such as running
-// out of descriptors, are waited out: a proxy that stops listening because it
-// is busy would be a poor one.
-func (l *Listener) accept(ctx context.Context) (net.Conn, error) {
-	delay := 5 * time.Millisecond
-	for {
-		conn, err := l.socket.Accept()
-		if err == nil {
-			return conn, nil
-		}
-		if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
-			return nil, err
-		}
-		l.Log.Warn("accept failed", "listener", l.Name, "error", err, "retry_in", delay)
-		select {
-		case <-time.After(delay):
-		case <-ctx.Done():
-		}
-		delay = min(2*delay, time.Second)
-	}
+// acceptFailed says in the log that accepting has failed for the moment.
+func (l *Listener) acceptFailed(err error, retry time.Duration) {
+	l.Log.Warn("accept failed", "listener", l.Name, "error", err, "retry_in", retry)
 }
 
 // drain waits for the connections to end, and makes them when the time is up.
-func (l *Listener) drain(conns *sync.WaitGroup) {
+func (l *Listener) drain() {
 	l.Engine.Drain()
 	gone := make(chan struct{})
 	go func() {
-		conns.Wait()
+		l.entry.wait()
 		close(gone)
 	}()
 	timer := time.NewTimer(l.DrainTimeout)
