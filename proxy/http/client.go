@@ -3,7 +3,6 @@ package http
 import (
 	"net/netip"
 	"runtime/debug"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -17,7 +16,7 @@ type client struct {
 	peer    netip.AddrPort // who connected; zero on a Unix socket
 	in      window         // bytes from the client
 	current *exchange      // nil between exchanges
-	now     time.Time      // when the last exchange ended, or the client connected
+	since   instant        // when the last exchange ended, or the client connected
 	served  uint32         // exchanges that ended well
 
 	// phase lets a drain know which connections it may close.
@@ -33,20 +32,24 @@ const (
 	between        // waiting for the next request
 )
 
-// exchanges lends the memory of exchanges to clients that have a request.
-var exchanges = sync.Pool{New: func() any { return new(exchange) }}
-
 // serve handles the request whose first bytes are in c.in. It reports whether
 // the connection can carry another.
 func (c *client) serve() (keep bool) {
-	x := exchanges.Get().(*exchange)
+	x := c.driver.memory().exchange()
 	c.current = x
-	keep = x.serve(c)
+	keep, over := x.serve(c)
+	if over {
+		c.release(x)
+	}
+	return keep
+}
+
+// release takes the exchange's memory back.
+func (c *client) release(x *exchange) {
 	c.current = nil
 	x.reset()
-	exchanges.Put(x)
+	c.driver.memory().takeBack(x)
 	c.served++
-	return keep
 }
 
 // rest says which phase a client without a request is in, and until when it may
@@ -54,9 +57,9 @@ func (c *client) serve() (keep bool) {
 func (c *client) rest() (phase int32, by time.Time) {
 	set := c.engine.settings.Load()
 	if c.served == 0 {
-		return fresh, after(c.now, set.ClientTimeout)
+		return fresh, after(c.since.time(), set.ClientTimeout)
 	}
-	return between, after(c.now, set.KeepaliveTimeout)
+	return between, after(c.since.time(), set.KeepaliveTimeout)
 }
 
 // panicked keeps a panic in one connection's handling from ending the others'.
@@ -79,6 +82,15 @@ func (c *client) abort() {
 // freshGrace is how long a drain waits for the first request of a connection:
 // who has just connected is about to send one.
 const freshGrace = time.Second
+
+// An instant is a time.Time in a third of the space.
+type instant time.Duration
+
+var origin = time.Now()
+
+func instantOf(t time.Time) instant { return instant(t.Sub(origin)) }
+
+func (i instant) time() time.Time { return origin.Add(time.Duration(i)) }
 
 // after is the time d after t; the zero time, never, where d is 0.
 func after(t time.Time, d time.Duration) time.Time {
@@ -105,7 +117,7 @@ func (c *client) linger() {
 	c.conn.ReadBy(time.Now().Add(lingerTime))
 	c.in.release()
 	for left := lingerBytes; left > 0; {
-		b, err := c.conn.Receive(buffers)
+		b, err := c.conn.Receive(c.driver.memory().buffers)
 		if err != nil {
 			return
 		}

@@ -12,10 +12,12 @@ type driver struct {
 	// choose makes o the options of an engine with this driver. What the driver
 	// needs beside the engine ends with the test.
 	choose func(t *testing.T, o *proxyhttp.Options)
+	// pools is how many there are of idle connections to one endpoint.
+	pools int64
 }
 
 var drivers = []driver{
-	{"stream", func(*testing.T, *proxyhttp.Options) {}},
+	{"stream", func(*testing.T, *proxyhttp.Options) {}, 1},
 }
 
 // A promise is what users of the proxy may rely on, and the test of it.

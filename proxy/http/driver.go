@@ -9,6 +9,14 @@ import (
 	"github.com/spillway-lb/spillway/proxy/internal/relay"
 )
 
+// memory is what exchanges borrow from while they last.
+type memory struct {
+	buffers, small *netio.Pool
+	// exchange lends one, and takeBack gets it back.
+	exchange func() *exchange
+	takeBack func(*exchange)
+}
+
 // A link is a connection as an exchange uses it: *netio.Conn, or the Loop
 // driver's. Calls that must wait do so for the exchange alone.
 type link interface {
@@ -38,6 +46,8 @@ type link interface {
 type driver interface {
 	// now is the time, as exact as it comes for free.
 	now() time.Time
+	// memory is what exchanges borrow from.
+	memory() *memory
 	// pause lets others go first, before a wait that they may make needless.
 	pause()
 	// local is the address that a client has connected to.
@@ -51,16 +61,19 @@ type driver interface {
 	splice(dst, src link, n int64) (int64, error)
 	// upload runs an upload beside its exchange.
 	upload(*upload)
-	// relay joins a client and an endpoint until both have ended.
-	relay(client, endpoint link, o relay.Options) relay.Cause
+	// relay joins the exchange's client and endpoint until both have ended, and
+	// then returns what relayed makes of it. Or it returns handedOver, and does
+	// the rest later.
+	relay(x *exchange, o relay.Options) *failure
 }
 
 // A home keeps idle connections to one endpoint.
 type home interface {
 	// get returns one, or nil. It is alive as far as is known, and nothing has
 	// arrived on it that nobody asked for: such bytes would pass for the next
-	// response.
-	get(e *balance.Endpoint, now time.Time) *endpointConn
+	// response. sure is for a request that cannot be sent again should the
+	// endpoint just have closed: then the kernel is asked.
+	get(e *balance.Endpoint, now time.Time, sure bool) *endpointConn
 	// put takes one that has carried a whole exchange; it may close it.
 	put(*endpointConn)
 }

@@ -15,6 +15,9 @@ import (
 // Options is what an engine keeps for life.
 type Options struct {
 	Listener string // its name, for logs
+	// Loops are the event loops that clients are served on; nil: none, and each
+	// client has a goroutine. They run for longer than the engine has clients.
+	Loops *proxy.Loops
 	// Pools has the idle connections to endpoints; engines may share one.
 	Pools  *Pools
 	Access *proxy.AccessLog // nil: off
@@ -105,6 +108,7 @@ func (e *Engine) Drain() {
 	for c := range e.clients {
 		c.hurry(c.phase.Load())
 	}
+	e.drainLoops()
 }
 
 // Abort closes every connection.
@@ -115,6 +119,10 @@ func (e *Engine) Abort() {
 	for c := range e.clients {
 		c.abort()
 	}
+	e.abortLoops()
 }
+
+// Loops implements proxy.LoopEngine.
+func (e *Engine) Loops() *proxy.Loops { return e.opt.Loops }
 
 func (e *Engine) isAborted() bool { return e.aborting.Err() != nil }

@@ -85,7 +85,7 @@ func (x *exchange) reset() {
 
 // serve handles one request of c, whose first bytes are in c.in. It reports
 // whether the connection can carry another.
-func (x *exchange) serve(c *client) (keep bool) {
+func (x *exchange) serve(c *client) (keep, over bool) {
 	x.c, x.set = c, c.engine.settings.Load()
 	f := x.readHead()
 	x.start = c.driver.now()
@@ -94,15 +94,18 @@ func (x *exchange) serve(c *client) (keep bool) {
 	} else {
 		x.req.Close = true // where the next request would begin is not known
 	}
-	return x.finish(f)
+	if f == handedOver {
+		return false, false
+	}
+	return x.finish(f), true
 }
 
 // readHead reads and parses the request's head.
 func (x *exchange) readHead() *failure {
 	c, limits := x.c, x.set.limits()
-	c.in.keepSmall()
+	c.in.keepSmall(c.driver.memory().small)
 	room := max(x.set.MaxHeaderBytes, 1<<16)
-	by := after(c.now, x.set.ClientTimeout) // for the first request, from the connection on
+	by := after(c.since.time(), x.set.ClientTimeout) // for the first request, from the connection on
 	for first := true; ; first = false {
 		n, err := x.req.Parse(c.in.bytes(), limits)
 		if err != nil {
@@ -166,10 +169,17 @@ func (x *exchange) run() *failure {
 			return f
 		}
 		x.tryBy = x.deadline
-		if f = x.relay(); f != nil && f != tunnelIdle {
-			x.note(f, giveUp)
-		}
+		f = x.relay()
+		x.noteEnd(f)
 		return f
+	}
+}
+
+// noteEnd notes the end of what has begun with a response, where it is none that
+// the endpoint had in mind.
+func (x *exchange) noteEnd(f *failure) {
+	if f != nil && f != tunnelIdle && f != handedOver {
+		x.note(f, giveUp)
 	}
 }
 
@@ -288,7 +298,7 @@ func (x *exchange) connect() *failure {
 	x.try.connected, x.try.reused, x.try.sent = true, false, false
 	home := x.c.driver.home(e)
 	if !x.try.refreshed {
-		x.conn = home.get(e, x.start)
+		x.conn = home.get(e, x.start, !x.req.Idempotent())
 	}
 	if x.conn != nil {
 		x.try.reused = true

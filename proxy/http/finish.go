@@ -107,8 +107,9 @@ func causeOf(f *failure) string {
 
 // account counts the exchange and writes it to the access log.
 func (x *exchange) account(status int, f *failure) {
-	x.c.now = x.c.driver.now()
-	total := x.c.now.Sub(x.start)
+	now := x.c.driver.now()
+	x.c.since = instantOf(now)
+	total := now.Sub(x.start)
 	if x.svc != nil {
 		x.svc.Stats.Codes(x.load).Add(status)
 		if status != 101 { // a tunnel's life is no answer's time

@@ -116,13 +116,13 @@ func trailersPassBothWays(t *testing.T, d driver) {
 func oldClientGetsNoChunks(t *testing.T, d driver) {
 	e := answer(t, "HTTP/1.1 200 OK\r\nTrailer: T\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: 1\r\n\r\n")
 	b := d.start(t, []string{e.addr})
-	for _, fields := range []string{"", "Connection: keep-alive\r\n"} {
+	for _, fields := range []string{"", "Connection: keep-alive\r\n", "", "Connection: keep-alive\r\n"} {
 		got := b.dial().send("GET / HTTP/1.0\r\n" + fields + "\r\n").all()
 		if want := "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabcde"; got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
-	if n := e.conns.Load(); n != 1 {
+	if n := e.conns.Load(); n > d.pools {
 		t.Errorf("the endpoint's connection was not kept: %d", n)
 	}
 }

@@ -13,6 +13,7 @@ import (
 // the bottom grow old and are closed. The zero value is ready to use.
 type Pools struct {
 	stacks sync.Map // *balance.Load to *stack
+	loops  sync.Map // what the Loop driver keeps, by loop
 }
 
 // maxIdle is how many connections to one endpoint are kept.
@@ -34,8 +35,8 @@ func (p *Pools) of(e *balance.Endpoint) *stack {
 	return s.(*stack)
 }
 
-// get implements home: it asks the kernel.
-func (s *stack) get(e *balance.Endpoint, now time.Time) *endpointConn {
+// get implements home. It always asks the kernel.
+func (s *stack) get(e *balance.Endpoint, now time.Time, _ bool) *endpointConn {
 	for {
 		c := s.pop()
 		if c == nil {
@@ -122,7 +123,9 @@ func (s *stack) sweep(now time.Time) {
 }
 
 // Retain closes the idle connections of endpoints that keep says are gone.
+// Keep may be called later, too, and from any goroutine.
 func (p *Pools) Retain(keep func(*balance.Load) bool) {
+	p.retainOnLoops(keep)
 	p.stacks.Range(func(load, s any) bool {
 		if !keep(load.(*balance.Load)) {
 			p.stacks.Delete(load)

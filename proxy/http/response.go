@@ -101,7 +101,7 @@ func (x *exchange) fill() (ended bool, f *failure) {
 func (x *exchange) read() (int, error) {
 	if x.back.empty() {
 		x.back.release()
-		b, err := x.conn.Receive(buffers)
+		b, err := x.conn.Receive(x.c.driver.memory().buffers)
 		if err != nil {
 			return 0, err
 		}

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/spillway-lb/spillway/balance"
@@ -14,6 +15,17 @@ import (
 // stream is the driver with a goroutine for each client's connection, and a
 // second one while a request body is being uploaded.
 type stream struct{ *Engine }
+
+// shared is the memory that goroutines borrow from.
+var shared = memory{
+	buffers: buffers, small: smallBuffers,
+	exchange: func() *exchange { return exchanges.Get().(*exchange) },
+	takeBack: func(x *exchange) { exchanges.Put(x) },
+}
+
+var exchanges = sync.Pool{New: func() any { return new(exchange) }}
+
+func (stream) memory() *memory { return &shared }
 
 func (stream) now() time.Time { return time.Now() }
 
@@ -49,8 +61,9 @@ func (stream) upload(u *upload) {
 	go u.Run()
 }
 
-func (stream) relay(client, endpoint link, o relay.Options) relay.Cause {
-	return relay.New(client.(*netio.Conn), endpoint.(*netio.Conn), o).Run()
+func (stream) relay(x *exchange, o relay.Options) *failure {
+	r := relay.New(x.c.conn.(*netio.Conn), x.conn.link.(*netio.Conn), o)
+	return x.relayed(r.Run())
 }
 
 // chanLatch is the latch for goroutines.
@@ -82,7 +95,7 @@ func (l chanLatch) Wait(d time.Duration) bool {
 // ServeConn serves one client until its connection is closed.
 func (e *Engine) ServeConn(conn net.Conn) {
 	link := netio.Wrap(conn)
-	c := &client{engine: e, driver: stream{e}, conn: link, now: time.Now(), peer: addrPort(link.RemoteAddr())}
+	c := &client{engine: e, driver: stream{e}, conn: link, since: instantOf(time.Now()), peer: addrPort(link.RemoteAddr())}
 	defer link.Close()
 	if !e.add(c) {
 		return

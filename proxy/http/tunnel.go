@@ -13,9 +13,13 @@ import (
 // nobody's fault: tunnel ends the lease before.
 var tunnelIdle = &failure{101, string(relay.Idle), "", lb.Neutral, proxy.AttemptOK}
 
+// handedOver says that an exchange is not over yet, but waits for the end of its
+// tunnel without anybody who waits.
+var handedOver = &failure{}
+
 // tunnel joins the two connections after a 101: from here on they carry another
 // protocol (RFC 9110 §7.8), both ways at once, and no request ever again. It
-// returns when both sides have ended.
+// returns when both sides have ended, or handedOver.
 //
 // The deadline of the exchange is over; what ends a tunnel is Service.Timeout
 // without a byte in either direction (spec.md §7.1). So is what a drain asks of
@@ -26,13 +30,10 @@ func (x *exchange) tunnel() *failure {
 	if f := x.switchProtocols(); f != nil {
 		return f
 	}
-	c := x.c.conn
 	early := x.takeEarly()
-	received, sent := c.Received(), c.Sent()
-	cause := x.c.driver.relay(c, x.conn.link, relay.Options{Idle: x.svc.Timeout, Early: early, Stats: x.svc.Stats})
-	x.rec.BytesIn += c.Received() - received
-	x.rec.BytesOut = c.Sent() - sent
-	return x.tunnelEnded(cause)
+	x.rec.BytesIn -= x.c.conn.Received()
+	x.rec.BytesOut = -x.c.conn.Sent()
+	return x.c.driver.relay(x, relay.Options{Idle: x.svc.Timeout, Early: early, Stats: x.svc.Stats})
 }
 
 // switchProtocols sends the 101.
@@ -74,9 +75,11 @@ func (x *exchange) takeEarly() (early [2][]byte) {
 	return early
 }
 
-// tunnelEnded says what the end of a tunnel means for the exchange. Both
-// connections are closed.
-func (x *exchange) tunnelEnded(cause relay.Cause) *failure {
+// relayed says what the end of a tunnel means for the exchange. Both connections
+// are closed.
+func (x *exchange) relayed(cause relay.Cause) *failure {
+	x.rec.BytesIn += x.c.conn.Received()
+	x.rec.BytesOut += x.c.conn.Sent()
 	switch {
 	case cause == relay.Well:
 		return nil

@@ -145,7 +145,7 @@ func (x *exchange) readUpload() error {
 	if u.in.empty() {
 		u.in.release()
 		var b *netio.Buffer
-		if b, err = x.c.conn.Receive(buffers); err == nil {
+		if b, err = x.c.conn.Receive(x.c.driver.memory().buffers); err == nil {
 			u.in.adopt(b)
 		}
 	} else { // the rest of a chunk's framing

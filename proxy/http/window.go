@@ -45,12 +45,10 @@ func (v *window) adopt(b *netio.Buffer) {
 
 // keepSmall moves what may stay for a while to a small buffer, if it fits and
 // leaves room.
-func (v *window) keepSmall() {
-	const small = 1 << 10
-	if v.buf == nil || v.size() > small || len(v.buf.Space()) <= 2*small {
-		return
+func (v *window) keepSmall(p *netio.Pool) {
+	if v.buf != nil && v.size() <= p.Size()/2 && len(v.buf.Space()) > p.Size() {
+		v.move(p.Get())
 	}
-	v.move(smallBuffers.Get())
 }
 
 // move takes the bytes to another buffer.

@@ -1,0 +1,269 @@
+package http
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/spillway-lb/spillway/balance"
+	"github.com/spillway-lb/spillway/proxy/internal/loop"
+	"github.com/spillway-lb/spillway/proxy/internal/relay"
+)
+
+// onLoop is the driver whose connections live on an event loop. An exchange is a
+// task of that loop; between exchanges a client is a loopClient and nothing else.
+type onLoop struct {
+	*loop.Loop
+	pool *loopPool
+	own  memory
+	idle []*exchange
+	// tunnels are the clients that no longer speak HTTP.
+	tunnels map[*loopClient]*relay.Joint
+}
+
+func newOnLoop(l *loop.Loop) *onLoop {
+	d := &onLoop{Loop: l, pool: newLoopPool(l), tunnels: make(map[*loopClient]*relay.Joint)}
+	d.own = memory{buffers: buffers.Local(), small: smallBuffers.Local(), exchange: d.exchange, takeBack: d.takeBack}
+	return d
+}
+
+func (d *onLoop) memory() *memory { return &d.own }
+
+// maxExchanges are kept for the next who has a request.
+const maxExchanges = 512
+
+func (d *onLoop) exchange() *exchange {
+	n := len(d.idle) - 1
+	if n < 0 {
+		return new(exchange)
+	}
+	x := d.idle[n]
+	d.idle[n] = nil
+	d.idle = d.idle[:n]
+	return x
+}
+
+func (d *onLoop) takeBack(x *exchange) {
+	if len(d.idle) < maxExchanges {
+		d.idle = append(d.idle, x)
+	}
+}
+
+func (d *onLoop) now() time.Time { return d.Now() }
+
+func (*onLoop) pause() {} // whoever waits lets others go first anyway
+
+func (*onLoop) local(l link) netip.AddrPort { return l.(*loopClient).Local() }
+
+func (d *onLoop) home(e *balance.Endpoint) home { return d.pool.of(e) }
+
+func (d *onLoop) dial(c *client, addr string, timeout time.Duration) (*endpointConn, error) {
+	e := new(loopEndpoint)
+	e.link, e.addr = e, addr
+	c.endpoint.Store(&e.endpointConn)
+	if err := d.Dial(&e.Conn, addr, timeout, e); err != nil {
+		c.endpoint.Store(nil)
+		return nil, err
+	}
+	return &e.endpointConn, nil
+}
+
+func (*onLoop) splice(dst, src link, n int64) (int64, error) {
+	return loop.Splice(socketOf(dst), socketOf(src), n)
+}
+
+func socketOf(l link) *loop.Conn {
+	if c, ok := l.(*loopClient); ok {
+		return &c.Conn
+	}
+	return &l.(*loopEndpoint).Conn
+}
+
+func (d *onLoop) upload(u *upload) {
+	u.done = &loopLatch{loop: d.Loop}
+	d.Go(u)
+}
+
+func (d *onLoop) relay(x *exchange, o relay.Options) *failure {
+	c := x.c.conn.(*loopClient)
+	d.tunnels[c] = relay.Join(&c.Conn, socketOf(x.conn.link), o, func(cause relay.Cause) {
+		delete(d.tunnels, c)
+		d.Go(&tunnelEnd{c, cause})
+	})
+	return handedOver
+}
+
+// tunnelEnd is the task that ends an exchange whose tunnel has ended: a tunnel
+// may last for days, and has no task meanwhile.
+type tunnelEnd struct {
+	*loopClient
+	cause relay.Cause
+}
+
+func (t *tunnelEnd) Run() {
+	x := t.current
+	f := x.relayed(t.cause)
+	x.noteEnd(f)
+	x.finish(f)
+	t.release(x)
+	t.end()
+}
+
+// loopLatch is the latch for tasks.
+type loopLatch struct {
+	loop.Latch
+	loop *loop.Loop
+}
+
+func (l *loopLatch) Wait(d time.Duration) bool { return l.loop.Wait(&l.Latch, d) }
+
+// A loopClient is a client on a loop. While it waits for a request, this is all
+// the memory that it takes.
+type loopClient struct {
+	client
+	loop.Conn
+	acceptor *loop.Acceptor
+}
+
+// ServeOn serves one client on a loop. It is called there, and owns fd.
+func (e *Engine) ServeOn(a *loop.Acceptor, l *loop.Loop, fd int, peer netip.AddrPort) {
+	c := &loopClient{acceptor: a}
+	c.client = client{engine: e, driver: e.opt.Pools.onLoop(l), conn: c, peer: peer, since: instantOf(l.Now())}
+	l.Attach(&c.Conn, fd, c)
+	if e.isAborted() {
+		c.end()
+		return
+	}
+	l.Go(c) // its request is probably here
+}
+
+// Ready is called when something happens to a client that nobody waits for.
+func (c *loopClient) Ready() {
+	switch {
+	case c.phase.Load() == busy:
+		if c.Broken() { // whoever waits for the endpoint need not
+			c.nudge()
+		}
+	case c.Closed():
+		c.acceptor.Done()
+	case c.Expired() && !c.Readable():
+		c.end()
+	default:
+		c.phase.Store(busy)
+		c.Loop().Go(c)
+	}
+}
+
+// nudge makes an exchange that waits for its endpoint look at its client.
+func (c *loopClient) nudge() {
+	if e := c.endpoint.Load(); e != nil {
+		e.link.(*loopEndpoint).Nudge()
+	}
+}
+
+// Run serves requests until none is here.
+func (c *loopClient) Run() {
+	for {
+		if c.in.empty() && !c.receive() {
+			return
+		}
+		if !c.serve() {
+			break
+		}
+	}
+	if c.current == nil { // else it tunnels
+		c.end()
+	}
+}
+
+// receive takes what the client has sent. Where that is nothing the client
+// rests, or is gone.
+func (c *loopClient) receive() bool {
+	c.in.release()
+	b, err := c.ReceiveNow(c.driver.memory().buffers)
+	if b != nil {
+		c.in.adopt(b)
+		return true
+	}
+	if err != nil {
+		c.end()
+		return false
+	}
+	phase, by := c.rest()
+	c.ReadBy(by)
+	c.phase.Store(phase)
+	if c.engine.draining.Load() {
+		c.hurry()
+	}
+	c.Watch()
+	return false
+}
+
+// Panicked is called after a panic in Run.
+func (c *loopClient) Panicked(value any, _ []byte) {
+	c.panicked(value)
+	c.end()
+}
+
+func (c *loopClient) end() {
+	c.in.release()
+	_ = c.Conn.Close()
+	c.acceptor.Done()
+}
+
+// hurry ends a client that waits for a request: it is draining.
+func (c *loopClient) hurry() {
+	switch c.phase.Load() {
+	case between:
+		if c.Idle() {
+			c.end()
+		}
+	case fresh:
+		c.ReadBy(time.Now().Add(freshGrace))
+	}
+}
+
+// eachOnLoops calls f, there, with each client that is on a loop.
+func (e *Engine) eachOnLoops(f func(*loopClient)) {
+	if e.opt.Loops == nil {
+		return
+	}
+	for _, l := range e.opt.Loops.All() {
+		l.Post(func() {
+			l.Each(func(h loop.Handler) {
+				if c, ok := h.(*loopClient); ok && c.engine == e {
+					f(c)
+				}
+			})
+		})
+	}
+}
+
+func (e *Engine) drainLoops() { e.eachOnLoops((*loopClient).hurry) }
+
+func (e *Engine) abortLoops() {
+	e.eachOnLoops((*loopClient).cutOff)
+	if e.opt.Loops == nil {
+		return
+	}
+	for _, l := range e.opt.Loops.All() {
+		l.Post(func() { e.cutTunnels(e.opt.Pools.onLoop(l)) })
+	}
+}
+
+func (e *Engine) cutTunnels(d *onLoop) {
+	for c, t := range d.tunnels {
+		if c.engine == e {
+			t.Cut(relay.ClientGone) // no matter: it is the engine that was aborted
+		}
+	}
+}
+
+// cutOff closes a client at once.
+func (c *loopClient) cutOff() {
+	if c.phase.Load() != busy {
+		c.Conn.Abort()
+		c.end()
+		return
+	}
+	c.abort()
+}

@@ -1,0 +1,143 @@
+package http
+
+import (
+	"slices"
+	"time"
+
+	"github.com/spillway-lb/spillway/balance"
+	"github.com/spillway-lb/spillway/proxy/internal/loop"
+)
+
+// A loopPool has the idle connections of one loop. Nobody else touches it, so it
+// needs no locks.
+//
+// What a connection must not have when it is lent again is bytes that nobody
+// asked for. The kernel tells of those, and the connection is closed; but it
+// tells at the loop's next turn. So a connection that comes back rests until
+// then, and is lent without a system call to look at it.
+type loopPool struct {
+	loop    *loop.Loop
+	stacks  map[*balance.Load]*loopStack
+	resting []*loopEndpoint
+	rested  func() // ends the rest; made once
+}
+
+// A loopStack is one endpoint's idle connections, the oldest first.
+type loopStack struct {
+	pool *loopPool
+	idle []*loopEndpoint
+	gone bool // the endpoint was removed: put nothing here
+}
+
+// A loopEndpoint is a connection to an endpoint on a loop.
+type loopEndpoint struct {
+	endpointConn
+	loop.Conn
+	kept bool // nobody uses it
+}
+
+func newLoopPool(l *loop.Loop) *loopPool {
+	p := &loopPool{loop: l, stacks: make(map[*balance.Load]*loopStack)}
+	p.rested = p.endRest
+	return p
+}
+
+func (p *loopPool) of(e *balance.Endpoint) *loopStack {
+	s := p.stacks[e.Load]
+	if s == nil {
+		s = &loopStack{pool: p}
+		p.stacks[e.Load] = s
+	}
+	return s
+}
+
+// get implements home.
+func (s *loopStack) get(e *balance.Endpoint, _ time.Time, sure bool) *endpointConn {
+	for n := len(s.idle) - 1; n >= 0; n-- {
+		c := s.idle[n]
+		s.idle[n] = nil
+		s.idle = s.idle[:n]
+		if c.addr == e.Addr && c.Quiet() && (!sure || c.Idle()) {
+			c.kept, c.reused = false, true
+			return &c.endpointConn
+		}
+		_ = c.Conn.Close()
+	}
+	return nil
+}
+
+// put implements home.
+func (s *loopStack) put(e *endpointConn) {
+	c := e.link.(*loopEndpoint)
+	if s.gone || len(s.idle) >= maxIdle || !c.Quiet() {
+		_ = c.Conn.Close()
+		return
+	}
+	c.kept = true
+	c.Conn.ReadBy(c.expires)
+	c.Watch()
+	p := s.pool
+	if len(p.resting) == 0 {
+		p.loop.AtNextTurn(p.rested)
+	}
+	p.resting = append(p.resting, c)
+}
+
+// endRest lends those again on which nothing has come.
+func (p *loopPool) endRest() {
+	for _, c := range p.resting {
+		s := c.endpointConn.home.(*loopStack)
+		switch {
+		case c.Closed():
+		case s.gone:
+			_ = c.Conn.Close()
+		default:
+			s.idle = append(s.idle, c)
+		}
+	}
+	clear(p.resting)
+	p.resting = p.resting[:0]
+}
+
+// Ready closes a kept connection that something has come on, that the endpoint
+// has closed, or that was kept for too long.
+func (c *loopEndpoint) Ready() {
+	if !c.kept || c.Quiet() && !c.Expired() {
+		return
+	}
+	_ = c.Conn.Close()
+	s := c.endpointConn.home.(*loopStack)
+	if i := slices.Index(s.idle, c); i >= 0 { // else it rests
+		s.idle = slices.Delete(s.idle, i, i+1)
+	}
+}
+
+// retain closes the connections of endpoints that keep says are gone.
+func (p *loopPool) retain(keep func(*balance.Load) bool) {
+	for load, s := range p.stacks {
+		if keep(load) {
+			continue
+		}
+		s.gone = true
+		for _, c := range s.idle {
+			_ = c.Conn.Close()
+		}
+		delete(p.stacks, load)
+	}
+}
+
+// onLoop returns what runs exchanges on l.
+func (p *Pools) onLoop(l *loop.Loop) *onLoop {
+	d, ok := p.loops.Load(l)
+	if !ok {
+		d, _ = p.loops.LoadOrStore(l, newOnLoop(l))
+	}
+	return d.(*onLoop)
+}
+
+func (p *Pools) retainOnLoops(keep func(*balance.Load) bool) {
+	p.loops.Range(func(l, d any) bool {
+		l.(*loop.Loop).Post(func() { d.(*onLoop).pool.retain(keep) })
+		return true
+	})
+}
