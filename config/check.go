@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"unicode"
@@ -16,7 +17,7 @@ func (l *loader) check(c *Config) {
 	if c.Admin != nil {
 		l.checkAdmin(c.Admin)
 	}
-	l.checkName("proxy.id", c.Proxy.ID)
+	l.checkProxy(&c.Proxy)
 	for i := range c.Groups {
 		l.checkGroup(at("group", i), &c.Groups[i])
 	}
@@ -50,6 +51,17 @@ func (l *loader) checkAdmin(v *Admin) {
 	case a.path == "" && !isLoopback(a.host) && v.TokenFile == "":
 		l.errorf("admin.token_file",
 			"is required, because %q can be reached from other machines", v.Listen)
+	}
+}
+
+func (l *loader) checkProxy(p *Proxy) {
+	l.checkName("proxy.id", p.ID)
+	if p.Engine == "loop" && runtime.GOOS != "linux" {
+		l.errorf("proxy.engine", "event loops need Linux: leave it out, or write \"stream\"")
+	}
+	l.checkRange("proxy.loops", int64(p.Loops), 0, 1024)
+	if p.Loops > 0 && p.Engine != "loop" {
+		l.errorf("proxy.loops", "means nothing with engine = %q", p.Engine)
 	}
 }
 

@@ -58,9 +58,13 @@ type Proxy struct {
 	// How long requests and connections under way may take to end when the
 	// proxy is told to stop; 0 cuts them at once. Default: `30s`.
 	DrainTimeout Duration `toml:"drain_timeout"`
-	// How connections are served: stream, one goroutine for each.
-	// Default: `stream`.
+	// How HTTP connections are served: loop, by one event loop for each core, or
+	// stream, by one goroutine for each connection. Only Linux has loop;
+	// elsewhere the default is stream. Default: `loop`.
 	Engine string `toml:"engine"`
+	// How many event loops there are, at most 1024; 0: one for each core that the
+	// proxy may use. Only with engine loop. Default: `0`.
+	Loops int `toml:"loops"`
 	// The seed of every affinity hash, any 64-bit integer. Proxies that share a
 	// seed and endpoints choose the same endpoint for the same key; a secret one
 	// keeps clients from aiming at an endpoint. Default: `0`.

@@ -50,7 +50,7 @@ func TestSmallestFileGetsEveryDefault(t *testing.T) {
 	seconds := func(n int) config.Duration { return config.Duration(time.Duration(n) * time.Second) }
 	want := &config.Config{
 		Log:   config.Log{Level: "info", Format: "text", Access: "off"},
-		Proxy: config.Proxy{DrainTimeout: seconds(30), Engine: "stream"},
+		Proxy: config.Proxy{DrainTimeout: seconds(30), Engine: "loop"},
 		Listeners: []config.Listener{{
 			Name: ":8080", Listen: ":8080", Protocol: "HTTP", Service: "web",
 			ClientTimeout: seconds(60), KeepaliveTimeout: seconds(610), MaxHeaderBytes: 65536,

@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"runtime"
+	"time"
+)
 
 const (
 	second = Duration(time.Second)
@@ -33,6 +36,13 @@ func orElse(s *string, value string) {
 	}
 }
 
+func defaultEngine() string {
+	if runtime.GOOS == "linux" {
+		return "loop"
+	}
+	return "stream"
+}
+
 // fillIn sets the other defaults, some of which depend on other keys or on what
 // refers to a section. Words are in canonical spelling by now.
 func (l *loader) fillIn(c *Config) {
@@ -42,7 +52,7 @@ func (l *loader) fillIn(c *Config) {
 	if c.Admin != nil {
 		orElse(&c.Admin.Listen, "127.0.0.1:9900")
 	}
-	orElse(&c.Proxy.Engine, "stream")
+	orElse(&c.Proxy.Engine, defaultEngine())
 	for i := range c.Groups {
 		fillEndpoints(c.Groups[i].Endpoints)
 	}

@@ -43,7 +43,8 @@ func ExampleConfig_Print() {
 	//
 	// [proxy]
 	// drain_timeout = "30s"
-	// engine = "stream"
+	// engine = "loop"
+	// loops = 0
 	// hash_seed = 0
 	//
 	// [[listener]]

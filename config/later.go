@@ -10,7 +10,7 @@ const notYet = "not supported by this version"
 // this version. A key moves from here to a field when it begins to work.
 var laterKeys = map[string][]string{
 	"":               {"zone"},
-	"proxy":          {"region", "zone", "loops"},
+	"proxy":          {"region", "zone"},
 	"group":          {"dns", "srv", "file"},
 	"listener":       {"proxy_protocol", "tls"},
 	"listener.route": {"sni"},
@@ -40,7 +40,7 @@ type enum struct {
 var (
 	logLevels         = enum{allowed: []string{"debug", "info", "warn", "error"}}
 	logFormats        = enum{allowed: []string{"text", "json"}}
-	engines           = enum{allowed: []string{"stream"}, later: []string{"loop"}}
+	engines           = enum{allowed: []string{"loop", "stream"}}
 	listenerProtocols = enum{allowed: []string{"HTTP", "TCP"}, later: []string{"HTTPS", "SSL", "UDP"}}
 	serviceProtocols  = enum{
 		allowed: []string{"HTTP", "TCP"},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spillway-lb/spillway/config"
 	"github.com/spillway-lb/spillway/lb"
+	"github.com/spillway-lb/spillway/proxy"
 	proxyhttp "github.com/spillway-lb/spillway/proxy/http"
 )
 
@@ -35,6 +36,7 @@ type App struct {
 	opt    Options
 	log    *logs
 	pools  *proxyhttp.Pools
+	loops  *proxy.Loops // nil: none
 	admin  *adminServer // nil: none
 	tasks  tasks
 	ready  atomic.Bool // the first round of health checks is over
@@ -57,7 +59,10 @@ func New(cfg *config.Config, o Options) (*App, error) {
 		return nil, err
 	}
 	a := &App{opt: o, log: log, pools: new(proxyhttp.Pools)}
-	err = a.apply(cfg)
+	err = a.openLoops(&cfg.Proxy)
+	if err == nil {
+		err = a.apply(cfg)
+	}
 	if err == nil && cfg.Admin != nil {
 		a.admin, err = a.newAdmin(cfg.Admin)
 	}
@@ -75,6 +80,11 @@ func (a *App) Close() error {
 	}
 	if a.admin != nil {
 		errs = append(errs, a.admin.listener.Close())
+	}
+	if a.loops != nil {
+		ended, end := context.WithCancel(context.Background())
+		end()
+		errs = append(errs, a.loops.Run(ended))
 	}
 	return errors.Join(append(errs, a.log.start()())...)
 }
@@ -95,6 +105,9 @@ func (a *App) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = a.pools.Run(background) })
 	wg.Go(func() { a.watchReady(background) })
+	if a.loops != nil {
+		wg.Go(func() { _ = a.loops.Run(background) })
+	}
 	if a.admin != nil {
 		wg.Go(func() { a.tasks.fail(a.admin.Serve(background)) })
 	}
@@ -119,6 +132,14 @@ func (a *App) Run(ctx context.Context) error {
 	stopBackground()
 	wg.Wait()
 	return errors.Join(err, finishLogs())
+}
+
+// openLoops makes the event loops, if the file wants any.
+func (a *App) openLoops(p *config.Proxy) (err error) {
+	if p.Engine == "loop" {
+		a.loops, err = proxy.NewLoops(p.Loops, a.log.Logger)
+	}
+	return err
 }
 
 // Abort cuts every connection at once. It is for the operator who does not want

@@ -76,7 +76,7 @@ func (a *App) newListener(spec *config.Listener, drain time.Duration) (*listener
 		l.tcp = tcp.New(tcp.Options{Listener: spec.Name, Log: a.log.Logger, Access: a.log.access})
 		l.engine = l.tcp
 	} else {
-		l.http = proxyhttp.New(proxyhttp.Options{Listener: spec.Name, Pools: a.pools, Access: a.log.access, Log: a.log.Logger})
+		l.http = proxyhttp.New(proxyhttp.Options{Listener: spec.Name, Loops: a.loops, Pools: a.pools, Access: a.log.access, Log: a.log.Logger})
 		l.engine = l.http
 	}
 	l.Listener = proxy.Listener{

@@ -84,6 +84,7 @@ func (a *App) refuse(cfg *config.Config) error {
 	no("log.access", old.Log.Access != cfg.Log.Access)
 	no("proxy.id", old.Proxy.ID != cfg.Proxy.ID)
 	no("proxy.engine", old.Proxy.Engine != cfg.Proxy.Engine)
+	no("proxy.loops", old.Proxy.Loops != cfg.Proxy.Loops)
 	no("proxy.drain_timeout", old.Proxy.DrainTimeout != cfg.Proxy.DrainTimeout)
 	switch {
 	case (old.Admin == nil) != (cfg.Admin == nil):
