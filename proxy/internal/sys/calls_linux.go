@@ -11,7 +11,7 @@ import (
 // stream. emptied says that there was less than was asked for, so that the next
 // call will find nothing, or the end, unless something has come meanwhile.
 func Recv(fd int, p []byte) (n int, emptied bool, errno syscall.Errno) {
-	if errno := fault(reading); errno != 0 {
+	if errno := fault(reading, fd); errno != 0 {
 		return 0, false, errno
 	}
 	ask := shorten(len(p))
@@ -47,7 +47,7 @@ func Peek(fd int) (int, syscall.Errno) {
 // Send sends as much of a and then b as the kernel takes, in one call. A peer
 // that is gone is an error, and no SIGPIPE.
 func Send(fd int, a, b []byte) (int, syscall.Errno) {
-	if errno := fault(writing); errno != 0 {
+	if errno := fault(writing, fd); errno != 0 {
 		return 0, errno
 	}
 	switch {
@@ -100,7 +100,7 @@ func sendBoth(fd int, a, b []byte) (int, syscall.Errno) {
 // Fill moves up to n bytes from a socket into the pipe inside the kernel. 0
 // bytes without an error are the end of the stream.
 func (x *Pipe) Fill(from, n int) (int, syscall.Errno) {
-	if errno := fault(filling); errno != 0 {
+	if errno := fault(filling, from); errno != 0 {
 		return 0, errno
 	}
 	return splice(from, x.W, n)
@@ -108,7 +108,7 @@ func (x *Pipe) Fill(from, n int) (int, syscall.Errno) {
 
 // Drain moves up to n bytes, which the pipe holds, to a socket.
 func (x *Pipe) Drain(to, n int) (int, syscall.Errno) {
-	if errno := fault(draining); errno != 0 {
+	if errno := fault(draining, to); errno != 0 {
 		return 0, errno
 	}
 	return splice(x.R, to, n)

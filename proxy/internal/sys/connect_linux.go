@@ -10,7 +10,7 @@ import (
 // Accept takes one connection, as a non-blocking socket, and says where it is
 // from. EAGAIN: there is none.
 func Accept(fd int, from *unix.RawSockaddrAny) (int, syscall.Errno) {
-	if errno := fault(accepting); errno != 0 {
+	if errno := fault(accepting, fd); errno != 0 {
 		return -1, errno
 	}
 	for {
@@ -29,7 +29,7 @@ func Accept(fd int, from *unix.RawSockaddrAny) (int, syscall.Errno) {
 // Connect begins to connect a non-blocking socket. After EINPROGRESS it is
 // writable once Connected knows how it has ended.
 func Connect(fd int, to unix.Sockaddr) error {
-	if errno := fault(connecting); errno != 0 {
+	if errno := fault(connecting, fd); errno != 0 {
 		return errno
 	}
 	err := unix.Connect(fd, to)
@@ -41,7 +41,7 @@ func Connect(fd int, to unix.Sockaddr) error {
 
 // Connected says how a connect has ended that was in progress.
 func Connected(fd int) error {
-	if errno := fault(connected); errno != 0 {
+	if errno := fault(connected, fd); errno != 0 {
 		return errno
 	}
 	errno, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
@@ -53,7 +53,7 @@ func Connected(fd int) error {
 
 // ShutdownWrite ends what is written to a socket.
 func ShutdownWrite(fd int) error {
-	if errno := fault(shutting); errno != 0 {
+	if errno := fault(shutting, fd); errno != 0 {
 		return errno
 	}
 	return unix.Shutdown(fd, unix.SHUT_WR)

@@ -31,7 +31,7 @@ func (p *Poller) Ask(events []unix.EpollEvent) int {
 // (ENOMEM) or at a limit of the system (ENOSPC).
 func (p *Poller) Control(op, fd int, e *unix.EpollEvent) syscall.Errno {
 	if op == unix.EPOLL_CTL_ADD {
-		if errno := fault(registering); errno != 0 {
+		if errno := fault(registering, fd); errno != 0 {
 			return errno
 		}
 	}

@@ -107,10 +107,11 @@ func broken(errnos ...syscall.Errno) syscall.Errno {
 }
 
 // fault may say how a call is to come out instead of being made.
-func fault(op operation) syscall.Errno {
+func fault(op operation, fd int) syscall.Errno {
 	switch op {
 	case reading, filling:
 		if errno := broken(syscall.ECONNRESET, syscall.ETIMEDOUT, syscall.EIO); errno != 0 {
+			sever(fd)
 			return errno
 		}
 		if op == filling && once(oneInNoSplice) {
@@ -118,6 +119,7 @@ func fault(op operation) syscall.Errno {
 		}
 	case writing, draining:
 		if errno := broken(syscall.EPIPE, syscall.ECONNRESET, syscall.ETIMEDOUT, syscall.EIO); errno != 0 {
+			sever(fd)
 			return errno
 		}
 	case accepting:
@@ -144,6 +146,9 @@ func fault(op operation) syscall.Errno {
 	}
 	return 0
 }
+
+// sever ends a connection in both directions: when one breaks, so does the other.
+func sever(fd int) { _ = unix.Shutdown(fd, unix.SHUT_RDWR) }
 
 // interrupted says that a signal comes before the call.
 func interrupted() bool { return once(oneInEINTR) }

@@ -133,7 +133,7 @@ func (p *pipePool) drop(x *Pipe) {
 
 // newPipe returns nil where there are no descriptors left (EMFILE, ENFILE).
 func newPipe() *Pipe {
-	if fault(piping) != 0 {
+	if fault(piping, -1) != 0 {
 		return nil
 	}
 	var fd [2]int

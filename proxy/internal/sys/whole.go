@@ -14,7 +14,7 @@ const Faulty = false
 // Calmly calls f.
 func Calmly(f func()) { f() }
 
-func fault(operation) syscall.Errno { return 0 }
+func fault(operation, int) syscall.Errno { return 0 }
 
 func interrupted() bool { return false }
 
