@@ -135,12 +135,12 @@ func (o *onLoops) close() error {
 		return net.ErrClosed
 	}
 	o.closed = true
+	if o.path != "" {
+		_ = os.Remove(o.path) // first: afterwards it may be another process's
+	}
 	o.closeSockets()
 	if o.taker != nil {
 		o.taker.Close()
-	}
-	if o.path != "" {
-		return os.Remove(o.path)
 	}
 	return nil
 }
