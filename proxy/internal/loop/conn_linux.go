@@ -54,6 +54,7 @@ const (
 	closed
 	blocked // the handler waits for room to write
 	failed  // the kernel has an error to tell of
+	urgent  // the peer has sent urgent data
 )
 
 // Attach makes fd, a non-blocking stream socket, a connection of the loop. The
@@ -119,18 +120,24 @@ func (c *Conn) rearm() {
 
 func (c *Conn) control(op int) bool {
 	e := unix.EpollEvent{
-		Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | 1<<31, // EPOLLET
+		Events: news | unix.EPOLLOUT | unix.EPOLLRDHUP | 1<<31, // EPOLLET
 		Fd:     c.fd, Pad: int32(c.serial),
 	}
 	return c.loop.epoll.Control(op, int(c.fd), &e) == 0
 }
 
-const endEvents = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
+const (
+	news      = unix.EPOLLIN | unix.EPOLLPRI
+	endEvents = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
+)
 
 // note keeps what the kernel tells.
 func (c *Conn) note(mask uint32) {
-	if mask&(unix.EPOLLIN|endEvents) != 0 {
+	if mask&(news|endEvents) != 0 {
 		c.state |= readable
+	}
+	if mask&unix.EPOLLPRI != 0 {
+		c.state |= urgent
 	}
 	if mask&(unix.EPOLLOUT|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
 		c.state |= writable
@@ -158,7 +165,7 @@ func (c *Conn) tell(mask uint32) {
 		c.state &^= blocked
 		mask |= unix.EPOLLIN // the handler has something to do
 	}
-	if !told && c.state&closed == 0 && c.handler != nil && mask&(unix.EPOLLIN|endEvents) != 0 {
+	if !told && c.state&closed == 0 && c.handler != nil && mask&(news|endEvents) != 0 {
 		c.handler.Ready()
 	}
 }
@@ -357,8 +364,9 @@ func (c *Conn) take(p []byte) (int, error) {
 	switch {
 	case n > 0:
 		// What comes later is told of; only an end that was told of already
-		// would be forgotten.
-		if emptied && c.state&(hungUp|registered) == registered {
+		// would be forgotten. And the kernel stops before urgent data, whatever
+		// there is behind it (RFC 6093).
+		if emptied && c.state&(hungUp|urgent|registered) == registered {
 			c.state &^= readable
 		}
 		c.received += int64(n)
