@@ -155,6 +155,11 @@ func (l *Loop) drainQueue() {
 // turnBytes is how much a task may move before others have their turn.
 const turnBytes = 256 << 10
 
+// Spend counts work of the running task that moves no bytes as if it had moved
+// n, and lets others go on when it was much. A task that can work for long
+// without ever having to wait calls it.
+func (l *Loop) Spend(n int) { l.spend(n) }
+
 // spend counts bytes that the running task has moved, and lets others go on
 // when it was many.
 func (l *Loop) spend(n int) {
