@@ -32,6 +32,8 @@ var promisesAloneOnLinux = []promise{
 
 var promisesOnLinux = []promise{
 	{"an abort ends a connect that takes its time", abortEndsAConnectThatTakesItsTime},
+	{"an abort ends a connect to a name", abortEndsAConnectToAName},
+	{"urgent bytes of a client hold nothing up", urgentBytesOfAClientHoldNothingUp},
 }
 
 func abortEndsAConnectThatTakesItsTime(t *testing.T, d driver) {

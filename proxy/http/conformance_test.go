@@ -156,10 +156,13 @@ var promises = []promise{
 	{"a drain lets every phase come to its end", drainLetsEveryPhaseComeToItsEnd},
 	{"a pipelined request is answered though a drain begins", pipelinedRequestIsAnsweredThoughADrainBegins},
 	{"an abort cuts everything", abortCutsEverything},
+	{"an abort while a request goes out blames nobody", abortWhileARequestGoesOutBlamesNobody},
+	{"an endpoint that was removed keeps no connection", endpointThatWasRemovedKeepsNoConnection},
 
 	// What is written down.
 	{"the access log has one line for each request", accessLogHasOneLineForEachRequest},
 	{"the log of an unfinished head shows its own client", logOfAnUnfinishedHeadShowsItsOwnClient},
+	{"times in the access log agree", timesInTheAccessLogAgree},
 	{"the log says that nobody was left to ask", logSaysThatNobodyWasLeftToAsk},
 	{"a panic keeps no lease", panicKeepsNoLease},
 
@@ -205,4 +208,5 @@ var promisesAlone = []promise{
 	{"many tunnels at once", manyTunnelsAtOnce},
 	{"silent tunnels hold no buffers", silentTunnelsHoldNoBuffers},
 	{"idle connections hold no buffers", idleConnectionsHoldNoBuffers},
+	{"large heads leave no memory behind", largeHeadsLeaveNoMemoryBehind},
 }

@@ -70,8 +70,18 @@ type exchangeState struct {
 	rec      proxy.Record
 }
 
+// keptBytes is the largest head whose memory is kept for the next exchange:
+// there may be hundreds that wait for one.
+const keptBytes = 16 << 10
+
 // reset forgets everything but the memory.
 func (x *exchange) reset() {
+	if cap(x.out) > keptBytes {
+		x.out = nil
+	}
+	if cap(x.target) > keptBytes {
+		x.target = nil
+	}
 	x.back.release()
 	x.req.Reset()
 	x.resp.Reset()
@@ -343,7 +353,10 @@ func (x *exchange) send() *failure {
 	x.try.sent = n > 0
 	x.torn = err != nil
 	if err != nil {
-		if errors.Is(err, os.ErrDeadlineExceeded) {
+		switch {
+		case x.c.engine.isAborted():
+			return aborted
+		case errors.Is(err, os.ErrDeadlineExceeded):
 			return responseSlow
 		}
 		// It may have answered before it closed: a server that wants no body

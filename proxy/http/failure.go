@@ -77,7 +77,8 @@ func connectFailed(err error) *failure {
 		return refused
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return unroutable
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.EADDRNOTAVAIL):
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.EADDRNOTAVAIL),
+		errors.Is(err, syscall.ENOMEM), errors.Is(err, syscall.ENOBUFS):
 		return noResources
 	case errors.As(err, &dns):
 		return unresolved

@@ -160,6 +160,11 @@ func (c *loopClient) nudge() {
 	}
 }
 
+// exchangeCost is what an exchange counts as, in bytes moved. One that has to
+// wait for its endpoint gives others their turn anyway; but a client can send
+// those that are answered here faster than they are answered.
+const exchangeCost = 8 << 10
+
 // Run serves requests until none is here.
 func (c *loopClient) Run() {
 	for {
@@ -169,6 +174,7 @@ func (c *loopClient) Run() {
 		if !c.serve() {
 			break
 		}
+		c.Loop().Spend(exchangeCost)
 	}
 	if c.current == nil { // else it tunnels
 		c.end()
@@ -200,8 +206,8 @@ func (c *loopClient) receive() bool {
 
 // Panicked is called after a panic in Run.
 func (c *loopClient) Panicked(value any, _ []byte) {
+	defer c.end() // whatever else fails
 	c.panicked(value)
-	c.end()
 }
 
 func (c *loopClient) end() {

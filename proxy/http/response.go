@@ -30,7 +30,7 @@ func (x *exchange) receive() *failure {
 			case n > 0 && (x.resp.Status >= 200 || x.resp.Status == 101):
 				x.back.consume(n)
 				if x.c.engine.opt.Access != nil {
-					x.rec.First = time.Since(x.start)
+					x.rec.First = x.c.driver.now().Sub(x.start) // the clock that the end is told by
 				}
 				return nil
 			case n > 0:

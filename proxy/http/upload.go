@@ -3,6 +3,7 @@ package http
 import (
 	"errors"
 	"os"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -78,6 +79,11 @@ func (x *exchange) endUpload() {
 // calls it, beside the exchange.
 func (u *upload) Run() {
 	defer u.done.Open()
+	defer func() {
+		if p := recover(); p != nil { // before anybody believes that it has ended well
+			u.Panicked(p, debug.Stack())
+		}
+	}()
 	if f := u.x.uploadBody(u.conn); f != nil {
 		u.end(f)
 	}

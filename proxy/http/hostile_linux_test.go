@@ -1,0 +1,121 @@
+package http_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/spillway-lb/spillway/internal/testkit"
+	"github.com/spillway-lb/spillway/proxy"
+	proxyhttp "github.com/spillway-lb/spillway/proxy/http"
+)
+
+func abortEndsAConnectToAName(t *testing.T, d driver) { abortEndsAConnectByName(t, d, silentPort(t)) }
+
+func urgentBytesOfAClientHoldNothingUp(t *testing.T, d driver) {
+	urgentBytesHoldNothingUp(t, d, func(c *net.TCPConn, s string) {
+		raw, err := c.SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw.Control(func(fd uintptr) {
+			if err := unix.Sendto(int(fd), []byte(s), unix.MSG_OOB, nil); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+}
+
+// oneLoop is the Loop driver with one loop, which hold keeps from turning.
+func oneLoop(loops **proxy.Loops) driver {
+	return driver{"one loop", func(t *testing.T, o *proxyhttp.Options) {
+		ls, err := proxy.NewLoops(1, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		var running sync.WaitGroup
+		running.Go(func() { ls.Run(ctx) })
+		t.Cleanup(func() { cancel(); running.Wait() })
+		o.Loops, *loops = ls, ls
+	}, 1}
+}
+
+// Requests that need no endpoint never wait for anything, and a client can send
+// them faster than they are answered.
+func TestAClientWithManyRequestsLetsOthersHaveTheirTurn(t *testing.T) {
+	var loops *proxy.Loops
+	b := oneLoop(&loops).start(t, nil, withRoute(func(r *proxy.Route) {
+		r.Actions = &proxy.Actions{Fixed: &proxy.FixedResponse{Status: 204}}
+	}))
+	held, release := make(chan bool), make(chan bool)
+	loops.All()[0].Post(func() { close(held); <-release })
+	<-held
+	const requests = 3000
+	many := b.dial()
+	go io.WriteString(many, strings.Repeat("GET /many HTTP/1.1\r\nHost: a\r\n\r\n", requests))
+	read := make(chan int)
+	go func() {
+		n := 0
+		for n < requests {
+			if readHead(many.r) == "" {
+				break
+			}
+			n++
+		}
+		read <- n
+	}()
+	one := b.dial().send("GET /one HTTP/1.1\r\nHost: a\r\n\r\n")
+	close(release)
+	readHead(one.r)
+	if n := <-read; n != requests {
+		t.Fatalf("%d answers", n)
+	}
+	b.stop()
+	before, _, _ := strings.Cut(b.access.String(), "/one")
+	if n := strings.Count(before, "/many"); n > requests/3 {
+		t.Errorf("%d requests of one client came before the only one of another", n)
+	}
+}
+
+// A logger that fails is no reason for a drain never to end.
+func TestAPanicInTheLogKeepsNoConnection(t *testing.T) {
+	var loops *proxy.Loops
+	d := oneLoop(&loops)
+	choose := d.choose
+	d.choose = func(t *testing.T, o *proxyhttp.Options) {
+		choose(t, o)
+		o.Log = slog.New(panicking{o.Log.Handler()})
+	}
+	b := d.start(t, []string{closedPort(t)}, withService(func(s *proxy.Service) { s.Stats = nil }))
+	b.dial().send(get("")).closed()
+	b.stop()
+}
+
+type panicking struct{ slog.Handler }
+
+func (panicking) Handle(context.Context, slog.Record) error { panic("log") }
+
+// Engines may share loops and pools, and end on their own.
+func TestAnAbortLeavesTheOthersOnTheLoopAlone(t *testing.T) {
+	var loops *proxy.Loops
+	e := answer(t, ok)
+	d := oneLoop(&loops)
+	a := d.start(t, []string{e.addr})
+	d.choose = func(_ *testing.T, o *proxyhttp.Options) { o.Loops, o.Pools = loops, a.pools }
+	b := d.start(t, []string{e.addr})
+	ca, cb := a.dial(), b.dial()
+	ca.send(get("")).expect(ok)
+	cb.send(get("")).expect(ok)
+	a.engine.Abort()
+	a.stop()
+	ca.all()
+	cb.send(get("")).expect(ok)
+	testkit.Eventually(t, func() bool { return e.requests.Load() == 3 })
+}
