@@ -83,17 +83,14 @@ func (c *client) serial(times int) {
 	}
 	defer conn.Close()
 	in := c.reader(conn)
-	history, excuse := "", ""
+	history := ""
 	for range times {
 		p := c.plan()
-		p.history, p.excuse = history, excuse
+		p.history = history
 		if !c.exchange(conn, in, p) || c.stop.Load() {
 			return
 		}
 		history += p.brief()
-		if excuse = ""; p.overtakes() {
-			excuse = "after an early answer"
-		}
 	}
 }
 

@@ -97,6 +97,8 @@ var promises = []promise{
 	{"an expectation may be disappointed", expectationMayBeDisappointed},
 	{"a refused expectation ends the upload", refusedExpectationEndsTheUpload},
 	{"an answer to a body not sent ends the connection in words", answerToABodyNotSentEndsTheConnectionInWords},
+	{"a connection that is not kept is said to end", connectionThatIsNotKeptIsSaidToEnd},
+	{"a body that was read costs no connection", bodyThatWasReadCostsNoConnection},
 	{"an early answer reaches a client that still sends", earlyAnswerReachesAClientThatStillSends},
 	{"a body that nobody wanted is no request", bodyThatNobodyWantedIsNoRequest},
 

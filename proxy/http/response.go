@@ -165,7 +165,7 @@ func (x *exchange) relay() *failure {
 		return x.tunnel()
 	}
 	rep := x.resp.ReplyTo(&x.req)
-	rep.Close = rep.Close || x.c.engine.draining.Load() || x.answeredEarly()
+	rep.Close = rep.Close || x.c.engine.draining.Load() || x.overtakes()
 	if x.setIt {
 		x.setLine = x.svc.Affinity.AppendSetCookie(x.setLine[:0], x.cookie[:], x.start, false)
 		rep.SetCookie = x.setLine
@@ -183,13 +183,11 @@ func (x *exchange) relay() *failure {
 	return x.relayBody()
 }
 
-// answeredEarly reports whether the whole response is here while the client is
-// still to send, so that what it sends next is not a request (RFC 9112 §9.6).
-// One that is still under way may well outlast the upload.
-func (x *exchange) answeredEarly() bool {
-	whole := x.resp.Framing != h1.Chunked && x.resp.Length <= int64(len(x.back.bytes()))
-	return whole && x.up.started && x.up.waiting()
-}
+// overtakes reports whether the response begins before all of the request went
+// to the endpoint. Nobody knows how long the rest will take and whether it will
+// be wanted at all, but whether the connection ends has to be said now (RFC 9112
+// §9.6): so it does.
+func (x *exchange) overtakes() bool { return x.up.started && !x.up.finish() }
 
 // relayBody sends the head, and the body in its wire form as it comes.
 func (x *exchange) relayBody() *failure {

@@ -2,11 +2,13 @@ package http
 
 import (
 	"errors"
+	"math"
 	"os"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
 
+	"github.com/spillway-lb/spillway/proxy/http/h1"
 	"github.com/spillway-lb/spillway/proxy/internal/netio"
 )
 
@@ -22,8 +24,9 @@ type upload struct {
 	done    latch       // opened when it has ended
 	stop    atomic.Bool // it is to go
 	blame   atomic.Pointer[failure]
-	reading atomic.Bool // it waits for the client
-	in      window      // bytes from the client; at the end, of the next request
+	reading atomic.Bool  // it waits for the client
+	here    atomic.Int64 // the body is here once the client's connection has received so much
+	in      window       // bytes from the client; at the end, of the next request
 	bytes   int64
 }
 
@@ -45,6 +48,10 @@ func (u *upload) waiting() bool { return u.reading.Load() }
 func (x *exchange) startUpload() {
 	x.up.x, x.up.started, x.up.conn = x, true, x.conn.link
 	x.up.reading.Store(true) // as it will, first of all
+	x.up.here.Store(math.MaxInt64)
+	if x.req.Framing == h1.Length {
+		x.up.here.Store(x.c.conn.Received() + x.body.Remaining())
+	}
 	x.c.driver.upload(&x.up)
 }
 
@@ -53,13 +60,10 @@ func (x *exchange) startUpload() {
 // is only about to notice.
 const uploadGrace = 100 * time.Millisecond
 
-// finish waits for the upload's end, and makes it end if it still has far to
-// go. It reports whether the whole body was sent.
+// finish reports whether the whole body was sent. It waits for an upload that
+// is about to end, and for no other.
 func (u *upload) finish() bool {
-	if u.reading.Load() {
-		return false // it needs more from the client
-	}
-	return u.done.Wait(uploadGrace) && u.blame.Load() == nil && !u.stop.Load()
+	return u.x.c.conn.Received() >= u.here.Load() && u.done.Wait(uploadGrace) && u.blame.Load() == nil && !u.stop.Load()
 }
 
 // endUpload ends the upload if there is one. Where it did not end by itself
@@ -131,6 +135,9 @@ func (x *exchange) uploadBody(conn link) *failure {
 		n, f := x.follow(u.in.bytes())
 		if f != nil {
 			return f
+		}
+		if x.body.Done() {
+			u.here.Store(0)
 		}
 		_, err = conn.Write(u.in.bytes()[:n])
 		u.in.consume(n) // sent or not: what is left in there will be read as the next request
