@@ -354,7 +354,9 @@ func (c *Conn) Read(p []byte) (int, error) {
 // recv is take for tasks.
 func (c *Conn) recv(p []byte) (int, error) {
 	n, err := c.take(p)
-	c.loop.spend(n)
+	if n > 0 { // else it is about to wait, and must not miss what for
+		c.loop.spend(max(n, callCost))
+	}
 	return n, err
 }
 
@@ -402,6 +404,7 @@ func (c *Conn) WriteBuffers(a, b []byte) (int64, error) {
 		k := min(n, len(a))
 		a, b = a[k:], b[n-k:]
 	}
+	c.loop.spend(callCost) // last: c may be closed when others have had their turn
 	return done, nil
 }
 

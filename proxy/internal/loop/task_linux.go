@@ -152,8 +152,13 @@ func (l *Loop) drainQueue() {
 	l.queue = l.queue[:0]
 }
 
-// turnBytes is how much a task may move before others have their turn.
-const turnBytes = 256 << 10
+const (
+	// turnBytes is how much a task may move before others have their turn.
+	turnBytes = 256 << 10
+	// callCost is what a system call counts as that moves less; and a write
+	// always, for its bytes were counted when they were read.
+	callCost = 1 << 10
+)
 
 // Spend counts work of the running task that moves no bytes as if it had moved
 // n, and lets others go on when it was much. A task that can work for long
