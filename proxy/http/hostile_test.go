@@ -59,16 +59,17 @@ func abortWhileARequestGoesOutBlamesNobody(t *testing.T, d driver) {
 }
 
 func endpointThatWasRemovedKeepsNoConnection(t *testing.T, d driver) {
-	release, ended := make(chan bool), make(chan bool)
+	asked, release, ended := make(chan bool), make(chan bool), make(chan bool)
 	b := d.start(t, []string{scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
 		readHead(r)
+		close(asked)
 		<-release
 		io.WriteString(c, ok)
 		io.Copy(io.Discard, r)
 		close(ended)
 	})})
 	c := b.dial().send(get(""))
-	b.active(1)
+	<-asked
 	b.pools.Retain(func(*balance.Load) bool { return false })
 	close(release)
 	c.expect(ok)
