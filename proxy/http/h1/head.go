@@ -22,8 +22,7 @@ const maxOptions = 32
 type head struct {
 	buf        []byte // the whole head
 	start, end int    // the field lines: buf[start:end]
-	cuts       []cut
-	options    [][]byte // of Connection, but close, keep-alive and upgrade
+	memo
 
 	has                           uint32 // bit per kind that occurred
 	host, length, coding, upgrade []byte
@@ -34,6 +33,12 @@ type head struct {
 	past bool // the start line is there and sound
 }
 
+// memo is what a head notes of its fields. Its capacity is used again.
+type memo struct {
+	cuts    []cut
+	options [][]byte // of Connection, but close, keep-alive and upgrade
+}
+
 // begin makes h ready for a head to be parsed.
 func (h *head) begin() {
 	h.cuts, h.options = h.cuts[:0], h.options[:0]
@@ -42,10 +47,10 @@ func (h *head) begin() {
 	h.close, h.keepAlive, h.upgrading, h.past = false, false, false, false
 }
 
-// reset gives a new head with the capacity of h and no pointer into a buffer.
-func (h *head) reset() head {
-	clear(h.options[:cap(h.options)])
-	return head{cuts: h.cuts[:0], options: h.options[:0]}
+// memory gives the capacity of h, without a pointer into a buffer.
+func (h *head) memory() memo {
+	clear(h.options)
+	return memo{h.cuts[:0], h.options[:0]}
 }
 
 // waiting says whether an earlier call has looked at a part of this head.

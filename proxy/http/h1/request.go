@@ -69,8 +69,10 @@ func (r *Request) Parse(buf []byte, lim Limits) (n int, err error) {
 // Reset forgets the message, and how far a half-read head was looked at.
 // Capacity is kept.
 func (r *Request) Reset() {
-	clear(r.Fields[:cap(r.Fields)])
-	*r = Request{Fields: r.Fields[:0], head: r.head.reset()}
+	fields, head := r.Fields, r.head.memory()
+	clear(fields)
+	*r = Request{} // in two steps it is made in place
+	r.Fields, r.head.memo = fields[:0], head
 }
 
 func (r *Request) parse(buf []byte, limit int) (n int, err error) {

@@ -42,8 +42,10 @@ func (r *Response) Parse(buf []byte, method []byte, lim Limits) (n int, err erro
 // Reset forgets the message, and how far a half-read head was looked at.
 // Capacity is kept.
 func (r *Response) Reset() {
-	clear(r.Fields[:cap(r.Fields)])
-	*r = Response{Fields: r.Fields[:0], head: r.head.reset()}
+	fields, head := r.Fields, r.head.memory()
+	clear(fields)
+	*r = Response{} // in two steps it is made in place
+	r.Fields, r.head.memo = fields[:0], head
 }
 
 func (r *Response) parse(buf, method []byte, limit int) (n int, err error) {
