@@ -170,19 +170,22 @@ func (x *exchange) run() *failure {
 		return f
 	}
 	x.beginTry(x.start)
-	for {
-		f := x.ask()
-		if (f != nil || x.unwelcome()) && x.again(f) {
-			continue
-		}
-		if f != nil {
-			return f
-		}
-		x.tryBy = x.deadline
-		f = x.relay()
-		x.noteEnd(f)
+	return x.conclude(x.ask())
+}
+
+// conclude goes on when an endpoint was asked, and f is how that went: it asks
+// another one, or relays what was answered.
+func (x *exchange) conclude(f *failure) *failure {
+	for (f != nil || x.unwelcome()) && x.again(f) {
+		f = x.ask()
+	}
+	if f != nil {
 		return f
 	}
+	x.tryBy = x.deadline
+	f = x.relay()
+	x.noteEnd(f)
+	return f
 }
 
 // noteEnd notes the end of what has begun with a response, where it is none that
@@ -303,26 +306,37 @@ func (x *exchange) hold(lease lb.Lease) {
 
 // connect gets a connection to the leased endpoint: an idle one, or a new one.
 func (x *exchange) connect() *failure {
+	if x.reuse() {
+		return nil
+	}
+	return x.dial()
+}
+
+// reuse begins a try, and reports whether there is an idle connection for it.
+func (x *exchange) reuse() bool {
 	e := x.lease.Endpoint
 	x.try.number++
 	x.try.connected, x.try.reused, x.try.sent = true, false, false
-	home := x.c.driver.home(e)
-	if !x.try.refreshed {
-		x.conn = home.get(e, x.start, !x.req.Idempotent())
+	if x.try.refreshed {
+		return false
 	}
-	if x.conn != nil {
-		x.try.reused = true
-	} else if f := x.dial(e, home); f != nil {
-		x.try.connected = false
-		return f
+	x.conn = x.c.driver.home(e).get(e, x.start, !x.req.Idempotent())
+	if x.conn == nil {
+		return false
 	}
-	x.c.endpoint.Store(x.conn)
-	x.conn.WriteBy(x.writeBy())
-	return nil
+	x.try.reused = true
+	x.connected()
+	return true
 }
 
-func (x *exchange) dial(e *balance.Endpoint, home home) *failure {
-	began := time.Now()
+func (x *exchange) connected() {
+	x.c.endpoint.Store(x.conn)
+	x.conn.WriteBy(x.writeBy())
+}
+
+func (x *exchange) dial() *failure {
+	e, began := x.lease.Endpoint, time.Now()
+	x.try.connected = false
 	timeout := x.svc.ConnectTimeout
 	if !x.tryBy.IsZero() {
 		left := x.tryBy.Sub(began)
@@ -341,15 +355,27 @@ func (x *exchange) dial(e *balance.Endpoint, home home) *failure {
 		}
 		return connectFailed(err)
 	}
-	conn.home = home
+	conn.home = x.c.driver.home(e)
 	x.conn = conn
+	x.try.connected = true
+	x.connected()
 	return nil
 }
 
 // send sends the head and what is here of the body. The rest, if there is one,
 // goes on its way beside the response.
 func (x *exchange) send() *failure {
-	n, err := x.conn.WriteBuffers(x.out, x.c.in.bytes()[x.headLen:x.headLen+x.bodyLen])
+	n, err := x.conn.WriteBuffers(x.out, x.bodyHere())
+	return x.sent(n, err)
+}
+
+// bodyHere is what came of the request's body along with its head.
+func (x *exchange) bodyHere() []byte {
+	return x.c.in.bytes()[x.headLen : x.headLen+x.bodyLen]
+}
+
+// sent goes on when n bytes of that were sent.
+func (x *exchange) sent(n int64, err error) *failure {
 	x.try.sent = n > 0
 	x.torn = err != nil
 	if err != nil {

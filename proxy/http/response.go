@@ -28,10 +28,7 @@ func (x *exchange) receive() *failure {
 			case n > 0 && x.resp.Status == 101 && !x.req.Upgraded(&x.resp):
 				return upgradeFailed
 			case n > 0 && (x.resp.Status >= 200 || x.resp.Status == 101):
-				x.back.consume(n)
-				if x.c.engine.opt.Access != nil {
-					x.rec.First = x.c.driver.now().Sub(x.start) // the clock that the end is told by
-				}
+				x.begun(n)
 				return nil
 			case n > 0:
 				if f := x.relayInterim(); f != nil {
@@ -51,6 +48,14 @@ func (x *exchange) receive() *failure {
 		case f != nil:
 			return f
 		}
+	}
+}
+
+// begun notes that the final response's head is here, n bytes of x.back.
+func (x *exchange) begun(n int) {
+	x.back.consume(n)
+	if x.c.engine.opt.Access != nil {
+		x.rec.First = x.c.driver.now().Sub(x.start) // the clock that the end is told by
 	}
 }
 
@@ -164,6 +169,15 @@ func (x *exchange) relay() *failure {
 		x.endRetry() // a tunnel may last for days
 		return x.tunnel()
 	}
+	if x.compose() {
+		return x.relayDechunked()
+	}
+	return x.relayBody()
+}
+
+// compose makes the head for the client, in x.out. It reports whether the body is
+// to be sent without its chunks.
+func (x *exchange) compose() (dechunk bool) {
 	rep := x.resp.ReplyTo(&x.req)
 	rep.Close = rep.Close || x.c.engine.draining.Load() || x.overtakes()
 	if x.setIt {
@@ -177,10 +191,7 @@ func (x *exchange) relay() *failure {
 	x.out = x.resp.AppendTo(x.out[:0], &rep)
 	x.reply.Reset(x.resp.Framing, x.resp.Length)
 	x.c.conn.WriteBy(x.writeBy())
-	if rep.Dechunk {
-		return x.relayDechunked()
-	}
-	return x.relayBody()
+	return rep.Dechunk
 }
 
 // overtakes reports whether the response begins before all of the request went
