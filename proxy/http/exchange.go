@@ -65,6 +65,12 @@ type exchangeState struct {
 	began    time.Time // the try, which for the first is start
 	tryBy    time.Time // the response must begin, or the try has failed; zero: whenever
 
+	// Where a driver goes on with an exchange that it has left for a while.
+	stage stage
+	left  int64    // bytes of what the stage sends that were sent already
+	gist  []byte   // the body of what the stage sends
+	end   *failure // what the stage begins with
+
 	start    time.Time // the head is complete
 	deadline time.Time // the response must be; zero: whenever
 	rec      proxy.Record
@@ -162,6 +168,14 @@ func (x *exchange) writeBy() time.Time {
 
 // run takes the request to an endpoint and its response to the client.
 func (x *exchange) run() *failure {
+	if f := x.choose(); f != nil {
+		return f
+	}
+	return x.conclude(x.ask())
+}
+
+// choose finds out who is to be asked, and for what.
+func (x *exchange) choose() *failure {
 	if f := x.prepare(); f != nil {
 		return f
 	}
@@ -170,7 +184,7 @@ func (x *exchange) run() *failure {
 		return f
 	}
 	x.beginTry(x.start)
-	return x.conclude(x.ask())
+	return nil
 }
 
 // conclude goes on when an endpoint was asked, and f is how that went: it asks
@@ -202,6 +216,10 @@ func (x *exchange) ask() *failure {
 	if f := x.connect(); f != nil {
 		return f
 	}
+	return x.sendAndReceive()
+}
+
+func (x *exchange) sendAndReceive() *failure {
 	if f := x.send(); f != nil {
 		return f
 	}

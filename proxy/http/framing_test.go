@@ -247,7 +247,7 @@ func messagesMayComeByteByByte(t *testing.T, d driver) {
 		"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello, world",
 	}
 	addr := scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
-		for range 2 {
+		for {
 			req, err := nethttp.ReadRequest(r)
 			if err != nil {
 				return

@@ -133,15 +133,17 @@ func (e *Engine) ServeOn(a *loop.Acceptor, l *loop.Loop, fd int, peer netip.Addr
 		c.end()
 		return
 	}
-	l.Go(c) // its request is probably here
+	defer c.rescue()
+	c.next() // its request is probably here
 }
 
 // Ready is called when something happens to a client that nobody waits for.
 func (c *loopClient) Ready() {
+	defer c.rescue()
 	switch {
 	case c.phase.Load() == busy:
-		if c.Broken() { // whoever waits for the endpoint need not
-			c.nudge()
+		if c.Broken() {
+			c.hurryUp()
 		}
 	case c.Closed():
 		c.acceptor.Done()
@@ -149,37 +151,60 @@ func (c *loopClient) Ready() {
 		c.end()
 	default:
 		c.phase.Store(busy)
-		c.Loop().Go(c)
+		c.next()
 	}
 }
 
-// nudge makes an exchange that waits for its endpoint look at its client.
-func (c *loopClient) nudge() {
-	if e := c.endpoint.Load(); e != nil {
-		e.link.(*loopEndpoint).Nudge()
+// rescue keeps a panic in one connection's handling from ending the others'. It
+// is to be deferred.
+func (c *loopClient) rescue() {
+	if p := recover(); p != nil {
+		c.Panicked(p, nil)
 	}
+}
+
+// hurryUp makes an exchange that waits for its endpoint look what else has
+// happened.
+func (c *loopClient) hurryUp() {
+	held := c.endpoint.Load()
+	if held == nil {
+		return
+	}
+	e := held.link.(*loopEndpoint)
+	if e.asker == nil {
+		e.Nudge()
+		return
+	}
+	e.asker = nil
+	c.later(toLook, nil)
+}
+
+// next begins with the next request, if it is here.
+func (c *loopClient) next() {
+	if !c.in.empty() || c.receive() {
+		c.ask()
+	}
+}
+
+// Run goes on with an exchange, as a task.
+func (c *loopClient) Run() {
+	keep, over := c.takeUp()
+	if !over {
+		return // it tunnels
+	}
+	c.release(c.current)
+	if !keep {
+		c.end()
+		return
+	}
+	c.Loop().Spend(exchangeCost)
+	c.next()
 }
 
 // exchangeCost is what an exchange counts as, in bytes moved. One that has to
 // wait for its endpoint gives others their turn anyway; but a client can send
 // those that are answered here faster than they are answered.
 const exchangeCost = 8 << 10
-
-// Run serves requests until none is here.
-func (c *loopClient) Run() {
-	for {
-		if c.in.empty() && !c.receive() {
-			return
-		}
-		if !c.serve() {
-			break
-		}
-		c.Loop().Spend(exchangeCost)
-	}
-	if c.current == nil { // else it tunnels
-		c.end()
-	}
-}
 
 // receive takes what the client has sent. Where that is nothing the client
 // rests, or is gone.
@@ -272,4 +297,5 @@ func (c *loopClient) cutOff() {
 		return
 	}
 	c.abort()
+	c.hurryUp()
 }

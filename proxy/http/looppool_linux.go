@@ -33,7 +33,8 @@ type loopStack struct {
 type loopEndpoint struct {
 	endpointConn
 	loop.Conn
-	kept bool // nobody uses it
+	kept  bool        // nobody uses it
+	asker *loopClient // whose exchange waits for an answer without a task
 }
 
 func newLoopPool(l *loop.Loop) *loopPool {
@@ -99,9 +100,16 @@ func (p *loopPool) endRest() {
 	p.resting = p.resting[:0]
 }
 
-// Ready closes a kept connection that something has come on, that the endpoint
-// has closed, or that was kept for too long.
+// Ready tells who waits for an answer. It closes a kept connection that
+// something has come on, that the endpoint has closed, or that was kept for too
+// long.
 func (c *loopEndpoint) Ready() {
+	if a := c.asker; a != nil {
+		c.asker = nil
+		defer a.rescue()
+		a.answered(c)
+		return
+	}
 	if !c.kept || c.Quiet() && !c.Expired() {
 		return
 	}

@@ -54,6 +54,25 @@ func (c *Conn) WriteNow(p []byte) (done int, err error) {
 	return done, nil
 }
 
+// WriteBuffersNow writes as much of a and then b as there is room for, and says
+// whether that was all. Its errors are those of Write. The handler is not told of
+// room: a task is to write the rest.
+func (c *Conn) WriteBuffersNow(a, b []byte) (done int64, all bool, err error) {
+	if c.state&closed != 0 {
+		return 0, false, writeError(net.ErrClosed)
+	}
+	for len(a)+len(b) > 0 && c.state&writable != 0 {
+		n, err := c.give(a, b)
+		done += int64(n)
+		if err != nil {
+			return done, false, err
+		}
+		k := min(n, len(a))
+		a, b = a[k:], b[n-k:]
+	}
+	return done, len(a)+len(b) == 0, nil
+}
+
 // FillNow moves what is there into an empty pipe, as far as that holds it, and
 // says how much it was. The end of the stream is io.EOF; netio.ErrNoSplice says
 // that the bytes have to be read.

@@ -1,0 +1,15 @@
+package http
+
+// A stage is where in an exchange a driver goes on that has left it for a while.
+type stage uint8
+
+const (
+	toServe   stage = iota // the head is not read
+	toConnect              // an endpoint is chosen, and has no idle connection
+	toSend                 // there is a connection
+	toGoOn                 // a part of the request was sent
+	toReceive              // the request was sent
+	toLook                 // and something has happened but to the endpoint
+	toReply                // a part of a whole response was sent
+	toFinish               // it is over
+)
