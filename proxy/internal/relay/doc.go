@@ -24,6 +24,10 @@
 //	no byte for the idle timeout     the end of both         Idle
 //	Cut                              a reset, both           the caller's
 //
+// Whoever takes no more is done, but what it had sent before is still passed on.
+// Meanwhile the other side is read for nobody: it may want to talk before it
+// listens.
+//
 // A reset reaches the other side of a Joint at once; that of a Relay may have to
 // take first what it was sent before.
 //

@@ -32,6 +32,7 @@ type flow struct {
 	ended     bool  // src has ended, and dst was told
 	reset     bool  // a write was told that dst had reset the connection
 	done      bool  // nothing will be moved any more
+	discards  bool  // and src is read for nobody
 }
 
 // run moves what can be moved now. It reports whether there may be more.
@@ -56,6 +57,9 @@ func (f *flow) run() (more bool) {
 		if moved > 0 && moved < bulkRead {
 			f.big = 0 // the bulk is over; messages are cheaper to copy
 		}
+	}
+	if f.discards {
+		more = f.discard()
 	}
 	return more
 }
@@ -191,6 +195,23 @@ func (f *flow) deaf(err error) {
 		return
 	}
 	f.stop()
+	f.discards = true
+}
+
+// discard reads on once dst takes no more. The other flow may still hold what dst
+// has sent before; and a src that first wants to be rid of what it says itself,
+// such as an echo, would not take it, for ever.
+func (f *flow) discard() (more bool) {
+	for moved := 0; moved < share; {
+		b, err := f.src.ReceiveNow(buffers)
+		if b == nil {
+			f.discards = err == nil
+			return false
+		}
+		moved += len(b.B)
+		b.Free()
+	}
+	return true
 }
 
 // fail ends both directions.

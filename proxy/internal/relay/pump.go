@@ -37,9 +37,11 @@ type pump struct {
 	early    []byte // what goes first
 	base     int64  // bytes that dst had taken before
 
-	ended atomic.Bool // src has ended, and dst was told or is about to be
-	reset atomic.Bool // a write was told that dst had reset the connection
-	first time.Time   // when the first bytes came, if somebody will ask
+	ended    atomic.Bool // src has ended, and dst was told or is about to be
+	reset    atomic.Bool // a write was told that dst had reset the connection
+	done     atomic.Bool // dst will get nothing more
+	discards atomic.Bool // and src is read for nobody
+	first    time.Time   // when the first bytes came, if somebody will ask
 
 	// Of the bytes that dst has taken, those from spliceFrom up to spliceTo
 	// were spliced.
@@ -69,8 +71,14 @@ func (p *pump) run() {
 		p.finish()
 	case netio.WriteFailed(err):
 		p.deaf(err)
+		p.done.Store(true)
+		p.discard()
 	default:
 		p.relay.Cut(p.other.blame)
+	}
+	p.done.Store(true)
+	if p.other.discards.Load() {
+		p.relay.end() // it did so for our sake
 	}
 }
 
@@ -170,6 +178,20 @@ func (p *pump) deaf(err error) {
 		}
 	default:
 		p.relay.Cut(p.blame)
+	}
+}
+
+// discard reads on once dst takes no more, until the other pump is done. That one
+// may still hold what dst has sent before; and a src that first wants to be rid
+// of what it says itself, such as an echo, would not take it, for ever.
+func (p *pump) discard() {
+	p.discards.Store(true)
+	for !p.other.done.Load() {
+		b, err := p.src.Receive(buffers)
+		if err != nil {
+			return
+		}
+		b.Free()
 	}
 }
 

@@ -150,7 +150,7 @@ func (r *Relay) blame(cause Cause) {
 	}
 }
 
-// end stops a relay that has ended well.
+// end stops a relay whose causes are known.
 func (r *Relay) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -61,10 +61,15 @@ func connect(t *testing.T) (e ends) {
 // pair is a connection of which the second end is the relay's.
 func pair(t *testing.T) (*net.TCPConn, net.Conn) {
 	t.Helper()
+	return dialed(t, new(net.Dialer))
+}
+
+func dialed(t *testing.T, by *net.Dialer) (*net.TCPConn, net.Conn) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	defer l.Close()
-	outer, err := net.Dial("tcp", l.Addr().String())
+	outer, err := by.Dial("tcp", l.Addr().String())
 	must(t, err)
 	inner, err := l.Accept()
 	must(t, err)

@@ -21,7 +21,7 @@ const (
 type watch struct {
 	timer   *time.Timer
 	every   time.Duration
-	seen    int64     // all bytes of the relay at the last look
+	seen    int64     // bytes of the relay at the last look
 	changed time.Time // when there were new ones
 	counted [2][2]int64
 	closed  bool
@@ -61,11 +61,9 @@ func (r *Relay) tick() {
 	w.timer.Reset(w.every)
 }
 
-// bytes is what moved in either direction, on either side: a slow reader of
-// much that we hold for it is not silent.
-func (r *Relay) bytes() int64 {
-	return r.client.Received() + r.client.Sent() + r.endpoint.Received() + r.endpoint.Sent()
-}
+// bytes is what the two sides have taken: a slow reader of much that we hold for
+// it is not silent, and what is read for nobody is no sign of life.
+func (r *Relay) bytes() int64 { return r.client.Sent() + r.endpoint.Sent() }
 
 // stopWatch counts the last bytes. Caller holds r.mu.
 func (r *Relay) stopWatch() {
