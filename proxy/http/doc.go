@@ -1,12 +1,17 @@
 // Package http is the HTTP/1.1 engine: it takes requests from clients to the
 // endpoints that a balancer picks, and brings their responses back.
 //
-// What a message means is decided in package h1, on bytes. This package is the
-// Stream driver over it: one goroutine for each client's connection, which
-// reads a head, picks, writes to the endpoint, reads the response and writes it
-// to the client. A second goroutine runs only while a request body that did not
-// come with its head is being uploaded, so that both directions stream.
+// What a message means is decided in package h1, on bytes. An exchange reads a
+// head, picks, writes to the endpoint, reads the response and writes it to the
+// client; while a request body that did not come with its head is being
+// uploaded, both directions stream. It is written once, as if it blocked, and
+// runs over two drivers: Stream, with a goroutine for each client's connection,
+// and Loop, with an event loop for each core, where what waits is a task and what
+// need not wait is none. Options.Loops chooses.
 //
+//	driver.go    what an exchange needs of the world around it
+//	stream.go    goroutines; pool.go has their idle connections to endpoints
+//	loop, quick  event loops (…_linux.go); looppool has theirs
 //	client.go    one connection after the other exchange
 //	exchange.go  one request: route, pick, connect, send, and what to try next
 //	response.go  one response: receive, relay, give the connection back
@@ -16,7 +21,6 @@
 //	again.go     and if so: hold a response back, ask another endpoint
 //	failure.go   every way to fail: status, cause, whose fault
 //	finish.go    tell the client, count, log
-//	pool.go      idle connections to endpoints
 //
 // Bodies are never collected: a byte goes on when it comes, and a large body
 // inside the kernel. A client that leaves cancels its request, and nobody is
