@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/spillway-lb/spillway/balance"
+	"github.com/spillway-lb/spillway/proxy"
 	"github.com/spillway-lb/spillway/proxy/internal/netio"
 	"github.com/spillway-lb/spillway/proxy/internal/relay"
 )
@@ -85,6 +86,11 @@ type endpointConn struct {
 	addr    string
 	reused  bool      // it has carried an exchange before
 	expires time.Time // idle since too long; zero: never
+
+	// codes are where stats counts the endpoint's answers: to look that up for
+	// each would cost more than to count.
+	codes *proxy.Codes
+	stats *proxy.Stats
 }
 
 // A latch is opened once, by the one for whom the other waits.

@@ -53,6 +53,7 @@ type exchangeState struct {
 	avoid  [maxAttempts]*balance.Endpoint
 	lease  lb.Lease
 	load   *balance.Load // of the endpoint tried last
+	codes  *proxy.Codes  // the same one's, if there was a connection
 	conn   *endpointConn
 	torn   bool // conn took a part of what send gave it, and no more
 	try    attempt
@@ -318,7 +319,7 @@ func (x *exchange) pick() *failure {
 
 // hold makes lease the one that the exchange has.
 func (x *exchange) hold(lease lb.Lease) {
-	x.lease, x.load = lease, lease.Endpoint.Load
+	x.lease, x.load, x.codes = lease, lease.Endpoint.Load, nil
 	x.rec.Endpoint = lease.Endpoint.ID
 }
 
@@ -349,7 +350,10 @@ func (x *exchange) reuse() bool {
 
 func (x *exchange) connected() {
 	x.c.endpoint.Store(x.conn)
-	x.conn.WriteBy(x.writeBy())
+	if s := x.svc.Stats; x.conn.stats != s {
+		x.conn.stats, x.conn.codes = s, s.Codes(x.load)
+	}
+	x.codes = x.conn.codes
 }
 
 func (x *exchange) dial() *failure {
@@ -383,6 +387,7 @@ func (x *exchange) dial() *failure {
 // send sends the head and what is here of the body. The rest, if there is one,
 // goes on its way beside the response.
 func (x *exchange) send() *failure {
+	x.conn.WriteBy(x.writeBy())
 	n, err := x.conn.WriteBuffers(x.out, x.bodyHere())
 	return x.sent(n, err)
 }

@@ -111,7 +111,10 @@ func (x *exchange) account(status int, f *failure) {
 	x.c.since = instantOf(now)
 	total := now.Sub(x.start)
 	if x.svc != nil {
-		x.svc.Stats.Codes(x.load).Add(status)
+		if x.codes == nil {
+			x.codes = x.svc.Stats.Codes(x.load)
+		}
+		x.codes.Add(status)
 		if status != 101 { // a tunnel's life is no answer's time
 			x.svc.Stats.Duration.Observe(total)
 		}

@@ -202,6 +202,7 @@ func (c *loopClient) takeUp() (keep, over bool) {
 
 // sendRest sends what sendWhole has left.
 func (x *exchange) sendRest() *failure {
+	x.conn.WriteBy(x.writeBy())
 	a, b := behind(x.left, x.out, x.bodyHere())
 	n, err := x.conn.WriteBuffers(a, b)
 	if f := x.sent(x.left+n, err); f != nil {
@@ -212,6 +213,7 @@ func (x *exchange) sendRest() *failure {
 
 // replyRest sends what replyWhole has left.
 func (x *exchange) replyRest() *failure {
+	x.c.conn.WriteBy(x.writeBy())
 	a, b := behind(x.left, x.out, x.gist)
 	_, err := x.c.conn.WriteBuffers(a, b)
 	if err == nil && x.resp.Framing == h1.Length {

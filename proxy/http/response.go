@@ -169,7 +169,9 @@ func (x *exchange) relay() *failure {
 		x.endRetry() // a tunnel may last for days
 		return x.tunnel()
 	}
-	if x.compose() {
+	dechunk := x.compose()
+	x.c.conn.WriteBy(x.writeBy())
+	if dechunk {
 		return x.relayDechunked()
 	}
 	return x.relayBody()
@@ -190,7 +192,6 @@ func (x *exchange) compose() (dechunk bool) {
 	x.req.Close = x.req.Close || rep.Close
 	x.out = x.resp.AppendTo(x.out[:0], &rep)
 	x.reply.Reset(x.resp.Framing, x.resp.Length)
-	x.c.conn.WriteBy(x.writeBy())
 	return rep.Dechunk
 }
 
