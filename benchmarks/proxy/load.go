@@ -130,28 +130,42 @@ const totalTimeout = time.Minute
 const idleBatch = 64
 
 // idle opens the connections in batches, each for one request, lets the proxy settle and reads its memory. A connection
-// that the proxy closes meanwhile is an error: its memory would be missing.
+// that the proxy closes meanwhile is an error: its memory would be missing. One batch more comes first and is not counted:
+// with it come the pages of code and the pools that all connections share.
 func (l *clientLoop) idle(spec loadSpec) (result, error) {
-	before := residentBytes(spec.ProxyPIDs)
-	deadline := l.now() + totalTimeout.Nanoseconds()
-	total := spec.Scenario.Conns
-	l.quota = 1
-	for opened := 0; int(l.ops) < total; {
-		n := min(idleBatch-(opened-int(l.ops)), total-opened)
-		l.open(n)
-		opened += n
-		if err := l.step(deadline); err != nil {
-			return result{}, err
-		}
-		if l.now() >= deadline {
-			return result{}, fmt.Errorf("only %d of %d connections had an answer within %v", l.ops, total, totalTimeout)
-		}
+	if err := l.openIdle(idleBatch); err != nil {
+		return result{}, err
+	}
+	if err := l.runUntil(l.now() + spec.Duration.Nanoseconds()); err != nil {
+		return result{}, err
+	}
+	before, warm := residentBytes(spec.ProxyPIDs), l.ops
+	if err := l.openIdle(idleBatch + spec.Scenario.Conns); err != nil {
+		return result{}, err
 	}
 	if err := l.runUntil(l.now() + spec.Duration.Nanoseconds()); err != nil {
 		return result{}, err
 	}
 	return result{
-		Ops: l.ops, AllOps: l.ops, Errors: l.errors, First: l.firstError,
+		Ops: l.ops - warm, AllOps: l.ops, Errors: l.errors, First: l.firstError,
 		Wall: spec.Duration, RSSBefore: before, RSSAfter: residentBytes(spec.ProxyPIDs),
 	}, nil
+}
+
+// openIdle opens connections until there are total.
+func (l *clientLoop) openIdle(total int) error {
+	deadline := l.now() + totalTimeout.Nanoseconds()
+	l.quota = 1
+	for opened := int(l.ops); int(l.ops) < total; {
+		n := min(idleBatch-(opened-int(l.ops)), total-opened)
+		l.open(n)
+		opened += n
+		if err := l.step(deadline); err != nil {
+			return err
+		}
+		if l.now() >= deadline {
+			return fmt.Errorf("only %d of %d connections had an answer within %v", l.ops, total, totalTimeout)
+		}
+	}
+	return nil
 }

@@ -20,7 +20,7 @@ func (x *exchange) affinity() lb.Request {
 		if !x.svc.Hashes {
 			return lb.Request{}
 		}
-		key = rule.FlowKey(affinity.Flow{Src: x.c.peer, Dst: x.local(), Proto: protoTCP})
+		key = rule.FlowKey(affinity.Flow{Src: x.c.peer(), Dst: x.local(), Proto: protoTCP})
 		return lb.Request{Key: key, Keyed: true}
 	case affinity.HeaderField:
 		values := x.fields(rule.Header)
@@ -49,11 +49,12 @@ func (x *exchange) affinity() lb.Request {
 // names in X-Forwarded-For.
 func (x *exchange) client() netip.AddrPort {
 	if !x.trusted() {
-		return x.c.peer
+		return x.c.peer()
 	}
-	addr := affinity.Client(x.c.peer.Addr(), x.fields("X-Forwarded-For"), x.set.TrustedProxies)
-	if addr == x.c.peer.Addr() {
-		return x.c.peer
+	peer := x.c.peer()
+	addr := affinity.Client(peer.Addr(), x.fields("X-Forwarded-For"), x.set.TrustedProxies)
+	if addr == peer.Addr() {
+		return peer
 	}
 	return netip.AddrPortFrom(addr, 0)
 }

@@ -10,19 +10,53 @@ import (
 // A client is one accepted connection. It is small: most of the time it waits
 // for its next request, and there may be very many.
 type client struct {
-	engine  *Engine
-	driver  driver
-	conn    link
-	peer    netip.AddrPort // who connected; zero on a Unix socket
-	in      window         // bytes from the client
-	current *exchange      // nil between exchanges
-	since   instant        // when the last exchange ended, or the client connected
-	served  uint32         // exchanges that ended well
-
+	*site
+	conn link
+	from address // who connected; zero on a Unix socket
+	// served says that an exchange has ended.
+	served bool
 	// phase lets a drain know which connections it may close.
-	phase atomic.Int32
+	phase   atomic.Int32
+	in      window    // bytes from the client
+	current *exchange // nil between exchanges
+	since   instant   // when the last exchange ended, or the client connected
+
 	// endpoint is the connection that the current exchange uses.
 	endpoint atomic.Pointer[endpointConn]
+}
+
+// A site is what all clients of an engine have in common, on the same loop.
+type site struct {
+	engine *Engine
+	driver driver
+	ended  func() // to be called when a client of a loop is gone
+}
+
+// An address is a netip.AddrPort without a zone, in two thirds of the space.
+type address struct {
+	ip   [16]byte
+	port uint16
+	kind uint8 // bits of the IP address; 0: there is none
+}
+
+func addressOf(ap netip.AddrPort) address {
+	a := address{port: ap.Port(), kind: uint8(ap.Addr().BitLen())}
+	if ap.IsValid() {
+		a.ip = ap.Addr().As16()
+	}
+	return a
+}
+
+// peer is who connected.
+func (c *client) peer() netip.AddrPort {
+	switch ip := netip.AddrFrom16(c.from.ip); c.from.kind {
+	case 0:
+		return netip.AddrPort{}
+	case 32:
+		return netip.AddrPortFrom(ip.Unmap(), c.from.port)
+	default:
+		return netip.AddrPortFrom(ip, c.from.port)
+	}
 }
 
 // The phases of a client.
@@ -49,14 +83,14 @@ func (c *client) release(x *exchange) {
 	c.current = nil
 	x.reset()
 	c.driver.memory().takeBack(x)
-	c.served++
+	c.served = true
 }
 
 // rest says which phase a client without a request is in, and until when it may
 // be.
 func (c *client) rest() (phase int32, by time.Time) {
 	set := c.engine.settings.Load()
-	if c.served == 0 {
+	if !c.served {
 		return fresh, after(c.since.time(), set.ClientTimeout)
 	}
 	return between, after(c.since.time(), set.KeepaliveTimeout)
@@ -65,7 +99,7 @@ func (c *client) rest() (phase int32, by time.Time) {
 // panicked keeps a panic in one connection's handling from ending the others'.
 // The connection is closed by whoever calls it.
 func (c *client) panicked(value any) {
-	c.engine.logPanic(c.peer, value, debug.Stack())
+	c.engine.logPanic(c.peer(), value, debug.Stack())
 	if x := c.current; x != nil {
 		x.abandon()
 	}

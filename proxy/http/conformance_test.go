@@ -12,7 +12,8 @@ type driver struct {
 	// choose makes o the options of an engine with this driver. What the driver
 	// needs beside the engine ends with the test.
 	choose func(t *testing.T, o *proxyhttp.Options)
-	// pools is how many there are of idle connections to one endpoint.
+	// pools is how many connections to one endpoint are enough for requests that
+	// come one after the other.
 	pools int64
 }
 

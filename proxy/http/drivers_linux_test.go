@@ -10,7 +10,9 @@ import (
 	proxyhttp "github.com/spillway-lb/spillway/proxy/http"
 )
 
-func init() { drivers = append(drivers, driver{"loop", chooseLoops, 2}) }
+// A loop has a pool; and where the next request is here in the same turn in which
+// a connection came back, which is to rest, it makes another one.
+func init() { drivers = append(drivers, driver{"loop", chooseLoops, 4}) }
 
 // chooseLoops runs two event loops for as long as the test.
 func chooseLoops(t *testing.T, o *proxyhttp.Options) {

@@ -58,7 +58,8 @@ type Engine struct {
 	abort    context.CancelFunc
 
 	mu      sync.Mutex
-	clients map[*client]struct{}
+	clients map[*client]struct{} // with a goroutine
+	sites   sync.Map             // of clients on loops
 }
 
 var _ proxy.Engine = (*Engine)(nil)

@@ -132,7 +132,7 @@ func (x *exchange) readHead() *failure {
 			x.headLen = n
 			return nil
 		}
-		if first && c.served > 0 {
+		if first && c.served {
 			by = after(time.Now(), x.set.ClientTimeout)
 		}
 		c.conn.ReadBy(by)
@@ -247,8 +247,8 @@ func (x *exchange) prepare() *failure {
 	}
 	x.bodyLen = n
 	forward := h1.Forward{TrustForwarded: x.trusted(), Proto: "http"}
-	if x.c.peer.IsValid() {
-		forward.Client = x.c.peer.Addr().AppendTo(x.peer[:0])
+	if peer := x.c.peer(); peer.IsValid() {
+		forward.Client = peer.Addr().AppendTo(x.peer[:0])
 	}
 	if len(req.Authority) == 0 {
 		forward.Host = x.localHost() // HTTP/1.0 without Host; the endpoint must have one
@@ -275,7 +275,7 @@ func (x *exchange) localHost() []byte {
 // trusted reports whether the peer is a proxy of our own.
 func (x *exchange) trusted() bool {
 	for _, p := range x.set.TrustedProxies {
-		if p.Contains(x.c.peer.Addr()) {
+		if p.Contains(x.c.peer().Addr()) {
 			return true
 		}
 	}

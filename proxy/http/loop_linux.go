@@ -121,13 +121,12 @@ func (l *loopLatch) Wait(d time.Duration) bool { return l.loop.Wait(&l.Latch, d)
 type loopClient struct {
 	client
 	loop.Conn
-	acceptor *loop.Acceptor
 }
 
 // ServeOn serves one client on a loop. It is called there, and owns fd.
 func (e *Engine) ServeOn(a *loop.Acceptor, l *loop.Loop, fd int, peer netip.AddrPort) {
-	c := &loopClient{acceptor: a}
-	c.client = client{engine: e, driver: e.opt.Pools.onLoop(l), conn: c, peer: peer, since: instantOf(l.Now())}
+	c := &loopClient{client: client{site: e.siteOn(a, l), from: addressOf(peer), since: instantOf(l.Now())}}
+	c.conn = c
 	l.Attach(&c.Conn, fd, c)
 	if e.isAborted() {
 		c.end()
@@ -135,6 +134,19 @@ func (e *Engine) ServeOn(a *loop.Acceptor, l *loop.Loop, fd int, peer netip.Addr
 	}
 	defer c.rescue()
 	c.next() // its request is probably here
+}
+
+// siteOn returns the site of clients from a on l.
+func (e *Engine) siteOn(a *loop.Acceptor, l *loop.Loop) *site {
+	type place struct {
+		a *loop.Acceptor
+		l *loop.Loop
+	}
+	s, ok := e.sites.Load(place{a, l})
+	if !ok {
+		s, _ = e.sites.LoadOrStore(place{a, l}, &site{e, e.opt.Pools.onLoop(l), a.Done})
+	}
+	return s.(*site)
 }
 
 // Ready is called when something happens to a client that nobody waits for.
@@ -146,7 +158,7 @@ func (c *loopClient) Ready() {
 			c.hurryUp()
 		}
 	case c.Closed():
-		c.acceptor.Done()
+		c.ended()
 	case c.Expired() && !c.Readable():
 		c.end()
 	default:
@@ -238,7 +250,7 @@ func (c *loopClient) Panicked(value any, _ []byte) {
 func (c *loopClient) end() {
 	c.in.release()
 	_ = c.Conn.Close()
-	c.acceptor.Done()
+	c.ended()
 }
 
 // hurry ends a client that waits for a request: it is draining.

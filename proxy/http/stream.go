@@ -95,7 +95,7 @@ func (l chanLatch) Wait(d time.Duration) bool {
 // ServeConn serves one client until its connection is closed.
 func (e *Engine) ServeConn(conn net.Conn) {
 	link := netio.Wrap(conn)
-	c := &client{engine: e, driver: stream{e}, conn: link, since: instantOf(time.Now()), peer: addrPort(link.RemoteAddr())}
+	c := &client{site: &site{engine: e, driver: stream{e}}, conn: link, since: instantOf(time.Now()), from: addressOf(addrPort(link.RemoteAddr()))}
 	defer link.Close()
 	if !e.add(c) {
 		return

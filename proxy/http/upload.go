@@ -101,7 +101,7 @@ func (u *upload) end(f *failure) {
 
 // Panicked is called after a panic in Run.
 func (u *upload) Panicked(value any, stack []byte) {
-	u.x.c.engine.logPanic(u.x.c.peer, value, stack)
+	u.x.c.engine.logPanic(u.x.c.peer(), value, stack)
 	u.end(aborted)
 }
 

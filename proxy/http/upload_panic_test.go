@@ -18,7 +18,7 @@ func TestAPanicInAnUploadEndsItsExchangeOnly(t *testing.T) {
 	defer c.Close()
 	defer far.Close()
 	x := new(exchange)
-	x.c = &client{engine: e, driver: stream{e}, conn: netio.Wrap(c)}
+	x.c = &client{site: &site{engine: e, driver: stream{e}}, conn: netio.Wrap(c)}
 	x.conn = &endpointConn{link: netio.Wrap(far)}
 	x.body.Reset(h1.Length, 1<<20)
 	x.startUpload()

@@ -29,7 +29,7 @@ type Conn struct {
 	readBy         ticks // when waiting is over; 0: never
 	writeBy        ticks
 	fd             int32
-	serial         uint32 // tells it from others that had its descriptor
+	serial         uint16 // tells it from the last ones that had its descriptor
 	state          state
 	received, sent int64
 }

@@ -34,7 +34,7 @@ type Loop struct {
 	ticks ticks         // the same, in ticks
 
 	conns  []*Conn // by descriptor
-	serial uint32
+	serial uint16
 	wheel  wheel
 
 	current *task // that runs; nil: the loop itself does
@@ -261,7 +261,7 @@ func (l *Loop) noteFound() {
 // conn is the connection that an event is for; nil: it is closed meanwhile.
 func (l *Loop) conn(i int) *Conn {
 	e := &l.ready[i]
-	if c := l.conns[e.Fd]; c != nil && c.serial == uint32(e.Pad) {
+	if c := l.conns[e.Fd]; c != nil && c.serial == uint16(e.Pad) {
 		return c
 	}
 	return nil
