@@ -35,6 +35,9 @@ type link interface {
 	Interrupt()
 	Gone() bool // the peer has closed
 	Idle() bool // nothing to read, and not gone
+	// Unread reports whether something has come that was not read. An end may
+	// pass for such.
+	Unread() bool
 	CloseWrite() error
 	Close() error
 	Abort() // with a reset

@@ -46,7 +46,7 @@ func (x *exchange) finish(f *failure) (keep bool) {
 	default:
 		x.c.in.consume(x.headLen + x.bodyLen)
 	}
-	if !keep && received && (!x.c.in.empty() || !x.c.conn.Idle()) {
+	if !keep && received && (!x.c.in.empty() || x.c.conn.Unread()) {
 		x.c.linger() // it has sent more than we shall read
 	}
 	return keep

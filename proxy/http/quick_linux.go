@@ -148,11 +148,12 @@ func (c *loopClient) replyWhole() {
 
 // over ends an exchange that went well.
 func (c *loopClient) over() {
-	if c.current.req.Close {
+	x := c.current
+	more := c.in.size() > x.headLen+x.bodyLen
+	if x.req.Close && (more || c.Unread()) {
 		c.later(toFinish, nil) // to close in stages takes time
 		return
 	}
-	x := c.current
 	keep := x.finish(nil)
 	c.release(x)
 	if keep {

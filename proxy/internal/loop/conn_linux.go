@@ -461,6 +461,15 @@ func (c *Conn) Idle() bool {
 	return errno == syscall.EAGAIN
 }
 
+// Unread reports whether bytes have come that were not read.
+func (c *Conn) Unread() bool {
+	if c.state&closed != 0 {
+		return false
+	}
+	n, _ := sys.Peek(int(c.fd))
+	return n > 0
+}
+
 // Quiet is Idle, and asks the kernel only where it has not told: something that
 // came since the loop's turn began is not seen.
 func (c *Conn) Quiet() bool {

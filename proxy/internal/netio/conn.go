@@ -189,6 +189,10 @@ func (c *Conn) Broken() bool { return c.sock != nil && c.sock.broken() }
 // readable and the peer has not closed. Where that cannot be known it is false.
 func (c *Conn) Idle() bool { return c.sock != nil && c.sock.idle() }
 
+// Unread reports whether there is something to read, be it the end, or that
+// cannot be known.
+func (c *Conn) Unread() bool { return !c.Idle() }
+
 // LocalAddr returns the address of this end.
 func (c *Conn) LocalAddr() net.Addr { return c.net.LocalAddr() }
 
