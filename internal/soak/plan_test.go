@@ -181,7 +181,7 @@ func (p *plan) overtakes() bool {
 // mayEnd reports whether the connection may end with the response, which a
 // client that sends more than one request at a time has to expect.
 func (p *plan) mayEnd() bool {
-	return p.service == "wild" || p.service == "closing" && !p.must() || p.reply == untilClose || p.overtakes() || p.last || p.minor == 0
+	return p.service == "wild" || p.service == "closing" && !p.must() || p.overtakes() || p.last || p.minor == 0
 }
 
 // fails reports whether the endpoint makes the planned response impossible.

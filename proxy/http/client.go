@@ -134,16 +134,21 @@ func after(t time.Time, d time.Duration) time.Time {
 	return t.Add(d)
 }
 
-// lingerBytes and lingerTime bound what is still read from a client that was
-// answered before it had sent everything.
+// lingerBytes and lingerTime bound what is still read from a client that will
+// get no more answers.
 const (
 	lingerBytes = 1 << 20
 	lingerTime  = 2 * time.Second
 )
 
-// linger closes the connection to a client that may still be sending. Closing
-// at once would make the kernel answer what comes with a reset, and that can
-// overtake the response (RFC 9112 §9.6).
+// justAnswered reports whether the last response may still be on its way.
+func (c *client) justAnswered() bool {
+	return c.served && time.Since(c.since.time()) < lingerTime
+}
+
+// linger closes the connection to a client that may still be sending, in stages.
+// Closing at once would make the kernel answer what comes with a reset, and that
+// can overtake the response (RFC 9112 §9.6).
 func (c *client) linger() {
 	if c.conn.CloseWrite() != nil {
 		return

@@ -72,7 +72,7 @@ var promises = []promise{
 	{"an old client gets no chunks", oldClientGetsNoChunks},
 	{"an old client may keep its connection", oldClientMayKeepItsConnection},
 	{"an old endpoint's response is of our version", oldEndpointsResponseIsOfOurVersion},
-	{"a body until close ends with the connection", bodyUntilCloseEndsWithTheConnection},
+	{"a body until close ends in words", bodyUntilCloseEndsInWords},
 	{"messages may come byte by byte", messagesMayComeByteByByte},
 	{"heads go ahead of their bodies", headsGoAheadOfTheirBodies},
 	{"bodies are streamed, not collected", bodiesAreStreamedNotCollected},
@@ -122,6 +122,8 @@ var promises = []promise{
 	{"late bytes poison nobody", lateBytesPoisonNobody},
 	{"bytes of a tunnel are not the next request's", bytesOfATunnelAreNotTheNextRequests},
 	{"the last response is followed by an end and not a reset", lastResponseIsFollowedByAnEndAndNotAReset},
+	{"a request after the last response resets nothing", requestAfterTheLastResponseResetsNothing},
+	{"a cut takes no earlier response with it", cutTakesNoEarlierResponseWithIt},
 	{"half a head is not part of the next response", halfAHeadIsNotPartOfTheNextResponse},
 
 	// Addresses.

@@ -44,6 +44,7 @@ type exchangeState struct {
 	body     h1.Body // the request's
 	bodyLen  int     // how much of it is in c.in behind the head
 	bodyData int64   // payload bytes seen, for MaxBodyBytes
+	saidLast bool    // the client has said that no request follows
 
 	reply    h1.Body // the response's
 	back     window  // bytes from the endpoint
@@ -230,6 +231,7 @@ func (x *exchange) sendAndReceive() *failure {
 // prepare finds the route, the deadline, the affinity key and the head to send.
 func (x *exchange) prepare() *failure {
 	req := &x.req
+	x.saidLast = req.Close
 	x.body.Reset(req.Framing, req.Length)
 	x.route = x.set.Routes.Match(req.Authority, req.Path)
 	if x.route == nil {

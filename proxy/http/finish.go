@@ -29,7 +29,7 @@ func (x *exchange) finish(f *failure) (keep bool) {
 	x.endRetry()
 	x.account(status, f)
 	if f != nil && x.answered {
-		x.cut()
+		x.cut(f)
 		return false
 	}
 	if f == clientGone || f == aborted {
@@ -39,17 +39,26 @@ func (x *exchange) finish(f *failure) (keep bool) {
 	keep = !x.req.Close && received // in a drain, too, until a response has said that it is the last
 	switch {
 	case !received:
-		x.c.linger()
+		x.part()
 	case x.up.started:
 		x.c.in.release()
 		x.c.in, x.up.in = x.up.in, window{}
 	default:
 		x.c.in.consume(x.headLen + x.bodyLen)
 	}
-	if !keep && received && (!x.c.in.empty() || x.c.conn.Unread()) {
-		x.c.linger() // it has sent more than we shall read
+	// Who said that it was the last request is taken at its word, if it looks so.
+	if !keep && received && (!x.saidLast || !x.c.in.empty() || x.c.conn.Unread()) {
+		x.part()
 	}
 	return keep
+}
+
+// part closes the client's connection in stages. What that takes no longer needs
+// no buffers but those it reads into.
+func (x *exchange) part() {
+	x.back.release()
+	x.up.in.release()
+	x.c.linger()
 }
 
 // received reports whether the whole request was read from the client.
@@ -83,10 +92,14 @@ func (x *exchange) refuse(f *failure) {
 
 // cut ends the client's connection in the middle of a response, such that the
 // client sees a cut and not an end. Where the connection's end would end the
-// body that takes a reset.
-func (x *exchange) cut() {
-	if x.resp.Framing == h1.UntilClose || x.req.Minor == 0 {
+// body that takes a reset. Elsewhere there is none, which might take earlier
+// responses with it.
+func (x *exchange) cut(f *failure) {
+	switch {
+	case x.req.Minor == 0:
 		x.c.conn.Abort()
+	case f != clientGone && f != aborted:
+		x.part()
 	}
 }
 

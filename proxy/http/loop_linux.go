@@ -160,7 +160,7 @@ func (c *loopClient) Ready() {
 	case c.Closed():
 		c.ended()
 	case c.Expired() && !c.Readable():
-		c.end()
+		c.leave()
 	default:
 		c.phase.Store(busy)
 		c.next()
@@ -253,12 +253,30 @@ func (c *loopClient) end() {
 	c.ended()
 }
 
+// leave ends a client that waits for a request.
+func (c *loopClient) leave() {
+	if !c.justAnswered() {
+		c.end()
+		return
+	}
+	c.phase.Store(busy)
+	c.Loop().Go(&farewell{c})
+}
+
+// farewell is the task that closes a client's connection in stages.
+type farewell struct{ *loopClient }
+
+func (f *farewell) Run() {
+	f.linger()
+	f.end()
+}
+
 // hurry ends a client that waits for a request: it is draining.
 func (c *loopClient) hurry() {
 	switch c.phase.Load() {
 	case between:
 		if c.Idle() {
-			c.end()
+			c.leave()
 		}
 	case fresh:
 		c.ReadBy(time.Now().Add(freshGrace))

@@ -150,7 +150,7 @@ func (c *loopClient) replyWhole() {
 func (c *loopClient) over() {
 	x := c.current
 	more := c.in.size() > x.headLen+x.bodyLen
-	if x.req.Close && (more || c.Unread()) {
+	if x.req.Close && (!x.saidLast || more || c.Unread()) {
 		c.later(toFinish, nil) // to close in stages takes time
 		return
 	}

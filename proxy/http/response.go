@@ -169,17 +169,20 @@ func (x *exchange) relay() *failure {
 		x.endRetry() // a tunnel may last for days
 		return x.tunnel()
 	}
-	dechunk := x.compose()
+	dechunk, chunk := x.compose()
 	x.c.conn.WriteBy(x.writeBy())
-	if dechunk {
+	switch {
+	case dechunk:
 		return x.relayDechunked()
+	case chunk:
+		return x.relayChunked()
 	}
 	return x.relayBody()
 }
 
 // compose makes the head for the client, in x.out. It reports whether the body is
-// to be sent without its chunks.
-func (x *exchange) compose() (dechunk bool) {
+// to be sent without its chunks, or in chunks of our own.
+func (x *exchange) compose() (dechunk, chunk bool) {
 	rep := x.resp.ReplyTo(&x.req)
 	rep.Close = rep.Close || x.c.engine.draining.Load() || x.overtakes()
 	if x.setIt {
@@ -192,7 +195,7 @@ func (x *exchange) compose() (dechunk bool) {
 	x.req.Close = x.req.Close || rep.Close
 	x.out = x.resp.AppendTo(x.out[:0], &rep)
 	x.reply.Reset(x.resp.Framing, x.resp.Length)
-	return rep.Dechunk
+	return rep.Dechunk, rep.Chunk
 }
 
 // overtakes reports whether the response begins before all of the request went
@@ -255,6 +258,48 @@ func (x *exchange) relayDechunked() *failure {
 			}
 		}
 	}
+}
+
+// relayChunked sends a body that ends with the endpoint's connection in chunks,
+// one for each read: so the client sees its end, or that there is none, and keeps
+// its own connection.
+func (x *exchange) relayChunked() *failure {
+	x.answered = true
+	for ended := false; !ended; {
+		data := x.back.bytes()
+		f := x.writeChunk(x.out, data)
+		if f != nil {
+			return f
+		}
+		x.rec.BytesOut += int64(len(data))
+		x.back.consume(len(data))
+		x.out = x.out[:0]
+		if ended, f = x.fillBody(); f != nil {
+			return f
+		}
+	}
+	x.keepConn()
+	return x.write(h1.AppendChunk(x.out, 0), nil)
+}
+
+// writeChunk sends a chunk behind the head, or the head alone where there is no
+// data. The chunk's end goes with it, for some clients take nothing of a chunk
+// before they have that; mostly there is room for it in data's buffer.
+func (x *exchange) writeChunk(head, data []byte) *failure {
+	if len(data) == 0 {
+		return x.write(head, nil)
+	}
+	const end = "\r\n"
+	x.out = h1.AppendChunk(head, len(data))
+	room := cap(data)-len(data) >= len(end)
+	if room {
+		data = append(data, end...)
+	}
+	f := x.write(x.out, data)
+	if f == nil && !room {
+		f = x.write(append(x.out[:0], end...), nil)
+	}
+	return f
 }
 
 // joinMax is the size up to which copying a body behind its head is cheaper than

@@ -1,8 +1,10 @@
 package http
 
 import (
+	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"runtime"
 	"sync"
 	"time"
@@ -133,6 +135,9 @@ func (c *client) awaitRequest() bool {
 	}
 	c.phase.Store(busy)
 	if err != nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) && c.justAnswered() {
+			c.linger()
+		}
 		return false
 	}
 	c.in.adopt(b)

@@ -1,5 +1,7 @@
 package h1
 
+import "strconv"
+
 // A Forward is what a proxy changes in a request on its way to an endpoint. Its
 // bytes are written as they are: what is not from the client's head must be
 // free of CR and LF.
@@ -179,13 +181,16 @@ type Reply struct {
 	// connection, so Close holds too: the caller sends Body.Next's data instead
 	// of the wire form.
 	Dechunk bool
+	// Chunk announces chunk framing for a body that came without any: the caller
+	// sends AppendChunk's lines around it.
+	Chunk bool
 }
 
 // AppendTo appends the response head for the client to dst: always HTTP/1.1, the
 // fields as they came, in their order and case. Removed are Connection and what
 // it lists (with the exceptions of Request.AppendTo), Keep-Alive, Proxy-Connection, TE,
 // Upgrade, Proxy-Authenticate (the endpoint is no proxy to the client), Transfer-Encoding
-// unless the body stays chunked, Trailer with it, and Content-Length of responses
+// unless the body stays chunked or becomes it, Trailer with it, and Content-Length of responses
 // that cannot have one (RFC 9110 §8.6).
 func (r *Response) AppendTo(dst []byte, rep *Reply) []byte {
 	dst = append(dst, "HTTP/1.1 "...)
@@ -205,7 +210,7 @@ func (r *Response) AppendTo(dst []byte, rep *Reply) []byte {
 		dst = append(dst, rep.SetCookie...)
 		dst = append(dst, '\r', '\n')
 	}
-	if r.Framing == Chunked && !rep.Dechunk {
+	if r.Framing == Chunked && !rep.Dechunk || rep.Chunk {
 		dst = append(dst, "Transfer-Encoding: chunked\r\n"...)
 	}
 	switch {
@@ -215,6 +220,17 @@ func (r *Response) AppendTo(dst []byte, rep *Reply) []byte {
 		dst = append(dst, "Connection: keep-alive\r\n"...)
 	}
 	return append(dst, '\r', '\n')
+}
+
+// AppendChunk appends the line that begins a chunk of size bytes, which CRLF
+// ends; of size 0 it is the whole last chunk, and the body's end.
+func AppendChunk(dst []byte, size int) []byte {
+	dst = strconv.AppendUint(dst, uint64(size), 16)
+	dst = append(dst, '\r', '\n')
+	if size == 0 {
+		dst = append(dst, '\r', '\n')
+	}
+	return dst
 }
 
 func (r *Response) appendFields(dst []byte, rep *Reply) []byte {

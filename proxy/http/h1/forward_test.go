@@ -122,6 +122,9 @@ func TestResponseIsForwarded(t *testing.T) {
 		{"an HTTP/1.0 client gets no chunks", h1.Reply{Dechunk: true, Close: true}, "GET",
 			"HTTP/1.1 200 OK\nTrailer: T\nTransfer-Encoding: chunked\nA: b\n\n",
 			"HTTP/1.1 200 OK\nA: b\nConnection: close\n\n"},
+		{"a body until close becomes chunked", h1.Reply{Chunk: true, ClientMinor: 1}, "GET",
+			"HTTP/1.0 200 OK\nTrailer: T\nA: b\n\n",
+			"HTTP/1.1 200 OK\nA: b\nTransfer-Encoding: chunked\n\n"},
 		{"an HTTP/1.0 client is told that the connection stays", h1.Reply{}, "GET",
 			"HTTP/1.1 200 OK\nContent-Length: 1\n\n",
 			"HTTP/1.1 200 OK\nContent-Length: 1\nConnection: keep-alive\n\n"},
@@ -164,10 +167,11 @@ func TestReplyFollowsFromBothHeads(t *testing.T) {
 	}{
 		{"1.1, length", "GET / HTTP/1.1\nHost: x\n\n", length, h1.Reply{ClientMinor: 1}},
 		{"1.1, chunked", "GET / HTTP/1.1\nHost: x\n\n", chunked, h1.Reply{ClientMinor: 1}},
-		{"1.1, until close", "GET / HTTP/1.1\nHost: x\n\n", none, h1.Reply{ClientMinor: 1, Close: true}},
+		{"1.1, until close", "GET / HTTP/1.1\nHost: x\n\n", none, h1.Reply{ClientMinor: 1, Chunk: true}},
 		{"1.1, close", "GET / HTTP/1.1\nHost: x\nConnection: close\n\n", length, h1.Reply{ClientMinor: 1, Close: true}},
 		{"1.0", "GET / HTTP/1.0\n\n", length, h1.Reply{Close: true}},
 		{"1.0 keep-alive, length", "GET / HTTP/1.0\nConnection: keep-alive\n\n", length, h1.Reply{}},
+		{"1.0 keep-alive, until close", "GET / HTTP/1.0\nConnection: keep-alive\n\n", none, h1.Reply{Close: true}},
 		{"1.0 keep-alive, chunked", "GET / HTTP/1.0\nConnection: keep-alive\n\n", chunked, h1.Reply{Close: true, Dechunk: true}},
 	} {
 		var req h1.Request
@@ -178,7 +182,7 @@ func TestReplyFollowsFromBothHeads(t *testing.T) {
 		if _, err := resp.Parse([]byte(lines("HTTP/1.1 200 OK\n"+c.fields+"\n")), req.Method, h1.Limits{}); err != nil {
 			t.Fatal(err)
 		}
-		if got := resp.ReplyTo(&req); got.Close != c.want.Close || got.Dechunk != c.want.Dechunk || got.ClientMinor != c.want.ClientMinor {
+		if got := resp.ReplyTo(&req); got.Close != c.want.Close || got.Dechunk != c.want.Dechunk || got.Chunk != c.want.Chunk || got.ClientMinor != c.want.ClientMinor {
 			t.Errorf("%s: %+v, want %+v", c.promise, got, c.want)
 		}
 	}

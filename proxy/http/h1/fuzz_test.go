@@ -333,9 +333,16 @@ func reaches(t *testing.T, r *h1.Response, minor, method string, rest []byte, bo
 	rep := r.ReplyTo(&req)
 	wire := r.AppendTo(nil, &rep)
 	head := len(wire)
-	if rep.Dechunk {
+	switch {
+	case rep.Dechunk:
 		wire = append(wire, body.payload...)
-	} else {
+	case rep.Chunk:
+		if body.size > 0 {
+			wire = append(h1.AppendChunk(wire, body.size), rest[:body.size]...)
+			wire = append(wire, "\r\n"...)
+		}
+		wire = h1.AppendChunk(wire, 0)
+	default:
 		wire = append(wire, rest[:body.size]...)
 	}
 	from := bytes.NewReader(wire)

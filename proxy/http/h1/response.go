@@ -140,14 +140,16 @@ func (r *Response) concludeInterim(none bool) error {
 
 // ReplyTo says how the response goes to the client that sent req: Close where
 // the client asked for it or only the connection's end can end the body, Dechunk
-// where the client does not know chunks. The caller adds what only it knows.
+// where the client does not know chunks, Chunk where they can end a body that
+// came until close. The caller adds what only it knows.
 //
 // Interim responses must not be sent to an HTTP/1.0 client at all (RFC 9110 §15.2).
 func (r *Response) ReplyTo(req *Request) Reply {
-	dechunk := r.Framing == Chunked && req.Minor == 0
+	old := req.Minor == 0
 	return Reply{
-		Close:       req.Close || dechunk || r.Framing == UntilClose || r.Upgrade != nil,
+		Close:       req.Close || old && (r.Framing == Chunked || r.Framing == UntilClose) || r.Upgrade != nil,
 		ClientMinor: req.Minor,
-		Dechunk:     dechunk,
+		Dechunk:     old && r.Framing == Chunked,
+		Chunk:       !old && r.Framing == UntilClose,
 	}
 }
