@@ -354,9 +354,14 @@ func (l *Loop) ask() {
 	l.drained = l.found < len(l.ready) && !l.epoll.Withholds()
 }
 
+const nap = 50 * time.Microsecond
+
 // park waits until something happens, or a timer is due.
 func (l *Loop) park() {
 	runtime.Gosched() // let others go first: what we wait for may be theirs
+	if l.found = l.epoll.AskFor(l.ready[:], nap); l.found > 0 {
+		return
+	}
 	if l.wheel.first != l.wakeBy {
 		l.wakeBy = l.wheel.first
 		_ = l.file.SetReadDeadline(l.timeOf(l.wakeBy)) // checked when the loop was made
