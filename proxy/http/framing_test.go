@@ -207,14 +207,14 @@ var chunkings = []string{
 }
 
 // echoing is an endpoint that answers a chunked request with its body as it was
-// on the wire.
+// on the wire, once it has it: an answer that overtakes it ends the connection.
 func echoing(t *testing.T) string {
 	return scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
 		for {
 			if readHead(r) == "" {
 				return
 			}
-			io.WriteString(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+			var body strings.Builder
 			for last := false; !last; { // a line and a chunk, until the last
 				line, err := r.ReadString('\n')
 				if err != nil {
@@ -222,14 +222,15 @@ func echoing(t *testing.T) string {
 				}
 				digits, _, _ := strings.Cut(strings.TrimRight(line, "\r\n"), ";")
 				size, _ := strconv.ParseInt(digits, 16, 64)
-				io.WriteString(c, line)
-				io.CopyN(c, r, size)
+				body.WriteString(line)
+				io.CopyN(&body, r, size)
 				if last = size == 0; last {
-					io.WriteString(c, readHead(r))
+					body.WriteString(readHead(r))
 				} else {
-					io.CopyN(c, r, 2)
+					io.CopyN(&body, r, 2)
 				}
 			}
+			io.WriteString(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"+body.String())
 		}
 	})
 }
