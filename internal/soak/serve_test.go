@@ -48,7 +48,8 @@ func (s *soak) serveHTTP(c *endpointConn) {
 func isCut(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
-		strings.Contains(err.Error(), "unexpected EOF") // net/http has one of its own for trailers
+		strings.Contains(err.Error(), "unexpected EOF") || // net/http has one of its own for trailers
+		strings.Contains(err.Error(), "suspiciously long trailer") // and one more, for an end inside of them
 }
 
 // A visit is one exchange at its endpoint.

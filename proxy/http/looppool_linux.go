@@ -14,12 +14,14 @@ import (
 // What a connection must not have when it is lent again is bytes that nobody
 // asked for. The kernel tells of those, and the connection is closed; but it
 // tells at the loop's next turn. So a connection that comes back rests until
-// then, and is lent without a system call to look at it.
+// then, and is lent without a system call to look at it. Only where there is no
+// other is its rest disturbed.
 type loopPool struct {
 	loop    *loop.Loop
 	stacks  map[*balance.Load]*loopStack
 	resting []*loopEndpoint
 	rested  func() // ends the rest; made once
+	asked   bool   // it is to be called
 }
 
 // A loopStack is one endpoint's idle connections, the oldest first.
@@ -64,6 +66,20 @@ func (s *loopStack) get(e *balance.Endpoint, _ time.Time, sure bool) *endpointCo
 		}
 		_ = c.Conn.Close()
 	}
+	return s.disturb(e)
+}
+
+// disturb returns a connection that rests, or nil. The kernel is asked, which is
+// still cheaper than to make a new one.
+func (s *loopStack) disturb(e *balance.Endpoint) *endpointConn {
+	p := s.pool
+	for i, c := range p.resting {
+		if c.endpointConn.home == s && c.addr == e.Addr && c.Idle() {
+			p.resting = slices.Delete(p.resting, i, i+1)
+			c.kept, c.reused = false, true
+			return &c.endpointConn
+		}
+	}
 	return nil
 }
 
@@ -78,7 +94,8 @@ func (s *loopStack) put(e *endpointConn) {
 	c.Conn.ReadBy(c.expires)
 	c.Watch()
 	p := s.pool
-	if len(p.resting) == 0 {
+	if !p.asked {
+		p.asked = true
 		p.loop.AtNextTurn(p.rested)
 	}
 	p.resting = append(p.resting, c)
@@ -86,6 +103,7 @@ func (s *loopStack) put(e *endpointConn) {
 
 // endRest lends those again on which nothing has come.
 func (p *loopPool) endRest() {
+	p.asked = false
 	for _, c := range p.resting {
 		s := c.endpointConn.home.(*loopStack)
 		switch {
