@@ -29,6 +29,8 @@ type loopStack struct {
 	pool *loopPool
 	idle []*loopEndpoint
 	gone bool // the endpoint was removed: put nothing here
+	// disturbed is how often there was no connection but those that rest.
+	disturbed int
 }
 
 // A loopEndpoint is a connection to an endpoint on a loop.
@@ -70,9 +72,14 @@ func (s *loopStack) get(e *balance.Endpoint, _ time.Time, sure bool) *endpointCo
 }
 
 // disturb returns a connection that rests, or nil. The kernel is asked, which is
-// still cheaper than to make a new one.
+// still cheaper than to make a new one; but where that happens again and again,
+// one more connection is made, until there are enough.
 func (s *loopStack) disturb(e *balance.Endpoint) *endpointConn {
+	const again = 8
 	p := s.pool
+	if s.disturbed++; s.disturbed%again == 0 {
+		return nil
+	}
 	for i, c := range p.resting {
 		if c.endpointConn.home == s && c.addr == e.Addr && c.Idle() {
 			p.resting = slices.Delete(p.resting, i, i+1)
