@@ -433,7 +433,10 @@ func TestAPlayIsTheSameEachTime(t *testing.T) {
 			return a.trace == b.trace && a.turns == b.turns
 		}
 		// On a busy machine the kernel may tell of an event a turn later.
-		if !same() && !same() && !same() {
+		tries := 1
+		for ; tries <= 3 && !same(); tries++ {
+		}
+		if tries > 3 {
 			t.Errorf("seed %d is played differently each time", first+i)
 		}
 	}
