@@ -1,10 +1,8 @@
 package soak_test
 
 import (
-	"cmp"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"time"
 )
@@ -211,7 +209,7 @@ service = "echo"
 %s[[listener]]
 name = "web"
 listen = "127.0.0.1:0"
-%s`, oneOf(o.r, "warn", "info", "debug"), accessLog(), o.engine, guest, routes)
+%s`, oneOf(o.r, "warn", "info", "debug"), *soakAccess, o.engine, guest, routes)
 }
 
 // service is a service as it may be: what must not suffer gets time enough.
@@ -270,7 +268,3 @@ func (o *operator) policy(name string) string {
 	}
 	return s + fmt.Sprintf("session_affinity = %q\n[service.consistent_hash]\n%s", affinity, hash)
 }
-
-// accessLog is where the proxy's access log goes: what SOAK_ACCESS_LOG names, for
-// who wants to know what became of a request.
-func accessLog() string { return cmp.Or(os.Getenv("SOAK_ACCESS_LOG"), os.DevNull) }

@@ -3,6 +3,7 @@ package soak_test
 import (
 	"flag"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +15,7 @@ import (
 var (
 	soakFor    = flag.Duration("soak", 3*time.Second, "how long the traffic of TestSoak runs, for each engine")
 	soakSeed   = flag.Uint64("seed", 0, "the seed of TestSoak; 0: a random one")
+	soakAccess = flag.String("access", os.DevNull, "where the access log of TestSoak goes")
 	soakEngine = flag.String("engine", "", "the engine of TestSoak; empty: each that the file may name")
 )
 

@@ -13,6 +13,17 @@ import (
 // the client what it must know, counts, and reports whether the connection can
 // carry another exchange.
 func (x *exchange) finish(f *failure) (keep bool) {
+	keep, parting := x.settle(f)
+	if parting {
+		x.part()
+	}
+	return keep
+}
+
+// settle is finish but for closing the client's connection in stages, which takes
+// time: parting says that it is to be. Where f is nil, and there is no upload, it
+// does not wait.
+func (x *exchange) settle(f *failure) (keep, parting bool) {
 	x.rec.Cause = causeOf(f)
 	status := x.resp.Status
 	if f != nil {
@@ -29,17 +40,16 @@ func (x *exchange) finish(f *failure) (keep bool) {
 	x.endRetry()
 	x.account(status, f)
 	if f != nil && x.answered {
-		x.cut(f)
-		return false
+		return false, x.cut(f)
 	}
 	if f == clientGone || f == aborted {
-		return false
+		return false, false
 	}
 	received := x.received()
 	keep = !x.req.Close && received // in a drain, too, until a response has said that it is the last
 	switch {
 	case !received:
-		x.part()
+		return false, true
 	case x.up.started:
 		x.c.in.release()
 		x.c.in, x.up.in = x.up.in, window{}
@@ -47,10 +57,7 @@ func (x *exchange) finish(f *failure) (keep bool) {
 		x.c.in.consume(x.headLen + x.bodyLen)
 	}
 	// Who said that it was the last request is taken at its word, if it looks so.
-	if !keep && received && (!x.saidLast || !x.c.in.empty() || x.c.conn.Unread()) {
-		x.part()
-	}
-	return keep
+	return keep, !keep && (!x.saidLast || !x.c.in.empty() || x.c.conn.Unread())
 }
 
 // part closes the client's connection in stages. What that takes no longer needs
@@ -93,14 +100,13 @@ func (x *exchange) refuse(f *failure) {
 // cut ends the client's connection in the middle of a response, such that the
 // client sees a cut and not an end. Where the connection's end would end the
 // body that takes a reset. Elsewhere there is none, which might take earlier
-// responses with it.
-func (x *exchange) cut(f *failure) {
-	switch {
-	case x.req.Minor == 0:
+// responses with it, and the connection is to be closed in stages.
+func (x *exchange) cut(f *failure) (parting bool) {
+	if x.req.Minor == 0 {
 		x.c.conn.Abort()
-	case f != clientGone && f != aborted:
-		x.part()
+		return false
 	}
+	return f != clientGone && f != aborted
 }
 
 // abandon gives back what an exchange holds that will not be finished.

@@ -9,8 +9,9 @@ import (
 	"github.com/spillway-lb/spillway/proxy/internal/relay"
 )
 
-// onLoop is the driver whose connections live on an event loop. An exchange is a
-// task of that loop; between exchanges a client is a loopClient and nothing else.
+// onLoop is the driver whose connections live on an event loop. An exchange that
+// has to wait is a task of that loop; between exchanges a client is a loopClient
+// and nothing else.
 type onLoop struct {
 	*loop.Loop
 	pool *loopPool
@@ -241,7 +242,7 @@ func (c *loopClient) receive() bool {
 	return false
 }
 
-// Panicked is called after a panic in Run.
+// Panicked is called after a panic in the client's handling.
 func (c *loopClient) Panicked(value any, _ []byte) {
 	defer c.end() // whatever else fails
 	c.panicked(value)

@@ -149,12 +149,11 @@ func (c *loopClient) replyWhole() {
 // over ends an exchange that went well.
 func (c *loopClient) over() {
 	x := c.current
-	more := c.in.size() > x.headLen+x.bodyLen
-	if x.req.Close && (!x.saidLast || more || c.Unread()) {
-		c.later(toFinish, nil) // to close in stages takes time
+	keep, parting := x.settle(nil)
+	if parting {
+		c.later(toPart, nil)
 		return
 	}
-	keep := x.finish(nil)
 	c.release(x)
 	if keep {
 		c.next()
@@ -191,6 +190,9 @@ func (c *loopClient) takeUp() (keep, over bool) {
 		f = x.conclude(f)
 	case toFinish:
 		f = x.end
+	case toPart:
+		x.part()
+		return false, true
 	case toReply:
 		f = x.replyRest()
 		x.noteEnd(f)

@@ -12,4 +12,5 @@ const (
 	toLook                 // and something has happened but to the endpoint
 	toReply                // a part of a whole response was sent
 	toFinish               // it is over
+	toPart                 // and settled, but for the client's connection
 )

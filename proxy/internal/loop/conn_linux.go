@@ -1,7 +1,6 @@
 package loop
 
 import (
-	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -312,22 +311,34 @@ func (c *Conn) Receive(p *netio.Pool) (*netio.Buffer, error) {
 		return nil, err
 	}
 	for {
-		if c.state&readable != 0 {
-			b := p.Get()
-			n, err := c.recv(b.Space())
-			if n > 0 {
-				b.B = b.Space()[:n]
-				return b, nil
-			}
-			b.Free()
-			if err != nil {
-				return nil, err
-			}
+		b, err := c.takeBuffer(p)
+		if b != nil {
+			c.loop.spend(max(len(b.B), callCost))
+			return b, nil
 		}
-		if err := c.awaitReadable(); err != nil {
+		if err == nil {
+			err = c.awaitReadable()
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
+}
+
+// takeBuffer is take, into a buffer that is lent by p if there is something; no
+// buffer and no error mean that nothing is there.
+func (c *Conn) takeBuffer(p *netio.Pool) (*netio.Buffer, error) {
+	if c.state&readable == 0 {
+		return nil, nil
+	}
+	b := p.Get()
+	n, err := c.take(b.Space())
+	if n == 0 {
+		b.Free()
+		return nil, err
+	}
+	b.B = b.Space()[:n]
+	return b, nil
 }
 
 // Read reads what is there, and waits only where nothing is. The end of the
@@ -547,6 +558,3 @@ func addrPort(sa unix.Sockaddr) netip.AddrPort {
 	}
 	return netip.AddrPort{}
 }
-
-// IsTimeout reports whether err is a deadline that has passed.
-func IsTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }

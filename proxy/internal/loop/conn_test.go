@@ -27,7 +27,7 @@ func TestAnIdleConnectionIsSmall(t *testing.T) {
 
 func wantTimeout(t *testing.T, err error) {
 	t.Helper()
-	if !loop.IsTimeout(err) {
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("error %v, want a deadline that has passed", err)
 	}
 }

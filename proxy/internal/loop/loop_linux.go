@@ -349,17 +349,23 @@ func (l *Loop) continuePaused() {
 }
 
 // ask asks the kernel what has happened, without waiting.
-func (l *Loop) ask() {
-	l.found = l.epoll.Ask(l.ready[:])
+func (l *Loop) ask() { l.take(l.epoll.Ask(l.ready[:])) }
+
+// take notes that so many of ready were found.
+func (l *Loop) take(found int) {
+	l.found = found
 	l.drained = l.found < len(l.ready) && !l.epoll.Withholds()
 }
 
+// nap is how long the loop waits in the kernel before it waits in the runtime's
+// poller: where events follow each other that closely, parking and waking the
+// goroutine would cost more than to keep its processor.
 const nap = 50 * time.Microsecond
 
 // park waits until something happens, or a timer is due.
 func (l *Loop) park() {
 	runtime.Gosched() // let others go first: what we wait for may be theirs
-	if l.found = l.epoll.AskFor(l.ready[:], nap); l.found > 0 {
+	if l.take(l.epoll.AskFor(l.ready[:], nap)); l.found > 0 {
 		return
 	}
 	if l.wheel.first != l.wakeBy {
@@ -377,5 +383,3 @@ func (l *Loop) timeOf(t ticks) time.Time {
 	}
 	return l.epoch.Add(time.Duration(t) * tick)
 }
-
-func stack() []byte { return debug.Stack() }

@@ -20,17 +20,8 @@ func (c *Conn) ReceiveNow(p *netio.Pool) (*netio.Buffer, error) {
 	if c.state&closed != 0 {
 		return nil, net.ErrClosed
 	}
-	if c.state&readable != 0 {
-		b := p.Get()
-		n, err := c.take(b.Space())
-		if n > 0 {
-			b.B = b.Space()[:n]
-			return b, nil
-		}
-		b.Free()
-		if err != nil {
-			return nil, err
-		}
+	if b, err := c.takeBuffer(p); b != nil || err != nil {
+		return b, err
 	}
 	return nil, c.expect()
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -140,3 +141,6 @@ func splice(dst, src *loop.Conn, n int64) (moved int64, err error) {
 		}
 	}
 }
+
+// Sleep makes the running task wait for d, or until the loop ends.
+func (s *stage) Sleep(d time.Duration) { s.Wait(new(loop.Latch), d) }

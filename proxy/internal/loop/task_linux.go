@@ -2,6 +2,7 @@ package loop
 
 import (
 	"iter"
+	"runtime/debug"
 	"slices"
 	"time"
 )
@@ -109,7 +110,7 @@ func (t trimmer) Ready() {
 func (t *task) runWork() {
 	defer func() {
 		if p := recover(); p != nil {
-			t.loop.guard(func() { t.work.Panicked(p, stack()) })
+			t.loop.guard(func() { t.work.Panicked(p, debug.Stack()) })
 			t.loop.current = t
 		}
 	}()
@@ -179,15 +180,6 @@ func (l *Loop) spend(n int) {
 	}
 }
 
-// Sleep makes the running task wait for d, to the tick, or until the loop ends.
-func (l *Loop) Sleep(d time.Duration) {
-	a := &l.current.alarm
-	a.ReadBy(l.Now().Add(d))
-	for !a.expired(a.readBy) && !l.closing {
-		a.await(&a.reader, a.readBy)
-	}
-}
-
 // wakeSleepers ends every wait that has a limit. All of these have a timer.
 func (l *Loop) wakeSleepers() {
 	l.wheel.each(func(t *timer) {
@@ -212,9 +204,6 @@ func (g *Latch) Open() {
 		t.loop.wake(t)
 	}
 }
-
-// IsOpen reports whether it is open.
-func (g *Latch) IsOpen() bool { return g.open }
 
 // Wait makes the running task wait until it is open, or at most for d where d
 // is not negative, and not beyond the end of the loop then. It reports whether
