@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -29,6 +30,16 @@ type Listener struct {
 	Log *slog.Logger
 
 	entry entry
+}
+
+// An Arrival says between which addresses a client has connected. These need
+// not be its socket's: a proxy in front may have told of others.
+type Arrival struct {
+	// Peer is the client; invalid for a Unix socket's.
+	Peer netip.AddrPort
+	// Local is the address that the client has connected to. Invalid: that of the
+	// socket, which can be asked.
+	Local netip.AddrPort
 }
 
 // An entry is an open address: for connections that get a goroutine each, or

@@ -20,9 +20,9 @@ type LoopEngine interface {
 	// Loops are its event loops; nil: it has none, and ServeConn is called.
 	Loops() *Loops
 	// ServeOn begins to serve one accepted connection, a non-blocking socket
-	// that it owns, from peer (zero for a Unix socket). It is called on the loop
-	// and must not block; when the connection is closed it calls a.Done.
-	ServeOn(a *loop.Acceptor, l *loop.Loop, fd int, peer netip.AddrPort)
+	// that it owns. It is called on the loop and must not block; when the
+	// connection is closed it calls a.Done.
+	ServeOn(a *loop.Acceptor, l *loop.Loop, fd int, from Arrival)
 }
 
 // onLoops is the entry for connections on event loops: a listening socket for
@@ -118,7 +118,7 @@ func (o *onLoops) serve(ctx context.Context) error {
 		return net.ErrClosed
 	}
 	o.taker = o.engine.Loops().Accept(o.sockets, loop.AcceptOptions{
-		Serve:  o.engine.ServeOn,
+		Serve:  o.serveOn,
 		Max:    int64(o.of.MaxConnections),
 		Failed: o.of.acceptFailed,
 	})
@@ -126,6 +126,11 @@ func (o *onLoops) serve(ctx context.Context) error {
 	o.mu.Unlock()
 	<-ctx.Done()
 	return nil
+}
+
+// serveOn is called, on the loop, with each connection that was accepted.
+func (o *onLoops) serveOn(a *loop.Acceptor, l *loop.Loop, fd int, peer netip.AddrPort) {
+	o.engine.ServeOn(a, l, fd, Arrival{Peer: peer})
 }
 
 func (o *onLoops) close() error {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -25,7 +24,7 @@ type hangingUp struct {
 
 func (h *hangingUp) Loops() *Loops { return h.loops }
 
-func (h *hangingUp) ServeOn(a *loop.Acceptor, _ *loop.Loop, fd int, _ netip.AddrPort) {
+func (h *hangingUp) ServeOn(a *loop.Acceptor, _ *loop.Loop, fd int, _ Arrival) {
 	unix.Close(fd)
 	a.Done()
 }

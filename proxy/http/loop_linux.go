@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/spillway-lb/spillway/balance"
+	"github.com/spillway-lb/spillway/proxy"
 	"github.com/spillway-lb/spillway/proxy/internal/loop"
 	"github.com/spillway-lb/spillway/proxy/internal/relay"
 )
@@ -19,10 +20,14 @@ type onLoop struct {
 	idle []*exchange
 	// tunnels are the clients that no longer speak HTTP.
 	tunnels map[*loopClient]*relay.Joint
+	// locals has where clients have connected to that is not where their sockets
+	// are: most have no such address, and a client is to be small.
+	locals map[*loopClient]netip.AddrPort
 }
 
 func newOnLoop(l *loop.Loop) *onLoop {
-	d := &onLoop{Loop: l, pool: newLoopPool(l), tunnels: make(map[*loopClient]*relay.Joint)}
+	d := &onLoop{Loop: l, pool: newLoopPool(l), tunnels: make(map[*loopClient]*relay.Joint),
+		locals: make(map[*loopClient]netip.AddrPort)}
 	d.own = memory{buffers: buffers.Local(), small: smallBuffers.Local(), exchange: d.exchange, takeBack: d.takeBack}
 	return d
 }
@@ -53,7 +58,13 @@ func (d *onLoop) now() time.Time { return d.Now() }
 
 func (*onLoop) pause() {} // whoever waits lets others go first anyway
 
-func (*onLoop) local(l link) netip.AddrPort { return l.(*loopClient).Local() }
+func (d *onLoop) local(l link) netip.AddrPort {
+	c := l.(*loopClient)
+	if at, ok := d.locals[c]; ok {
+		return at
+	}
+	return c.Local()
+}
 
 func (d *onLoop) home(e *balance.Endpoint) home { return d.pool.of(e) }
 
@@ -125,9 +136,12 @@ type loopClient struct {
 }
 
 // ServeOn serves one client on a loop. It is called there, and owns fd.
-func (e *Engine) ServeOn(a *loop.Acceptor, l *loop.Loop, fd int, peer netip.AddrPort) {
-	c := &loopClient{client: client{site: e.siteOn(a, l), from: addressOf(peer), since: instantOf(l.Now())}}
+func (e *Engine) ServeOn(a *loop.Acceptor, l *loop.Loop, fd int, from proxy.Arrival) {
+	c := &loopClient{client: client{site: e.siteOn(a, l), from: addressOf(from.Peer), since: instantOf(l.Now())}}
 	c.conn = c
+	if from.Local.IsValid() {
+		c.driver.(*onLoop).locals[c] = from.Local
+	}
 	l.Attach(&c.Conn, fd, c)
 	if e.isAborted() {
 		c.end()
@@ -159,7 +173,7 @@ func (c *loopClient) Ready() {
 			c.hurryUp()
 		}
 	case c.Closed():
-		c.ended()
+		c.gone()
 	case c.Expired() && !c.Readable():
 		c.leave()
 	default:
@@ -251,6 +265,12 @@ func (c *loopClient) Panicked(value any, _ []byte) {
 func (c *loopClient) end() {
 	c.in.release()
 	_ = c.Conn.Close()
+	c.gone()
+}
+
+// gone forgets a client whose connection is closed.
+func (c *loopClient) gone() {
+	delete(c.driver.(*onLoop).locals, c)
 	c.ended()
 }
 

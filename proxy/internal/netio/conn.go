@@ -19,6 +19,9 @@ type Conn struct {
 	sock *Conn // whose socket Gone, Idle and Abort look at: c, or the Conn below TLS; nil: there is none
 	raw  raw   // the system calls; not in use where raw.on is false
 
+	// local and remote are what the addresses are said to be; nil: the socket's.
+	local, remote net.Addr
+
 	lazy    bool       // net survives a timer that fires too early
 	timers  sync.Mutex // held while the runtime's timers are set
 	readBy  deadline
@@ -193,11 +196,26 @@ func (c *Conn) Idle() bool { return c.sock != nil && c.sock.idle() }
 // cannot be known.
 func (c *Conn) Unread() bool { return !c.Idle() }
 
-// LocalAddr returns the address of this end.
-func (c *Conn) LocalAddr() net.Addr { return c.net.LocalAddr() }
+// SetAddrs makes LocalAddr and RemoteAddr return other addresses than the
+// socket's, such as those that a proxy in front has told of. It is to be called
+// before others use c.
+func (c *Conn) SetAddrs(local, remote net.Addr) { c.local, c.remote = local, remote }
 
-// RemoteAddr returns the peer's address.
-func (c *Conn) RemoteAddr() net.Addr { return c.net.RemoteAddr() }
+// LocalAddr returns the address of this end, or what SetAddrs has made of it.
+func (c *Conn) LocalAddr() net.Addr {
+	if c.local != nil {
+		return c.local
+	}
+	return c.net.LocalAddr()
+}
+
+// RemoteAddr returns the peer's address, or what SetAddrs has made of it.
+func (c *Conn) RemoteAddr() net.Addr {
+	if c.remote != nil {
+		return c.remote
+	}
+	return c.net.RemoteAddr()
+}
 
 // NetConn returns the connection that Wrap was given. Reading and writing it
 // is for those who no longer use c.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -420,4 +421,20 @@ func sum(t *testing.T, c *Conn) (got [32]byte) {
 	}
 	h.Sum(got[:0])
 	return got
+}
+
+func TestAddressesAreThoseThatWereSaid(t *testing.T) {
+	c, _ := pair(t, "tcp")
+	if c.RemoteAddr().String() == c.LocalAddr().String() || c.LocalAddr() == nil {
+		t.Fatalf("%v to %v", c.LocalAddr(), c.RemoteAddr())
+	}
+	local, remote := &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 80}, &net.TCPAddr{IP: net.IPv6loopback, Port: 5}
+	c.SetAddrs(local, remote)
+	if w := Wrap(c); w.LocalAddr() != local || w.RemoteAddr() != remote {
+		t.Errorf("%v to %v", w.LocalAddr(), w.RemoteAddr())
+	}
+	over := tls.Client(c, new(tls.Config))
+	if w := Wrap(over); w.LocalAddr() != local || w.RemoteAddr() != remote {
+		t.Errorf("over TLS: %v to %v", w.LocalAddr(), w.RemoteAddr())
+	}
 }
