@@ -9,6 +9,7 @@ const (
 	fasthttp   = "github.com/valyala/fasthttp"
 	toml       = "github.com/BurntSushi/toml"
 	prometheus = "github.com/prometheus/client_golang"
+	xcrypto    = "golang.org/x/crypto"
 	xsys       = "golang.org/x/sys"
 )
 
@@ -49,11 +50,13 @@ var table = []rule{
 		"a loop knows nothing of what its connections carry, nor who it is for"},
 	{"proxy/internal/relay", []string{"proxy", "proxy/internal/netio", "proxy/internal/loop", "proxy/internal/sys"}, []string{"net/http"},
 		"it moves bytes, and knows neither who chose the endpoint nor what the bytes mean"},
+	{"proxy/internal/hello", []string{xcrypto}, append([]string{"crypto/tls", "io"}, clockAndWorld...),
+		"it reads bytes that have come; who waits for more, and what a name leads to, others know"},
 	{"proxy/http/h1", nil, append([]string{"io"}, clockAndWorld...),
 		"the message core is a function of bytes: one meaning of HTTP, whoever drives it"},
 	{"proxy/http", []string{"proxy", "lb", "balance", "affinity", "proxy/http/h1", "proxy/internal/netio", "proxy/internal/loop", "proxy/internal/relay"}, []string{"net/http"},
 		"HTTP means what h1 says and nothing else"},
-	{"proxy/tcp", []string{"proxy", "lb", "balance", "affinity", "proxy/internal/netio", "proxy/internal/relay"}, []string{"net/http"},
+	{"proxy/tcp", []string{"proxy", "lb", "balance", "affinity", "proxy/internal/hello", "proxy/internal/netio", "proxy/internal/relay"}, []string{"net/http"},
 		"a TCP proxy does not pay for HTTP"},
 	{"config", []string{toml, multierror}, []string{"context", "log", "log/slog", "net/http", "sync"},
 		"the file is data: it can be checked without anything that runs"},
