@@ -58,7 +58,7 @@ type Proxy struct {
 	// How long requests and connections under way may take to end when the
 	// proxy is told to stop; 0 cuts them at once. Default: `30s`.
 	DrainTimeout Duration `toml:"drain_timeout"`
-	// How HTTP connections are served: loop, by one event loop for each core, or
+	// How connections are served: loop, by one event loop for each core, or
 	// stream, by one goroutine for each connection. Only Linux has loop;
 	// elsewhere the default is stream. Default: `loop`.
 	Engine string `toml:"engine"`

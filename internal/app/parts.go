@@ -73,7 +73,7 @@ type listener struct {
 func (a *App) newListener(spec *config.Listener, drain time.Duration) (*listener, error) {
 	l := &listener{spec: *spec}
 	if spec.Protocol == "TCP" {
-		l.tcp = tcp.New(tcp.Options{Listener: spec.Name, Log: a.log.Logger, Access: a.log.access})
+		l.tcp = tcp.New(tcp.Options{Listener: spec.Name, Loops: a.loops, Log: a.log.Logger, Access: a.log.access})
 		l.engine = l.tcp
 	} else {
 		l.http = proxyhttp.New(proxyhttp.Options{Listener: spec.Name, Loops: a.loops, Pools: a.pools, Access: a.log.access, Log: a.log.Logger})

@@ -56,7 +56,7 @@ var table = []rule{
 		"the message core is a function of bytes: one meaning of HTTP, whoever drives it"},
 	{"proxy/http", []string{"proxy", "lb", "balance", "affinity", "proxy/http/h1", "proxy/internal/netio", "proxy/internal/loop", "proxy/internal/relay"}, []string{"net/http"},
 		"HTTP means what h1 says and nothing else"},
-	{"proxy/tcp", []string{"proxy", "lb", "balance", "affinity", "proxy/internal/hello", "proxy/internal/netio", "proxy/internal/relay"}, []string{"net/http"},
+	{"proxy/tcp", []string{"proxy", "lb", "balance", "affinity", "proxy/internal/hello", "proxy/internal/netio", "proxy/internal/loop", "proxy/internal/relay"}, []string{"net/http"},
 		"a TCP proxy does not pay for HTTP"},
 	{"config", []string{toml, multierror}, []string{"context", "log", "log/slog", "net/http", "sync"},
 		"the file is data: it can be checked without anything that runs"},

@@ -18,6 +18,10 @@
 //	no byte for Service.Timeout      Neutral
 //	Abort                            Neutral
 //
-// The files: engine.go is the face, session.go one connection's life, connect.go
-// the search for an endpoint.
+// A session is served in one of two ways, to the same effect: by goroutines, or
+// on an event loop (proxy.Loops), where it has none of its own and is a struct
+// while nothing moves.
+//
+// The files: engine.go is the face, session.go what is the same for both ways,
+// above all the search for an endpoint; stream.go and loop_linux.go are the ways.
 package tcp

@@ -20,6 +20,9 @@ type Options struct {
 	Log *slog.Logger
 	// Access gets a record of every connection that has ended. Default: none.
 	Access *proxy.AccessLog
+	// Loops serve the connections, with no goroutine for any. Default: none, and
+	// then each has a few.
+	Loops *proxy.Loops
 }
 
 // An Engine relays TCP (or unix) connections to a service's endpoints. It is
@@ -30,10 +33,13 @@ type Engine struct {
 	access   *proxy.AccessLog
 	service  atomic.Pointer[proxy.Service]
 	counters Counters
+	loops    *proxy.Loops
+	homes    sync.Map // of *home, by *loop.Loop
+	active   atomic.Int64
+	aborted  atomic.Bool
 
-	mu       sync.Mutex
-	sessions map[*session]struct{}
-	aborted  bool
+	mu      sync.Mutex
+	streams map[*streamSession]struct{}
 }
 
 // Counters only grow. What else there is to count is in proxy.Stats.
@@ -68,7 +74,8 @@ func New(o Options) *Engine {
 		listener: o.Listener,
 		log:      proxy.NewLimitedLog(o.Log.With("listener", o.Listener), 10),
 		access:   o.Access,
-		sessions: make(map[*session]struct{}),
+		loops:    o.Loops,
+		streams:  make(map[*streamSession]struct{}),
 	}
 }
 
@@ -80,21 +87,21 @@ func (e *Engine) SetService(s *proxy.Service) { e.service.Store(s) }
 func (e *Engine) Counters() *Counters { return &e.counters }
 
 // Active is the number of connections being served.
-func (e *Engine) Active() int {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return len(e.sessions)
-}
+func (e *Engine) Active() int { return int(e.active.Load()) }
+
+// Loops are those that serve the connections; nil: goroutines do.
+func (e *Engine) Loops() *proxy.Loops { return e.loops }
 
 // ServeConn relays conn to an endpoint and back until both sides have ended. It
 // owns conn.
 func (e *Engine) ServeConn(conn net.Conn) {
-	s := newSession(e, conn)
-	if !e.add(s) {
+	s := newStreamSession(e, conn)
+	e.add(s)
+	defer e.remove(s)
+	if e.aborted.Load() {
 		s.client.Abort()
 		return
 	}
-	defer e.remove(s)
 	s.serve()
 }
 
@@ -104,27 +111,27 @@ func (e *Engine) Drain() {}
 
 // Abort resets every connection, present and future.
 func (e *Engine) Abort() {
+	e.aborted.Store(true) // first: who comes now sees it, or is seen
+	e.abortLoops()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.aborted = true
-	for s := range e.sessions {
+	for s := range e.streams {
 		s.cut(causeAborted)
 	}
 }
 
-func (e *Engine) add(s *session) bool {
+func (e *Engine) add(s *streamSession) {
+	e.active.Add(1)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if !e.aborted {
-		e.sessions[s] = struct{}{}
-	}
-	return !e.aborted
+	e.streams[s] = struct{}{}
 }
 
-func (e *Engine) remove(s *session) {
+func (e *Engine) remove(s *streamSession) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	delete(e.sessions, s)
+	delete(e.streams, s)
+	e.active.Add(-1)
 }
 
 var _ proxy.Engine = (*Engine)(nil)

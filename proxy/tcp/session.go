@@ -2,33 +2,27 @@ package tcp
 
 import (
 	"context"
-	"net"
+	"errors"
+	"log/slog"
 	"net/netip"
-	"sync"
 	"time"
 
+	"github.com/spillway-lb/spillway/affinity"
 	"github.com/spillway-lb/spillway/lb"
 	"github.com/spillway-lb/spillway/proxy"
-	"github.com/spillway-lb/spillway/proxy/internal/netio"
 	"github.com/spillway-lb/spillway/proxy/internal/relay"
 )
 
-// A session is one client's connection and the endpoint's connection that it is
-// relayed to.
-type session struct {
-	engine  *Engine
-	service *proxy.Service // nil: none yet
-	client  *netio.Conn
-	record  proxy.Record
-
-	ctx    context.Context // ends the dial
-	cancel context.CancelFunc
-
-	mu      sync.Mutex
-	relay   *relay.Relay // nil while connecting; from then on it has the causes
-	cause   relay.Cause  // why the session does not end well; "" so far
-	stopped bool         // it is to end now
-}
+const (
+	// protocolTCP is TCP's number in the IP header, a part of the 5-tuple.
+	protocolTCP = 6
+	// slowAttempts bounds the whole search for an endpoint, in units of the
+	// service's connect timeout: refusals are quick and everybody is asked, but
+	// a client is not kept for a minute by ten endpoints that say nothing.
+	slowAttempts = 3
+	// askClient is how often we look whether a client still waits for a slow dial.
+	askClient = 100 * time.Millisecond
+)
 
 // Causes that the access log shows besides those of a relay: error types of
 // RFC 9209 §2.3 where one fits.
@@ -40,80 +34,125 @@ const (
 	causeDNS        relay.Cause = "dns_error"
 	causeTimeout    relay.Cause = "connection_timeout"
 	causeAborted    relay.Cause = "aborted"
+	causePanic      relay.Cause = "proxy_internal_error"
 )
 
-func newSession(e *Engine, conn net.Conn) *session {
-	s := &session{engine: e, service: e.service.Load(), client: netio.Wrap(conn)}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.record = proxy.Record{
-		Time: time.Now(), Listener: e.listener, Protocol: "TCP", Client: addrPort(conn.RemoteAddr()),
-	}
+// A session is one client's connection and the endpoint's connection that it is
+// relayed to, as far as it is the same however the bytes are moved: the search
+// for an endpoint, and the account of it.
+type session struct {
+	engine  *Engine
+	service *proxy.Service // nil: none yet
+	record  proxy.Record
+	request lb.Request
+	lease   lb.Lease    // of the endpoint that is tried, or was connected
+	tried   time.Time   // when the try began
+	vain    relay.Cause // why the search has found nobody so far
+}
+
+func (s *session) begin(e *Engine, client netip.AddrPort, now time.Time) {
+	s.engine, s.service, s.vain = e, e.service.Load(), causeNobody
+	s.record = proxy.Record{Time: now, Listener: e.listener, Protocol: "TCP", Client: client}
 	if s.service != nil {
 		s.record.Service = s.service.Name
 	}
-	return s
 }
 
-// addrPort is invalid for what has no address, such as a unix socket's client.
-func addrPort(a net.Addr) netip.AddrPort {
-	t, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.AddrPort{}
+// key makes the affinity key. dialed is asked for the address that the client
+// has dialed. Without affinity the key is the 5-tuple, which only hash policies
+// look at (spec.md §5.1).
+func (s *session) key(dialed func() netip.AddrPort) {
+	if s.service == nil {
+		return
 	}
-	ap := t.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	rule := &s.service.Affinity
+	keyed := s.record.Client.IsValid()
+	switch {
+	case rule.Kind == affinity.None:
+		keyed = keyed && s.service.Hashes
+	case keyed:
+		s.service.Stats.AffinityHit.Add(1)
+	default:
+		s.service.Stats.AffinityMiss.Add(1)
+	}
+	if keyed {
+		s.request = lb.Request{Keyed: true, Key: rule.FlowKey(affinity.Flow{
+			Src: s.record.Client, Dst: dialed(), Proto: protocolTCP,
+		})}
+	}
 }
 
-func (s *session) serve() {
-	defer s.cancel()
-	lease, endpoint := s.connect()
-	if endpoint == nil {
-		s.client.Abort()
-	} else {
-		s.cause = s.attach(endpoint).Run()
-		lease.Done(outcome(s.cause))
+// next leases the endpoint to try next, each at most once. Where there is none
+// the session is refused, for the reason returned.
+func (s *session) next(ctx context.Context, now time.Time) (refused relay.Cause) {
+	if s.service == nil {
+		return s.refuse(nil)
 	}
-	if s.engine.access != nil {
-		s.writeRecord()
+	lease, err := s.service.Balancer.Pick(ctx, s.request)
+	if err != nil {
+		if errors.Is(err, lb.ErrSaturated) {
+			s.vain = causeFull
+		}
+		return s.refuse(err)
 	}
+	s.lease, s.tried = lease, now
+	s.record.Endpoint = lease.Endpoint.ID
+	s.record.Attempts++
+	return ""
 }
 
-// attach joins the endpoint's connection to the client's. From here on the relay
-// is what those stop who stop the session.
-func (s *session) attach(endpoint *netio.Conn) *relay.Relay {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.relay = relay.New(s.client, endpoint, relay.Options{
+// connected notes that the endpoint has accepted.
+func (s *session) connected(now time.Time) {
+	s.record.Connect = now.Sub(s.tried)
+	s.service.Stats.Attempts[proxy.AttemptOK].Add(1)
+}
+
+// failed notes that the endpoint did not accept. If the client has waited too
+// long for others to be tried, the session is refused, for the reason returned.
+func (s *session) failed(err error, now time.Time) (refused relay.Cause) {
+	s.record.Connect = now.Sub(s.tried)
+	s.lease.Done(lb.Failure)
+	s.vain = causeOf(err)
+	s.service.Stats.Attempts[proxy.AttemptConnectFailure].Add(1)
+	s.engine.log.Write(slog.LevelWarn, "connect failed",
+		slog.String("service", s.service.Name),
+		slog.String("endpoint", s.lease.Endpoint.ID),
+		slog.Any("client", s.record.Client),
+		slog.String("cause", string(s.vain)),
+		slog.Any("error", err))
+	s.request.Avoid = append(s.request.Avoid, s.lease.Endpoint)
+	if t := s.service.ConnectTimeout; t > 0 && now.Sub(s.record.Time) >= slowAttempts*t {
+		return s.refuse(err)
+	}
+	return ""
+}
+
+// abandoned notes that nobody waits for the endpoint any more.
+func (s *session) abandoned() {
+	s.lease.Done(lb.Neutral)
+	s.service.Stats.Attempts[proxy.AttemptClientGone].Add(1)
+}
+
+// refuse notes that no endpoint was found. The client is to be reset (spec.md §3.8).
+func (s *session) refuse(err error) relay.Cause {
+	s.engine.counters.Refused.Add(1)
+	s.engine.log.Write(slog.LevelWarn, "no endpoint",
+		slog.String("service", s.record.Service),
+		slog.Any("client", s.record.Client),
+		slog.Int("attempts", s.record.Attempts),
+		slog.String("cause", string(s.vain)),
+		slog.Any("error", err))
+	return s.vain
+}
+
+// relayOptions are those of the session's relay.
+func (s *session) relayOptions() relay.Options {
+	return relay.Options{
 		Idle:      s.service.Timeout,
 		Stats:     s.service.Stats,
 		Counters:  &s.engine.counters.Counters,
 		NoteFirst: s.engine.access != nil,
-	})
-	if s.stopped {
-		s.relay.Cut(s.cause) // it came while we were still connecting
 	}
-	return s.relay
-}
-
-// cut ends the session because of cause. The first cause counts.
-func (s *session) cut(cause relay.Cause) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.relay != nil {
-		s.relay.Cut(cause)
-		return
-	}
-	if !s.stopped {
-		s.cause, s.stopped = cause, true
-	}
-	s.cancel()
-}
-
-// wasCut reports whether the session was cut while it was connecting.
-func (s *session) wasCut() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.stopped
 }
 
 // outcome says whose fault an end was, once an endpoint was connected.
@@ -128,16 +167,18 @@ func outcome(cause relay.Cause) lb.Outcome {
 	}
 }
 
-func (s *session) writeRecord() {
+// writeRecord writes the access log's line. first is when the endpoint's first
+// byte came, if any did.
+func (s *session) writeRecord(cause relay.Cause, in, out int64, first, now time.Time) {
+	if s.engine.access == nil {
+		return
+	}
 	r := &s.record
-	r.Cause = string(s.cause)
-	r.Total = time.Since(r.Time)
-	r.BytesIn = s.client.Received()
-	r.BytesOut = s.client.Sent()
-	if s.relay != nil {
-		if first := s.relay.First(); !first.IsZero() {
-			r.First = first.Sub(r.Time)
-		}
+	r.Cause = string(cause)
+	r.Total = now.Sub(r.Time)
+	r.BytesIn, r.BytesOut = in, out
+	if !first.IsZero() {
+		r.First = first.Sub(r.Time)
 	}
 	s.engine.access.Write(r)
 }

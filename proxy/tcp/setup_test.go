@@ -2,6 +2,7 @@ package tcp_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -23,6 +24,24 @@ import (
 
 func TestMain(m *testing.M) { testkit.LeakCheck(m) }
 
+// A driver is a way to serve connections. Every promise holds for each.
+type driver string
+
+const (
+	stream driver = "stream" // goroutines
+	onLoop driver = "loop"
+)
+
+// drivers are those of this system.
+var drivers = []driver{stream}
+
+// eachDriver runs a test for each driver.
+func eachDriver(t *testing.T, f func(t *testing.T, d driver)) {
+	for _, d := range drivers {
+		t.Run(string(d), func(t *testing.T) { f(t, d) })
+	}
+}
+
 // A bench is an engine between a listener and its endpoints.
 type bench struct {
 	*testing.T
@@ -31,13 +50,12 @@ type bench struct {
 	addr    string
 	access  *lockedBuffer
 	log     *lockedBuffer
-	serving sync.WaitGroup
 	end     func()
 }
 
 // setup starts an engine in front of endpoints at addrs. Whatever tune changes
 // in the service counts.
-func setup(t *testing.T, tune func(*proxy.Service), addrs ...string) *bench {
+func setup(t *testing.T, d driver, tune func(*proxy.Service), addrs ...string) *bench {
 	t.Helper()
 	b := &bench{T: t, access: new(lockedBuffer), log: new(lockedBuffer)}
 	var endpoints []balance.Endpoint
@@ -51,31 +69,43 @@ func setup(t *testing.T, tune func(*proxy.Service), addrs ...string) *bench {
 		tune(b.service)
 	}
 	access := proxy.NewAccessLog(b.access)
-	b.engine = tcp.New(tcp.Options{
-		Listener: "in", Access: access, Log: slog.New(slog.NewTextHandler(b.log, nil)),
-	})
+	log := slog.New(slog.NewTextHandler(b.log, nil))
+	var loops *proxy.Loops
+	endLoops := func() {}
+	if d == onLoop {
+		loops, endLoops = startLoops(t)
+	}
+	b.engine = tcp.New(tcp.Options{Listener: "in", Access: access, Log: log, Loops: loops})
 	b.engine.SetService(b.service)
 
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	b.addr = l.Addr().String()
-	b.serving.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			b.serving.Go(func() { b.engine.ServeConn(c) })
-		}
-	})
+	l := &proxy.Listener{Name: "in", Addr: "127.0.0.1:0", Engine: b.engine, Log: log}
+	must(t, l.Listen())
+	b.addr = l.LocalAddr().String()
+	ctx, stop := context.WithCancel(context.Background())
+	var serving sync.WaitGroup
+	serving.Go(func() { l.Serve(ctx) })
 	b.end = sync.OnceFunc(func() {
-		l.Close()
-		b.engine.Abort()
-		b.serving.Wait()
+		stop()
+		serving.Wait()
+		endLoops()
 		access.Flush()
 	})
 	t.Cleanup(b.end)
 	return b
+}
+
+// startLoops runs event loops until end is called.
+func startLoops(t *testing.T) (loops *proxy.Loops, end func()) {
+	t.Helper()
+	loops, err := proxy.NewLoops(2, slog.New(slog.DiscardHandler))
+	must(t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { loops.Run(ctx) })
+	return loops, func() {
+		stop()
+		running.Wait()
+	}
 }
 
 // settled closes the listener, waits until every connection has ended by

@@ -453,6 +453,12 @@ func writeError(err error) error {
 // until it is written to.
 func (c *Conn) Broken() bool { return c.state&failed != 0 }
 
+// BrokenNow is Broken, and asks the kernel.
+func (c *Conn) BrokenNow() bool {
+	const broken = unix.POLLERR | unix.POLLHUP
+	return c.Broken() || c.state&closed == 0 && sys.Poll(int(c.fd), 0)&broken != 0
+}
+
 // Closed reports whether this end is closed.
 func (c *Conn) Closed() bool { return c.state&closed != 0 }
 
@@ -514,9 +520,10 @@ func (c *Conn) CloseWrite() error {
 	return sys.ShutdownWrite(int(c.fd))
 }
 
-// Close closes the connection. Tasks that wait for it fail with net.ErrClosed.
+// Close closes the connection, if it was ever attached. Tasks that wait for it
+// fail with net.ErrClosed.
 func (c *Conn) Close() error {
-	if c.state&closed != 0 {
+	if c.state&closed != 0 || c.loop == nil {
 		return nil
 	}
 	c.state |= closed
@@ -534,7 +541,7 @@ func (c *Conn) Close() error {
 // Abort closes the connection so that a TCP peer learns that something went
 // wrong: it gets a reset, and what was not sent yet is thrown away.
 func (c *Conn) Abort() {
-	if c.state&closed == 0 {
+	if c.state&closed == 0 && c.loop != nil {
 		_ = unix.SetsockoptLinger(int(c.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	}
 	_ = c.Close()

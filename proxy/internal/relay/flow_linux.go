@@ -167,7 +167,9 @@ func (f *flow) srcEnded(err error) {
 		return
 	}
 	f.ended, f.done = true, true
-	_ = f.dst.CloseWrite() // where dst is gone, its own flow finds out
+	if !other.done { // else both are closed now anyway
+		_ = f.dst.CloseWrite() // where dst is gone, its own flow finds out
+	}
 }
 
 // lost reports whether src was reset while dst does not take what we hold, so

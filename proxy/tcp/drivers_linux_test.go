@@ -1,0 +1,3 @@
+package tcp_test
+
+func init() { drivers = append(drivers, onLoop) }

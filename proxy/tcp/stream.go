@@ -1,0 +1,147 @@
+package tcp
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/spillway-lb/spillway/balance"
+	"github.com/spillway-lb/spillway/proxy/internal/netio"
+	"github.com/spillway-lb/spillway/proxy/internal/relay"
+)
+
+// A streamSession is a session with a goroutine.
+type streamSession struct {
+	session
+	client *netio.Conn
+	ctx    context.Context // ends the dial
+	cancel context.CancelFunc
+
+	mu      sync.Mutex
+	relay   *relay.Relay // nil while connecting; from then on it has the causes
+	cause   relay.Cause  // why the session does not end well; "" so far
+	stopped bool         // it is to end now
+}
+
+func newStreamSession(e *Engine, conn net.Conn) *streamSession {
+	s := &streamSession{client: netio.Wrap(conn)}
+	s.begin(e, addrPort(conn.RemoteAddr()), time.Now())
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s
+}
+
+// addrPort is invalid for what has no address, such as a unix socket's client.
+func addrPort(a net.Addr) netip.AddrPort {
+	t, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	ap := t.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}
+
+func (s *streamSession) serve() {
+	defer s.cancel()
+	endpoint := s.connect()
+	var first time.Time
+	if endpoint == nil {
+		s.client.Abort()
+	} else {
+		r := s.attach(endpoint)
+		s.cause = r.Run()
+		first = r.First()
+		s.lease.Done(outcome(s.cause))
+	}
+	s.writeRecord(s.cause, s.client.Received(), s.client.Sent(), first, time.Now())
+}
+
+// connect finds an endpoint that accepts. Where there is none the connection is
+// nil, and the session was cut.
+func (s *streamSession) connect() *netio.Conn {
+	defer s.watchClient()()
+	s.key(func() netip.AddrPort { return addrPort(s.client.LocalAddr()) })
+	for {
+		if refused := s.next(s.ctx, time.Now()); refused != "" {
+			s.cut(refused)
+			return nil
+		}
+		conn, err := s.dial(s.lease.Endpoint)
+		if err == nil {
+			s.connected(time.Now())
+			return conn
+		}
+		if s.client.Broken() {
+			s.cut(relay.ClientGone)
+		}
+		if s.wasCut() { // nobody waits for it any more
+			s.abandoned()
+			return nil
+		}
+		if refused := s.failed(err, time.Now()); refused != "" {
+			s.cut(refused)
+			return nil
+		}
+	}
+}
+
+func (s *streamSession) dial(e *balance.Endpoint) (*netio.Conn, error) {
+	return netio.Dial(s.ctx, e.Addr, s.service.ConnectTimeout)
+}
+
+// watchClient ends the session if the client resets its connection while the
+// dial takes its time. A client that has only closed its sending side still
+// waits for an answer.
+func (s *streamSession) watchClient() (stop func() bool) {
+	var timer *time.Timer
+	s.mu.Lock() // the timer may fire before it is assigned
+	defer s.mu.Unlock()
+	timer = time.AfterFunc(askClient, func() {
+		s.mu.Lock()
+		connecting := s.relay == nil && !s.stopped
+		s.mu.Unlock()
+		if !connecting {
+			return
+		}
+		if s.client.Broken() {
+			s.cut(relay.ClientGone)
+			return
+		}
+		timer.Reset(askClient)
+	})
+	return timer.Stop
+}
+
+// attach joins the endpoint's connection to the client's. From here on the relay
+// is what those stop who stop the session.
+func (s *streamSession) attach(endpoint *netio.Conn) *relay.Relay {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.relay = relay.New(s.client, endpoint, s.relayOptions())
+	if s.stopped {
+		s.relay.Cut(s.cause) // it came while we were still connecting
+	}
+	return s.relay
+}
+
+// cut ends the session because of cause. The first cause counts.
+func (s *streamSession) cut(cause relay.Cause) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.relay != nil {
+		s.relay.Cut(cause)
+		return
+	}
+	if !s.stopped {
+		s.cause, s.stopped = cause, true
+	}
+	s.cancel()
+}
+
+// wasCut reports whether the session was cut while it was connecting.
+func (s *streamSession) wasCut() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopped
+}
