@@ -1,6 +1,9 @@
 package balance
 
-import "sync/atomic"
+import (
+	"net/netip"
+	"sync/atomic"
+)
 
 // An Endpoint is one address that traffic can go to. It never changes once a
 // snapshot holds it: a changed endpoint is a new value with the old ID and the
@@ -98,14 +101,27 @@ type Request struct {
 	// endpoints for 0, 1, 2, … until the candidates run out, and then nil; the
 	// others just choose again.
 	Try int
+	// Destination is the address that the client has dialed, before it was
+	// redirected to us; invalid where that is not known. Only ORIGINAL_DESTINATION
+	// looks at it.
+	Destination netip.AddrPort
 }
 
 // A Picker chooses among the candidates it was built from. Pick may be called
 // from many goroutines; it never blocks, never allocates, and ends after a
 // bounded number of steps. It returns only endpoints whose Share was above 0,
-// and nil only for a Try beyond the last alternative.
+// and nil only for a Try beyond the last alternative, or if it is [Exact].
 type Picker interface {
 	Pick(Request) *Endpoint
+}
+
+// An Exact is a Picker whose answer is the only right one: whom it does not give
+// must not serve the request, not even if he is the last one left. It may give
+// nobody at all.
+type Exact interface {
+	Picker
+	// Exact does nothing. It tells such pickers from others.
+	Exact()
 }
 
 // A Resumer is a Picker with a place to keep, such as a rotation's. Whoever

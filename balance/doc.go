@@ -23,7 +23,10 @@
 //	WEIGHTED_MAGLEV  MAGLEV for weights that the endpoints report
 //	RING_HASH        by key, less evenly; a change moves only the keys it must
 //
-// The last three hash: equal keys go to equal endpoints, in this process and in
+//	ORIGINAL_DESTINATION  the endpoint that the client has dialed; for clients that
+//	                      were redirected to the proxy
+//
+// MAGLEV, WEIGHTED_MAGLEV and RING_HASH hash: equal keys go to equal endpoints, in this process and in
 // any other that has the same list (testdata has vectors to check another
 // implementation by). They lay their table over every configured endpoint, also
 // those that are out, and hand on the slots of the latter: an outage moves

@@ -27,11 +27,13 @@ var policies = []struct {
 	{"WEIGHTED_MAGLEV", WeightedMaglev(DefaultMaglevSize)},
 }
 
+// originalDestination is a policy as well, but no choice for everybody.
+const originalDestination = "ORIGINAL_DESTINATION"
+
 // absent is what the Google Cloud API also names and this package does not do,
 // with the reason: somebody who asks for it should not have to guess.
 var absent = []struct{ name, reason string }{
 	{"WEIGHTED_ROUND_ROBIN", "it takes its weights from load reports, which are not read; ROUND_ROBIN honours configured weights"},
-	{"ORIGINAL_DESTINATION", "it needs redirected connections, which are not accepted"},
 }
 
 // Lookup returns the policy of that name with its defaults, ignoring case. An
@@ -42,15 +44,20 @@ func Lookup(name string) (Policy, error) {
 			return p.policy, nil
 		}
 	}
+	if strings.EqualFold(originalDestination, name) {
+		return OriginalDestination(), nil
+	}
 	for _, a := range absent {
 		if strings.EqualFold(a.name, name) {
 			return nil, fmt.Errorf("balance: policy %s is not supported: %s", a.name, a.reason)
 		}
 	}
-	return nil, fmt.Errorf("balance: unknown policy %q; known are %s", name, strings.Join(Names(), ", "))
+	return nil, fmt.Errorf("balance: unknown policy %q; known are %s, %s", name, strings.Join(Names(), ", "), originalDestination)
 }
 
-// Names returns the names that [Lookup] knows, the default first.
+// Names returns the names of the policies that spread traffic, the default first.
+// [Lookup] knows one more, ORIGINAL_DESTINATION, which picks nobody for a client
+// that was not redirected to us.
 func Names() []string {
 	names := make([]string, len(policies))
 	for i, p := range policies {

@@ -1,6 +1,7 @@
 package balance_test
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -9,14 +10,16 @@ import (
 )
 
 func TestLookupKnowsItsNamesInAnyCase(t *testing.T) {
-	for _, name := range balance.Names() {
+	for _, name := range append(balance.Names(), "ORIGINAL_DESTINATION") {
 		for _, spelled := range []string{name, strings.ToLower(name), name[:1] + strings.ToLower(name[1:])} {
 			p, err := balance.Lookup(spelled)
 			if err != nil {
 				t.Errorf("Lookup(%q): %v", spelled, err)
 				continue
 			}
-			if c := balancetest.Candidates(1); p(c).Pick(balance.Request{}) != c[0].Endpoint {
+			at := netip.MustParseAddrPort("10.0.0.1:80")
+			c := reachable(at.String())
+			if p(c).Pick(balance.Request{Destination: at}) != c[0].Endpoint {
 				t.Errorf("%s did not pick its only candidate", spelled)
 			}
 		}
@@ -30,7 +33,7 @@ func TestLookupErrorSaysWhatIsKnown(t *testing.T) {
 			t.Errorf("Lookup(%q) gave a policy", name)
 			continue
 		}
-		for _, known := range balance.Names() {
+		for _, known := range append(balance.Names(), "ORIGINAL_DESTINATION") {
 			if !strings.Contains(err.Error(), known) {
 				t.Errorf("Lookup(%q): %q does not name %s", name, err, known)
 			}
@@ -39,7 +42,7 @@ func TestLookupErrorSaysWhatIsKnown(t *testing.T) {
 }
 
 func TestLookupRefusesWhatIsNotBuilt(t *testing.T) {
-	for _, name := range []string{"WEIGHTED_ROUND_ROBIN", "ORIGINAL_DESTINATION", "original_destination"} {
+	for _, name := range []string{"WEIGHTED_ROUND_ROBIN", "weighted_round_robin"} {
 		_, err := balance.Lookup(name)
 		if err == nil || !strings.Contains(err.Error(), "not supported") {
 			t.Errorf("Lookup(%q): %v, want a refusal", name, err)

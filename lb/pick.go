@@ -3,6 +3,7 @@ package lb
 import (
 	"context"
 	"math/rand/v2"
+	"net/netip"
 
 	"github.com/spillway-lb/spillway/balance"
 )
@@ -19,6 +20,9 @@ type Request struct {
 	Sticky string
 	// Avoid has endpoints not to be picked: those tried already.
 	Avoid []*balance.Endpoint
+	// Destination is the address that the client has dialed, for the policy
+	// ORIGINAL_DESTINATION; invalid where that is not known.
+	Destination netip.AddrPort
 }
 
 // Outcome says whose fault the end of a lease was.
@@ -68,7 +72,7 @@ func (b *Balancer) Pick(_ context.Context, r Request) (Lease, error) {
 const tries = 16
 
 // search is Pick's other part: for sticky requests, when endpoints are to be
-// avoided, and when the first choice is full.
+// avoided, when the first choice is full, and for exact pickers.
 func (s *Snapshot) search(r Request) (Lease, error) {
 	if r.Sticky != "" {
 		if i, ok := s.byID(r.Sticky); ok && s.sticky[i] {
@@ -76,6 +80,9 @@ func (s *Snapshot) search(r Request) (Lease, error) {
 				return l, nil
 			}
 		}
+	}
+	if s.exact != nil {
+		return s.pickExact(r)
 	}
 	if s.picker == nil {
 		return Lease{}, s.err
@@ -90,6 +97,25 @@ func (s *Snapshot) search(r Request) (Lease, error) {
 		}
 	}
 	return s.sweep(r)
+}
+
+// pickExact takes whom an exact picker names, or nobody.
+func (s *Snapshot) pickExact(r Request) (Lease, error) {
+	err := ErrNoEndpoint
+	for try := range tries {
+		e := s.exact.Pick(balance.Request{Key: r.Key, Keyed: r.Keyed, Try: try, Destination: r.Destination})
+		if e == nil {
+			break
+		}
+		if avoids(r.Avoid, e) {
+			continue
+		}
+		if l, ok := take(e, nil); ok {
+			return l, nil
+		}
+		err = ErrSaturated
+	}
+	return Lease{}, err
 }
 
 // sweep takes the first candidate that can be had, from a random one on, so

@@ -17,6 +17,7 @@ type Snapshot struct {
 	Candidates []balance.Candidate
 
 	picker balance.Picker // nil: nobody may be picked, and err says why
+	exact  balance.Exact  // in its place, so that who is picked fast is always somebody
 	err    error
 	sticky []bool // of each candidate: may sticky requests reach it
 	total  uint64 // sum of shares

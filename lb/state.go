@@ -116,7 +116,7 @@ func (s *state) snapshot(prev *Snapshot, rebuild bool) *Snapshot {
 		if slices.Equal(prev.sticky, next.sticky) {
 			return prev
 		}
-		next.picker, next.since = prev.picker, prev.since
+		next.picker, next.exact, next.since = prev.picker, prev.exact, prev.since
 		return next
 	}
 	next.since = make([]uint64, len(s.members))
@@ -129,6 +129,9 @@ func (s *state) snapshot(prev *Snapshot, rebuild bool) *Snapshot {
 			r.Resume(s.picker)
 		}
 		s.picker = next.picker
+		if exact, ok := next.picker.(balance.Exact); ok {
+			next.picker, next.exact = nil, exact
+		}
 	}
 	return next
 }
