@@ -19,9 +19,12 @@ type Snapshot struct {
 	picker balance.Picker // nil: nobody may be picked, and err says why
 	exact  balance.Exact  // in its place, so that who is picked fast is always somebody
 	err    error
-	sticky []bool // of each candidate: may sticky requests reach it
-	total  uint64 // sum of shares
+	sticky []bool  // of each candidate: may sticky requests reach it
+	states []State // of each candidate
+	total  uint64  // sum of shares
 	since  []uint64
+
+	replaced chan struct{} // closed when another snapshot has taken its place
 }
 
 // byID finds a candidate's index.

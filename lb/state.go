@@ -96,15 +96,18 @@ func newMember(e balance.Endpoint, group int, old *member) *member {
 	return m
 }
 
-// snapshot makes the snapshot that follows prev, or returns prev where picks
-// would notice no difference.
+// snapshot makes the snapshot that follows prev, or returns prev where neither
+// picks nor those who watch the endpoints' states would notice a difference.
 func (s *state) snapshot(prev *Snapshot, rebuild bool) *Snapshot {
-	next := &Snapshot{err: ErrNoEndpoint, sticky: make([]bool, len(s.members))}
+	next := &Snapshot{
+		err: ErrNoEndpoint, sticky: make([]bool, len(s.members)),
+		states: s.states(), replaced: make(chan struct{}),
+	}
 	if prev != nil {
 		next.Version = prev.Version + 1
 	}
 	if s.closed {
-		next.err = ErrClosed
+		next.err, next.states = ErrClosed, nil
 		return next
 	}
 	next.Candidates = eligible(s.members, s.opt.Panic, s.opt.PanicThreshold)
@@ -113,7 +116,7 @@ func (s *state) snapshot(prev *Snapshot, rebuild bool) *Snapshot {
 		next.total += uint64(next.Candidates[i].Share)
 	}
 	if prev != nil && !rebuild && slices.Equal(prev.Candidates, next.Candidates) {
-		if slices.Equal(prev.sticky, next.sticky) {
+		if slices.Equal(prev.sticky, next.sticky) && slices.Equal(prev.states, next.states) {
 			return prev
 		}
 		next.picker, next.exact, next.since = prev.picker, prev.exact, prev.since
