@@ -27,6 +27,9 @@ type Stats struct {
 	// TCPBytes counts bytes relayed by TCP connections and upgraded HTTP
 	// connections.
 	TCPBytes [directions][paths]atomic.Uint64
+	// Cuts counts the connections, UDP sessions and HTTP exchanges that were cut
+	// because of what befell their endpoint.
+	Cuts [cutCauses]atomic.Uint64
 
 	retrying atomic.Int64 // places taken in the retry budget
 	codes    sync.Map     // *balance.Load to *Codes
