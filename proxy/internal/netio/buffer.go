@@ -96,6 +96,9 @@ func (c *Conn) receive(p *Pool) (*Buffer, error) {
 	if c.raw.on {
 		return c.rawReceive(p)
 	}
+	if c.records != nil {
+		return c.receiveTLS(p)
+	}
 	b := p.Get()
 	n, err := c.net.Read(b.store)
 	if n == 0 && err != nil {

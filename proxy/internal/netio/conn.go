@@ -15,9 +15,10 @@ import (
 // It is a net.Conn with one promise less: at most one goroutine reads and one
 // writes at a time. Everything else may be called from anywhere at any time.
 type Conn struct {
-	net  net.Conn
-	sock *Conn // whose socket Gone, Idle and Abort look at: c, or the Conn below TLS; nil: there is none
-	raw  raw   // the system calls; not in use where raw.on is false
+	net     net.Conn
+	sock    *Conn    // whose socket Gone, Idle and Abort look at: c, or the Conn below TLS; nil: there is none
+	raw     raw      // the system calls; not in use where raw.on is false
+	records *records // below TLS; nil: there is no TLS
 
 	// local and remote are what the addresses are said to be; nil: the socket's.
 	local, remote net.Addr
@@ -76,7 +77,11 @@ func (c *Conn) read(p []byte) (int, error) {
 	if c.raw.on {
 		return c.rawRead(p)
 	}
-	return c.net.Read(p)
+	n, err := c.net.Read(p)
+	if c.records != nil {
+		c.records.more.Store(n == len(p))
+	}
+	return n, err
 }
 
 // Write writes all of p or fails. After an error it is not known how much of p
@@ -107,8 +112,13 @@ func (c *Conn) write(a, b []byte) (int, error) {
 	if c.raw.on {
 		return c.rawWrite(a, b) // counts what it sends while it goes
 	}
-	if len(a) == 0 {
+	switch {
+	case len(a) == 0:
 		a = b
+	case len(b) > 0 && c.records != nil:
+		g := gather(a, b)
+		defer g.Free()
+		a = g.B
 	}
 	n, err := c.net.Write(a)
 	c.sent.Add(int64(n))
@@ -152,6 +162,9 @@ func (c *Conn) Sent() int64 { return c.sent.Load() }
 // CloseWrite says that nothing more will be written, and leaves reading open.
 // Only TCP, unix and TLS connections can; others return errors.ErrUnsupported.
 func (c *Conn) CloseWrite() error {
+	if c.records != nil {
+		return c.records.closeWrite(c.TLS())
+	}
 	h, ok := c.net.(interface{ CloseWrite() error })
 	if !ok {
 		return errors.ErrUnsupported
@@ -160,8 +173,14 @@ func (c *Conn) CloseWrite() error {
 }
 
 // Close closes the connection. Calls that are blocked in it fail with
-// net.ErrClosed.
-func (c *Conn) Close() error { return c.net.Close() }
+// net.ErrClosed. Over TLS it first says close_notify, if it has not been said,
+// and waits at most 5 s for a peer that takes nothing.
+func (c *Conn) Close() error {
+	if c.records != nil {
+		c.WriteBy(time.Now().Add(parting))
+	}
+	return c.net.Close()
+}
 
 // Abort closes the connection so that a TCP peer learns that something went
 // wrong: it gets a reset (RST), and what was not sent yet is thrown away.
@@ -190,7 +209,7 @@ func (c *Conn) Broken() bool { return c.sock != nil && c.sock.broken() }
 
 // Idle is for connections kept for later: it is true only if nothing is
 // readable and the peer has not closed. Where that cannot be known it is false.
-func (c *Conn) Idle() bool { return c.sock != nil && c.sock.idle() }
+func (c *Conn) Idle() bool { return c.sock != nil && c.records.quiet() && c.sock.idle() }
 
 // Unread reports whether there is something to read, be it the end, or that
 // cannot be known.

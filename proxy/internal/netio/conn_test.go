@@ -18,11 +18,14 @@ import (
 )
 
 // networks are the transports on which every promise is kept.
-var networks = []string{"tcp", "unix", "pipe"}
+var networks = []string{"tcp", "unix", "pipe", "tls"}
 
 // pair returns two ends of one connection.
 func pair(t testing.TB, network string) (a, b *Conn) {
 	t.Helper()
+	if network == "tls" {
+		return tlsPair(t, 0)
+	}
 	if network == "pipe" {
 		x, y := net.Pipe()
 		a, b = Wrap(x), Wrap(y)

@@ -47,10 +47,24 @@ func timeOf(at int64) time.Time {
 // ReadBy sets the time after which Read fails with os.ErrDeadlineExceeded; the
 // zero time means never. It is cheap unless t is earlier than all times set
 // since the timer last fired. A Read that is blocked obeys it at once.
-func (c *Conn) ReadBy(t time.Time) { c.setBy(&c.readBy, stamp(t)) }
+func (c *Conn) ReadBy(t time.Time) {
+	c = c.timed()
+	c.setBy(&c.readBy, stamp(t))
+}
 
 // WriteBy is ReadBy for writing.
-func (c *Conn) WriteBy(t time.Time) { c.setBy(&c.writeBy, stamp(t)) }
+func (c *Conn) WriteBy(t time.Time) {
+	c = c.timed()
+	c.setBy(&c.writeBy, stamp(t))
+}
+
+// timed is the Conn whose deadlines hold: c, or that below TLS.
+func (c *Conn) timed() *Conn {
+	if c.records != nil {
+		return c.records.below
+	}
+	return c
+}
 
 func (c *Conn) setBy(d *deadline, at int64) {
 	d.want.Store(at)
@@ -64,6 +78,7 @@ func (c *Conn) setBy(d *deadline, at int64) {
 // stop a reader for good, first set a flag, then interrupt; and let the reader
 // first call ReadBy, then look at the flag, then Read.
 func (c *Conn) Interrupt() {
+	c = c.timed()
 	c.setBy(&c.readBy, past)
 	c.setBy(&c.writeBy, past)
 }

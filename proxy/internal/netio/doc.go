@@ -4,8 +4,9 @@
 //
 //   - Calls the scheduler does not see. On Linux, reading and writing are
 //     non-blocking system calls of our own; Go's netpoller is asked only to
-//     wait. Elsewhere, and for connections that are no plain sockets (TLS,
-//     net.Pipe), data goes through the net.Conn: the same meaning, more cost.
+//     wait. Elsewhere, and for connections that are no plain sockets, such as
+//     net.Pipe, data goes through the net.Conn: the same meaning, more cost.
+//     TLS is package tls's over such a Conn (TLSServer, TLSClient).
 //   - Deadlines that are free to move. ReadBy and WriteBy may be called for
 //     every request; the runtime's timer is touched only when it would fire too
 //     late. Interrupt wakes whoever is blocked.
