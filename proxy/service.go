@@ -34,6 +34,8 @@ type Service struct {
 	// anything was sent, are tried again, on up to three more endpoints and
 	// without a budget.
 	Retry *Retry
+	// ProxyProtocol is for TCP: what endpoints are sent first.
+	ProxyProtocol ProxyProtocol
 }
 
 // An Engine turns accepted connections into traffic on endpoints: one for HTTP,
