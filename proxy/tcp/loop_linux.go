@@ -213,6 +213,9 @@ func (s *loopSession) tryAnother(err error) bool {
 // join relays between the two connections from here on.
 func (s *loopSession) join() {
 	s.connected(s.client.Loop().Now())
+	if s.service.Timeout == 0 {
+		s.endpoint.KeepAlive() // the client has it from the listener
+	}
 	s.joint = relay.Join(&s.client, &s.endpoint, s.relayOptions(), s.relayed)
 }
 

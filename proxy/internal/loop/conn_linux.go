@@ -535,7 +535,7 @@ func (c *Conn) Close() error {
 		return nil
 	}
 	c.loop.conns[c.fd] = nil
-	return unix.Close(int(c.fd))
+	return sys.Close(int(c.fd))
 }
 
 // Abort closes the connection so that a TCP peer learns that something went

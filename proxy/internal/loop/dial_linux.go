@@ -2,7 +2,6 @@ package loop
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/netip"
 	"os"
@@ -25,16 +24,17 @@ func (l *Loop) Dial(c *Conn, addr string, timeout time.Duration, h Handler) erro
 	if l.closing {
 		return net.ErrClosed
 	}
-	to, err := sockaddr(addr)
-	if err != nil {
+	to, ok := addressOf(addr)
+	if !ok {
 		return l.dialName(c, addr, timeout, h)
 	}
-	fd, err := open(to)
+	fd, err := open(to.Family())
 	if err != nil {
 		return dialError(err)
 	}
 	l.Attach(c, fd, h)
-	if err := c.connect(to, timeout); err != nil {
+	c.KeepAlive()
+	if err := c.connect(&to, timeout); err != nil {
 		_ = c.Close()
 		return dialError(err)
 	}
@@ -43,51 +43,45 @@ func (l *Loop) Dial(c *Conn, addr string, timeout time.Duration, h Handler) erro
 
 func dialError(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: err} }
 
-// sockaddr reads an address that needs no resolver.
-func sockaddr(addr string) (unix.Sockaddr, error) {
+// addressOf reads an address that needs no resolver.
+func addressOf(addr string) (sys.Address, bool) {
 	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
-		return &unix.SockaddrUnix{Name: path}, nil
+		return sys.UnixPath(path)
 	}
 	ap, err := netip.ParseAddrPort(addr)
-	switch {
-	case err != nil:
-		return nil, err
-	case ap.Addr().Zone() != "":
-		return nil, errors.New("has a zone")
-	case ap.Addr().Unmap().Is4():
-		return &unix.SockaddrInet4{Port: int(ap.Port()), Addr: ap.Addr().Unmap().As4()}, nil
+	if err != nil || ap.Addr().Zone() != "" {
+		return sys.Address{}, false
 	}
-	return &unix.SockaddrInet6{Port: int(ap.Port()), Addr: ap.Addr().As16()}, nil
+	return sys.IP(ap), true
 }
 
-func open(to unix.Sockaddr) (int, error) {
-	family := unix.AF_UNIX
-	switch to.(type) {
-	case *unix.SockaddrInet4:
-		family = unix.AF_INET
-	case *unix.SockaddrInet6:
-		family = unix.AF_INET6
-	}
+func open(family int) (int, error) {
 	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, os.NewSyscallError("socket", err)
 	}
 	if family != unix.AF_UNIX {
-		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
+		_ = sys.SetInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	}
 	return fd, nil
 }
 
+// KeepAlive has the kernel find out about a peer that has vanished (hours after
+// the last byte). It is for connections that may be silent without limit.
+func (c *Conn) KeepAlive() {
+	if c.state&closed == 0 {
+		_ = sys.SetInt(int(c.fd), unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
+	}
+}
+
 // connect waits until the connection is made.
-func (c *Conn) connect(to unix.Sockaddr, timeout time.Duration) error {
-	err := sys.Connect(int(c.fd), to)
-	switch err {
-	case nil:
+func (c *Conn) connect(to *sys.Address, timeout time.Duration) error {
+	switch errno := sys.Connect(int(c.fd), to); errno {
+	case 0:
 		return nil
 	case unix.EINPROGRESS, unix.EINTR:
 	default:
-		return os.NewSyscallError("connect", err)
+		return os.NewSyscallError("connect", errno)
 	}
 	c.state &^= readable | writable
 	c.writeBy = 0

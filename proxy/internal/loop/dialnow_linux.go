@@ -21,17 +21,17 @@ func (l *Loop) DialNow(c *Conn, addr string, h Handler) error {
 	if l.closing {
 		return net.ErrClosed
 	}
-	to, err := sockaddr(addr)
-	if err != nil {
+	to, ok := addressOf(addr)
+	if !ok {
 		return ErrName
 	}
-	fd, err := open(to)
+	fd, err := open(to.Family())
 	if err != nil {
 		return dialError(err)
 	}
 	l.Attach(c, fd, h)
-	switch err = sys.Connect(fd, to); err {
-	case nil:
+	switch errno := sys.Connect(fd, &to); errno {
+	case 0:
 		return nil
 	case unix.EINPROGRESS, unix.EINTR:
 		c.state &^= readable | writable
@@ -39,7 +39,7 @@ func (l *Loop) DialNow(c *Conn, addr string, h Handler) error {
 			return nil
 		}
 	default:
-		err = os.NewSyscallError("connect", err)
+		err = os.NewSyscallError("connect", errno)
 	}
 	_ = c.Close()
 	return dialError(err)

@@ -1,6 +1,7 @@
 package sys
 
 import (
+	"net/netip"
 	"syscall"
 	"unsafe"
 
@@ -26,17 +27,64 @@ func Accept(fd int, from *unix.RawSockaddrAny) (int, syscall.Errno) {
 	}
 }
 
+// An Address is where a socket connects to, as the kernel reads it.
+type Address struct {
+	raw  unix.RawSockaddrAny
+	size uintptr
+}
+
+// IP is the address of a TCP or UDP socket.
+func IP(to netip.AddrPort) (a Address) {
+	port := [2]byte{byte(to.Port() >> 8), byte(to.Port())}
+	if ip := to.Addr().Unmap(); ip.Is4() {
+		in := (*unix.RawSockaddrInet4)(unsafe.Pointer(&a.raw))
+		*in = unix.RawSockaddrInet4{Family: unix.AF_INET, Addr: ip.As4()}
+		*(*[2]byte)(unsafe.Pointer(&in.Port)) = port
+		a.size = unsafe.Sizeof(*in)
+		return a
+	}
+	in := (*unix.RawSockaddrInet6)(unsafe.Pointer(&a.raw))
+	*in = unix.RawSockaddrInet6{Family: unix.AF_INET6, Addr: to.Addr().As16()}
+	*(*[2]byte)(unsafe.Pointer(&in.Port)) = port
+	a.size = unsafe.Sizeof(*in)
+	return a
+}
+
+// UnixPath is the address of a Unix socket; false: no socket can have that path. One
+// that begins with "@" has no file (unix(7), "abstract").
+func UnixPath(path string) (a Address, ok bool) {
+	un := (*unix.RawSockaddrUnix)(unsafe.Pointer(&a.raw))
+	if path == "" || len(path) >= len(un.Path) {
+		return a, false
+	}
+	un.Family = unix.AF_UNIX
+	for i := range len(path) {
+		un.Path[i] = int8(path[i])
+	}
+	a.size = unsafe.Offsetof(un.Path) + uintptr(len(path))
+	if path[0] == '@' {
+		un.Path[0] = 0
+	} else {
+		a.size++ // the NUL at its end
+	}
+	return a, true
+}
+
+// Family is the address family, such as unix.AF_INET.
+func (a *Address) Family() int { return int(a.raw.Addr.Family) }
+
 // Connect begins to connect a non-blocking socket. After EINPROGRESS it is
 // writable once Connected knows how it has ended.
-func Connect(fd int, to unix.Sockaddr) error {
+func Connect(fd int, to *Address) syscall.Errno {
 	if errno := fault(connecting, fd); errno != 0 {
 		return errno
 	}
-	err := unix.Connect(fd, to)
-	if err == nil && slowConnect() {
+	// On loopback this goes all the way to the peer and back. It never waits.
+	_, _, errno := syscall.RawSyscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&to.raw)), to.size)
+	if errno == 0 && slowConnect() {
 		return unix.EINPROGRESS
 	}
-	return err
+	return errno
 }
 
 // Connected says how a connect has ended that was in progress.
@@ -56,5 +104,28 @@ func ShutdownWrite(fd int) error {
 	if errno := fault(shutting, fd); errno != 0 {
 		return errno
 	}
-	return unix.Shutdown(fd, unix.SHUT_WR)
+	if _, _, errno := syscall.RawSyscall(unix.SYS_SHUTDOWN, uintptr(fd), unix.SHUT_WR, 0); errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// Close closes a non-blocking socket, which takes as long as sending does, and
+// never waits.
+func Close(fd int) error {
+	if _, _, errno := syscall.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0); errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// SetInt sets a socket's option.
+func SetInt(fd, level, option, value int) error {
+	v := int32(value)
+	_, _, errno := syscall.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), uintptr(level), uintptr(option),
+		uintptr(unsafe.Pointer(&v)), unsafe.Sizeof(v), 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
 }
