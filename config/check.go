@@ -56,6 +56,8 @@ func (l *loader) checkAdmin(v *Admin) {
 
 func (l *loader) checkProxy(p *Proxy) {
 	l.checkName("proxy.id", p.ID)
+	l.checkName("proxy.region", p.Region)
+	l.checkName("proxy.zone", p.Zone)
 	if p.Engine == "loop" && runtime.GOOS != "linux" {
 		l.errorf("proxy.engine", "event loops need Linux: leave it out, or write \"stream\"")
 	}

@@ -19,6 +19,8 @@ func (l *loader) checkService(path string, s *Service, c *Config) {
 	l.checkHashing(path+".consistent_hash", s, c)
 	l.checkCookie(path, s)
 	l.checkMembers(path, s, c)
+	l.checkFailover(path, s)
+	l.checkZonalAffinity(path, s, c)
 	if s.HealthCheck != nil {
 		l.checkHealthCheck(path+".health_check", s.HealthCheck)
 	}

@@ -55,6 +55,11 @@ type Admin struct {
 type Proxy struct {
 	// A name for this proxy among others. Default: the name of the host.
 	ID string `toml:"id"`
+	// The region the proxy is in. Default: none.
+	Region string `toml:"region"`
+	// The zone the proxy is in, which zonal affinity compares with those of
+	// groups. Where both have a region, that counts too. Default: none.
+	Zone string `toml:"zone"`
 	// How long requests and connections under way may take to end when the
 	// proxy is told to stop; 0 cuts them at once. Default: `30s`.
 	DrainTimeout Duration `toml:"drain_timeout"`

@@ -123,6 +123,15 @@ func (l *loader) value(path string, raw any, v reflect.Value) {
 			v.SetInt(n)
 			return
 		}
+	case reflect.Float64:
+		switch n := raw.(type) {
+		case float64:
+			v.SetFloat(n)
+			return
+		case int64: // 1 for 1.0
+			v.SetFloat(float64(n))
+			return
+		}
 	case reflect.Uint32: // a weight
 		if n, ok := raw.(int64); ok {
 			if n < 0 || v.OverflowUint(uint64(n)) {
@@ -301,6 +310,8 @@ func wantedName(t reflect.Type) string {
 		return "a string"
 	case reflect.Bool:
 		return "true or false"
+	case reflect.Float64:
+		return "a number"
 	case reflect.Slice:
 		return "an array"
 	case reflect.Map:

@@ -132,10 +132,12 @@ func (l *loader) fillService(path string, s *Service) {
 		orElse(&s.LocalityLBPolicy, "MAGLEV")
 	}
 	orElse(&s.LocalityLBPolicy, "ROUND_ROBIN")
-	if s.Protocol == "HTTP" {
-		orElse(&s.Panic, "closed")
+	if s.FailoverPolicy == nil {
+		orElse(&s.Panic, defaultPanic(s.Protocol))
 	}
-	orElse(&s.Panic, "open")
+	if z := s.NetworkPassThroughLBTrafficPolicy.ZonalAffinity; z != nil {
+		orElse(&z.Spillover, "ZONAL_AFFINITY_DISABLED")
+	}
 	if s.Protocol == "HTTP" && !l.has(path+".keepalive_timeout") {
 		s.KeepaliveTimeout = 600 * second
 	}
@@ -146,6 +148,15 @@ func (l *loader) fillService(path string, s *Service) {
 	if r := s.Retry; r != nil && len(r.RetryOn) == 0 {
 		r.RetryOn = []string{"connect-failure", "refused-stream"}
 	}
+}
+
+// defaultPanic is closed for requests, which can be answered with 503, and open
+// for connections.
+func defaultPanic(protocol string) string {
+	if isNetwork(protocol) {
+		return "open"
+	}
+	return "closed"
 }
 
 func (l *loader) fillConsistentHash(path string, s *Service) {

@@ -18,14 +18,14 @@ service = "wbe"
 name      = "web"
 endpoints = ["10.0.0.1:80", "10.0.0.2"]
 timeout   = 30
-polcy     = "MAGLEV"
+locality_lb_polcy = "MAGLEV"
 `))
 	fmt.Println(err)
 	// Output:
 	// spillway.toml:4: listener.service: no service is named "wbe"; did you mean "web"?
 	// spillway.toml:8: service.endpoints: "10.0.0.2" has no port: write host:port
 	// spillway.toml:9: service.timeout: must have a unit, in quotes: "30s" is 30 seconds
-	// spillway.toml:10: service.polcy: unknown key; known here: name, endpoints, protocol, locality_lb_policy, session_affinity, affinity_cookie_ttl, timeout, connect_timeout, keepalive_timeout, port_name, panic, panic_threshold, consistent_hash, health_check, retry, backend
+	// spillway.toml:10: service.locality_lb_polcy: unknown key; did you mean locality_lb_policy?
 }
 
 func ExampleConfig_Print() {

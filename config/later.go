@@ -10,7 +10,6 @@ const notYet = "not supported by this version"
 // this version. A key moves from here to a field when it begins to work.
 var laterKeys = map[string][]string{
 	"":               {"zone"},
-	"proxy":          {"region", "zone"},
 	"group":          {"dns", "srv", "file"},
 	"listener":       {"proxy_protocol", "tls"},
 	"listener.route": {"sni"},
@@ -18,10 +17,10 @@ var laterKeys = map[string][]string{
 		"proxy_protocol", "source", "tls", "strong_session_affinity_cookie", "service_lb_policy",
 		"outlier_detection", "circuit_breakers", "connection_draining",
 		"connection_tracking_policy", "utilization", "custom_metrics", "subsetting",
-		"failover_policy", "slow_start",
+		"slow_start",
 	},
 	"service.backend": {
-		"balancing_mode", "capacity_scaler", "preference", "failover", "custom_metrics",
+		"balancing_mode", "capacity_scaler", "preference", "custom_metrics",
 		"max_utilization", "max_rate", "max_rate_per_endpoint", "max_rate_per_instance",
 		"max_connections", "max_connections_per_endpoint", "max_connections_per_instance",
 		"max_in_flight_requests", "max_in_flight_requests_per_endpoint",
@@ -64,5 +63,6 @@ var (
 	grpcConditions = []string{"cancelled", "deadline-exceeded", "resource-exhausted", "unavailable"}
 
 	panics      = enum{allowed: []string{"open", "closed"}, later: []string{"shed"}}
+	spillovers  = enum{allowed: []string{"ZONAL_AFFINITY_DISABLED", "ZONAL_AFFINITY_STAY_WITHIN_ZONE", "ZONAL_AFFINITY_SPILL_CROSS_ZONE"}}
 	healthTypes = enum{allowed: []string{"TCP", "HTTP"}, later: []string{"SSL", "HTTPS", "HTTP2", "GRPC"}}
 )

@@ -41,8 +41,9 @@ type Service struct {
 	// only. Default: none.
 	PortName string `toml:"port_name"`
 	// What happens when fewer than panic_threshold percent of the endpoints are
-	// healthy: open sends traffic to all of them, closed refuses it. Default:
-	// closed for HTTP, open for TCP.
+	// healthy: open sends traffic to all of them, closed refuses it. Not with a
+	// failover_policy, which has its own rule. Default: closed for HTTP, open for
+	// TCP.
 	Panic string `toml:"panic"`
 	// Percent of the endpoints, 0 to 100; 0 means that panic begins only when
 	// nobody is healthy. Default: `0`.
@@ -56,6 +57,11 @@ type Service struct {
 	// none, and then three more endpoints are tried while none can be connected
 	// to.
 	Retry *Retry `toml:"retry"`
+	// When the backups among the backends take over. Default: when no primary is
+	// healthy; and when nobody is, panic decides.
+	FailoverPolicy *FailoverPolicy `toml:"failover_policy"`
+	// What keeps connections in the proxy's zone. TCP, SSL and UDP only.
+	NetworkPassThroughLBTrafficPolicy NetworkPassThroughLBTrafficPolicy `toml:"network_pass_through_lb_traffic_policy,omitzero"`
 	// Groups in place of endpoints. Default: none.
 	Backends []Backend `toml:"backend"`
 }
@@ -148,4 +154,8 @@ type Retry struct {
 type Backend struct {
 	// The name of the group. Each group once. Required.
 	Group string `toml:"group"`
+	// Whether the group is a backup, which gets traffic when too few of the
+	// others, the primaries, are healthy. At least one is a primary.
+	// Default: `false`.
+	Failover bool `toml:"failover"`
 }

@@ -27,6 +27,9 @@ func (l *loader) spell(c *Config) {
 		l.word(path+".locality_lb_policy", &s.LocalityLBPolicy, policies)
 		l.word(path+".session_affinity", &s.SessionAffinity, affinities)
 		l.word(path+".panic", &s.Panic, panics)
+		if z := s.NetworkPassThroughLBTrafficPolicy.ZonalAffinity; z != nil {
+			l.word(path+".network_pass_through_lb_traffic_policy.zonal_affinity.spillover", &z.Spillover, spillovers)
+		}
 		if s.HealthCheck != nil {
 			l.word(path+".health_check.type", &s.HealthCheck.Type, healthTypes)
 		}

@@ -1,60 +1,175 @@
 package lb
 
-import (
-	"github.com/spillway-lb/spillway/balance"
-	"github.com/spillway-lb/spillway/health"
-)
+import "github.com/spillway-lb/spillway/health"
+
+// rules are what of Options decides who may be picked.
+type rules struct {
+	panic     PanicMode
+	threshold int
+	failover  *Failover
+	zonal     ZonalAffinity
+}
+
+// A ruling says who may be picked, by position in the list of members.
+type ruling struct {
+	standings []Standing
+	weights   []uint32 // as they count now
+	shares    []uint32 // 0: not to be picked
+
+	pool               Pool
+	primaries, backups tally
+}
 
 // eligible decides who may be picked now and with which share: the one place
-// where the operator's word, health and panic meet. It is pure. The result has
-// every member, sorted as members is; a Share of 0 marks one that is configured
-// but not to be picked.
+// where the operator's word, health, failover, zones and panic meet. It is pure.
+// Each step narrows what the one before left:
 //
-//	admin \ health │ HEALTHY │ UNKNOWN               │ UNHEALTHY, TIMEOUT
-//	───────────────┼─────────┼───────────────────────┼──────────────────────
-//	READY          │ weight  │ weight, while nobody  │ 0; weight in an open
-//	               │         │ is HEALTHY; else 0    │ panic
-//	DRAIN, DOWN    │ 0       │ 0                     │ 0
+//  1. the operator's word: READY ones, with a weight in the file
 //
-// Panic: of the READY ones with a weight, fewer than threshold percent are not
-// known to be ill, or none at all. Open then takes all of them, closed nobody.
-func eligible(members []*member, mode PanicMode, threshold int) []balance.Candidate {
-	var ready, healthy, unknown int
-	for _, m := range members {
-		if m.admin != Ready || m.endpoint.Weight == 0 {
-			continue
+//  2. failover: of primaries and backups those that are active (activePool)
+//
+//  3. zonal affinity: of these, those of the zone (staysInZone)
+//
+//  4. health:
+//
+//     │ READY, active, of the zone
+//     ────────────┼──────────────────────────────────────────────────────────
+//     HEALTHY     │ weight
+//     UNKNOWN     │ weight, while nobody here is HEALTHY; else 0
+//     UNHEALTHY,  │ weight, while nobody here is HEALTHY or UNKNOWN and the
+//     TIMEOUT     │ last resort is open; else 0
+//
+// The last resort is open where the failover policy does not drop. Without a
+// policy it is panic's: of those here fewer than threshold percent are not known
+// to be ill, or none at all. Open then takes all of them, closed nobody.
+//
+// Failover and zones count as well who is HEALTHY or was not checked even once: a
+// proxy that starts does not fail over for the moment that takes, and one failed
+// check is enough for a primary not to count.
+func eligible(members []*member, r rules) ruling {
+	d := ruling{
+		standings: make([]Standing, len(members)),
+		weights:   make([]uint32, len(members)),
+		shares:    make([]uint32, len(members)),
+	}
+	for i, m := range members {
+		d.weights[i] = m.endpoint.Weight
+	}
+	in := d.ready(members)
+	in = d.active(members, in, r.failover)
+	in = d.near(members, in, r.zonal)
+	in = d.fit(members, in, r)
+	for _, i := range in {
+		d.shares[i] = d.weights[i]
+	}
+	return d
+}
+
+// ready is the operator's word.
+func (d *ruling) ready(members []*member) []int {
+	in := make([]int, 0, len(members))
+	for i, m := range members {
+		switch {
+		case m.admin == Drain:
+			d.standings[i] = IsDrained
+		case m.admin == Down:
+			d.standings[i] = IsDown
+		case m.endpoint.Weight == 0:
+			d.standings[i] = NoWeight
+		default:
+			in = append(in, i)
 		}
-		ready++
-		switch m.health {
+	}
+	return in
+}
+
+// active keeps those of the active pool.
+func (d *ruling) active(members []*member, in []int, f *Failover) []int {
+	d.primaries = count(members, in, func(m *member) bool { return !m.backup })
+	d.backups = count(members, in, func(m *member) bool { return m.backup })
+	ratio := 0.0
+	if f != nil {
+		ratio = f.Ratio
+	}
+	d.pool = activePool(d.primaries, d.backups, ratio)
+	return d.keep(in, func(i int) Standing {
+		if members[i].backup == (d.pool == Backups) {
+			return InUse
+		}
+		return StandsBy
+	})
+}
+
+// near keeps those of the zone, while it is to take everything.
+func (d *ruling) near(members []*member, in []int, z ZonalAffinity) []int {
+	if !z.staysInZone(count(members, in, func(m *member) bool { return m.local })) {
+		return in
+	}
+	return d.keep(in, func(i int) Standing {
+		if members[i].local {
+			return InUse
+		}
+		return OtherZone
+	})
+}
+
+// fit keeps those whose health is the best there is, as far as health is to be
+// believed.
+func (d *ruling) fit(members []*member, in []int, r rules) []int {
+	var healthy, unknown int
+	for _, i := range in {
+		switch members[i].health {
 		case health.Healthy:
 			healthy++
 		case health.Unknown:
 			unknown++
 		}
 	}
-	well := healthy + unknown
-	panicking := well == 0 || well*100 < threshold*ready
-
-	out := make([]balance.Candidate, len(members))
-	for i, m := range members {
-		out[i].Endpoint = m.endpoint
-		if m.admin != Ready {
-			continue
-		}
-		var may bool
-		switch {
-		case panicking:
-			may = mode == PanicOpen
-		case healthy > 0:
-			may = m.health == health.Healthy
+	panicking := r.failover == nil && (healthy+unknown == 0 || (healthy+unknown)*100 < r.threshold*len(in))
+	switch {
+	case panicking && r.panic == PanicOpen:
+		return in
+	case panicking:
+		return d.keep(in, func(int) Standing { return InPanic })
+	}
+	illToo := healthy+unknown == 0 && !r.failover.DropIfUnhealthy
+	return d.keep(in, func(i int) Standing {
+		switch h := members[i].health; {
+		case h == health.Healthy, h == health.Unknown && healthy == 0, illToo:
+			return InUse
+		case h == health.Unknown:
+			return NotKnown
 		default:
-			may = m.health == health.Unknown
+			return IsIll
 		}
-		if may {
-			out[i].Share = m.endpoint.Weight
+	})
+}
+
+// keep returns those of in that stand InUse, and notes how the others stand.
+func (d *ruling) keep(in []int, standing func(i int) Standing) []int {
+	kept := in[:0]
+	for _, i := range in {
+		d.standings[i] = standing(i)
+		if d.standings[i] == InUse {
+			kept = append(kept, i)
 		}
 	}
-	return out
+	return kept
+}
+
+// count counts the members that belong, of those at the positions in.
+func count(members []*member, in []int, belongs func(*member) bool) (t tally) {
+	for _, i := range in {
+		m := members[i]
+		if !belongs(m) {
+			continue
+		}
+		t.all++
+		if m.health == health.Healthy || m.health == health.Unknown && !m.checked {
+			t.well++
+		}
+	}
+	return t
 }
 
 // keepsSessions reports whether a sticky request may still reach m: a draining

@@ -34,6 +34,12 @@ type Options struct {
 	// PanicThreshold is a percentage from 0 to 100. 0 means: only when nobody
 	// is healthy.
 	PanicThreshold int
+	// Failover is the policy of a service with backup groups, and takes the place
+	// of Panic. Default: none; then backups take over when no primary is healthy,
+	// and Panic decides what happens when no backup is either.
+	Failover *Failover
+	// ZonalAffinity keeps traffic in one zone. Default: disabled.
+	ZonalAffinity ZonalAffinity
 	// Log gets a line for every change of health. Default: none.
 	Log *slog.Logger
 }
@@ -44,6 +50,9 @@ type Group struct {
 	Name string
 	// Region and Zone say where the group is.
 	Region, Zone string
+	// Backup makes it one of the groups that take over when too few of the others
+	// are healthy (backends[].failover in the API). At least one group is none.
+	Backup bool
 	// Endpoints may be in any order: it never matters.
 	Endpoints []balance.Endpoint
 }
@@ -134,6 +143,7 @@ func (o Options) withDefaults() (Options, error) {
 			errs = multierror.Append(errs, err)
 		}
 	}
+	errs = o.checkPools(errs)
 	if len(o.Endpoints) > 0 && len(o.Groups) > 0 {
 		errs = multierror.Append(errs, errors.New("lb: options have both Endpoints and Groups; want one of them"))
 	}
@@ -147,6 +157,33 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	o.Groups = groups
 	return o, errs.ErrorOrNil()
+}
+
+// checkPools appends what is wrong with failover and zonal affinity.
+func (o *Options) checkPools(errs *multierror.Error) *multierror.Error {
+	bad := func(format string, args ...any) { errs = multierror.Append(errs, fmt.Errorf("lb: "+format, args...)) }
+	if len(o.Groups) > 0 && !slices.ContainsFunc(o.Groups, func(g Group) bool { return !g.Backup }) {
+		bad("every group is a backup; at least one must be a primary")
+	}
+	if f := o.Failover; f != nil && !isPart(f.Ratio) {
+		bad("failover ratio %v: want 0 to 1", f.Ratio)
+	}
+	z := o.ZonalAffinity
+	if !isPart(z.Ratio) {
+		bad("spillover ratio %v: want 0 to 1", z.Ratio)
+	}
+	if z.Spillover != ZonalAffinityDisabled && z.Zone == "" {
+		bad("zonal affinity needs the proxy's zone")
+	}
+	return errs
+}
+
+// isPart reports whether x is from 0 to 1; NaN is not.
+func isPart(x float64) bool { return x >= 0 && x <= 1 }
+
+// rules returns what decides who may be picked.
+func (o *Options) rules() rules {
+	return rules{panic: o.Panic, threshold: o.PanicThreshold, failover: o.Failover, zonal: o.ZonalAffinity}
 }
 
 // normalize copies groups, fills in IDs, gives everybody weight 1 where nobody

@@ -15,6 +15,9 @@ type Snapshot struct {
 	// Candidates are all configured endpoints, sorted by ID; those with Share 0
 	// are not picked. Not to be modified.
 	Candidates []balance.Candidate
+	// Pool is the active one of primaries and backups; those of the other stand
+	// by.
+	Pool Pool
 
 	picker balance.Picker // nil: nobody may be picked, and err says why
 	exact  balance.Exact  // in its place, so that who is picked fast is always somebody

@@ -25,6 +25,8 @@ type state struct {
 type member struct {
 	endpoint *balance.Endpoint
 	group    int // in Options.Groups
+	backup   bool
+	local    bool // in the zone of Options.ZonalAffinity
 	admin    Admin
 	health   health.Status
 	reason   string // why it is not healthy
@@ -55,7 +57,9 @@ func (s *state) setOptions(o Options) {
 	members := make([]*member, 0, len(s.members))
 	for i, g := range o.Groups {
 		for _, e := range g.Endpoints {
-			members = append(members, newMember(e, i, known[e.ID]))
+			m := newMember(e, i, known[e.ID])
+			m.backup, m.local = g.Backup, o.ZonalAffinity.holds(&g)
+			members = append(members, m)
 			delete(known, e.ID)
 		}
 	}
@@ -99,24 +103,17 @@ func newMember(e balance.Endpoint, group int, old *member) *member {
 // snapshot makes the snapshot that follows prev, or returns prev where neither
 // picks nor those who watch the endpoints' states would notice a difference.
 func (s *state) snapshot(prev *Snapshot, rebuild bool) *Snapshot {
-	next := &Snapshot{
-		err: ErrNoEndpoint, sticky: make([]bool, len(s.members)),
-		states: s.states(), replaced: make(chan struct{}),
-	}
+	next := &Snapshot{err: ErrNoEndpoint, sticky: make([]bool, len(s.members)), replaced: make(chan struct{})}
 	if prev != nil {
 		next.Version = prev.Version + 1
 	}
 	if s.closed {
-		next.err, next.states = ErrClosed, nil
+		next.err = ErrClosed
 		return next
 	}
-	next.Candidates = eligible(s.members, s.opt.Panic, s.opt.PanicThreshold)
-	for i, m := range s.members {
-		next.sticky[i] = keepsSessions(m)
-		next.total += uint64(next.Candidates[i].Share)
-	}
+	s.decide(prev, next)
 	if prev != nil && !rebuild && slices.Equal(prev.Candidates, next.Candidates) {
-		if slices.Equal(prev.sticky, next.sticky) && slices.Equal(prev.states, next.states) {
+		if slices.Equal(prev.sticky, next.sticky) && slices.Equal(prev.states, next.states) && prev.Pool == next.Pool {
 			return prev
 		}
 		next.picker, next.exact, next.since = prev.picker, prev.exact, prev.since
@@ -137,4 +134,21 @@ func (s *state) snapshot(prev *Snapshot, rebuild bool) *Snapshot {
 		}
 	}
 	return next
+}
+
+// decide fills in who may be picked, and logs what people want to know of it.
+func (s *state) decide(prev, next *Snapshot) {
+	d := eligible(s.members, s.opt.rules())
+	next.Candidates = make([]balance.Candidate, len(s.members))
+	next.states, next.Pool = s.states(d.standings), d.pool
+	for i, m := range s.members {
+		next.Candidates[i] = balance.Candidate{Endpoint: m.endpoint, Share: d.shares[i]}
+		next.sticky[i] = keepsSessions(m)
+		next.total += uint64(d.shares[i])
+	}
+	from := Primaries
+	if prev != nil {
+		from = prev.Pool
+	}
+	logPool(&s.opt, from, &d)
 }

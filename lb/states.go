@@ -3,11 +3,12 @@ package lb
 import "github.com/spillway-lb/spillway/health"
 
 // A State is what a snapshot knows of an endpoint besides its share, for those
-// who hold leases on it: the two axes.
+// who hold leases on it: the two axes, and what came of them.
 type State struct {
 	Group     string // the name of its group
 	Admin     Admin
 	Unhealthy bool // its checks say so; one that was not checked yet is not
+	Standing  Standing
 }
 
 // State returns the state of the endpoint at Candidates[i].
@@ -27,13 +28,14 @@ func (s *Snapshot) retire() {
 }
 
 // states describes the members.
-func (s *state) states() []State {
+func (s *state) states(standings []Standing) []State {
 	out := make([]State, len(s.members))
 	for i, m := range s.members {
 		out[i] = State{
 			Group:     s.opt.Groups[m.group].Name,
 			Admin:     m.admin,
 			Unhealthy: m.health == health.Unhealthy || m.health == health.Timeout,
+			Standing:  standings[i],
 		}
 	}
 	return out

@@ -42,7 +42,7 @@ func TestSnapshotHasEachEndpointsState(t *testing.T) {
 	if got, want := b.Snapshot().State(0), (lb.State{Group: "eu-a"}); got != want {
 		t.Errorf("before any check a is %+v, want %+v", got, want)
 	}
-	if got, want := b.Snapshot().State(1), (lb.State{Group: "eu-b", Admin: lb.Down}); got != want {
+	if got, want := b.Snapshot().State(1), (lb.State{Group: "eu-b", Admin: lb.Down, Standing: lb.IsDown}); got != want {
 		t.Errorf("b is %+v, want %+v", got, want)
 	}
 	run(t, b)

@@ -8,6 +8,8 @@ type Status struct {
 	Name    string
 	Version uint64
 	Groups  []GroupStatus
+	// Pool is the active one of primaries and backups.
+	Pool Pool
 	// ChecksPassed and ChecksFailed count health checks since New.
 	ChecksPassed, ChecksFailed uint64
 }
@@ -15,6 +17,7 @@ type Status struct {
 // GroupStatus is one group's part of Status.
 type GroupStatus struct {
 	Name, Region, Zone string
+	Backup             bool // it is a backup, not a primary
 	Endpoints          []EndpointStatus
 }
 
@@ -24,6 +27,7 @@ type EndpointStatus struct {
 	Health   health.Status
 	Reason   string // of the last failure, while it is not healthy
 	Admin    Admin
+	Standing Standing // whether it takes new traffic, else why not
 	Weight   uint32
 	Active   int64  // leases held now
 	Requests uint64 // leases ever taken
@@ -42,18 +46,20 @@ func (b *Balancer) Status() Status {
 	st := Status{
 		Name:         b.state.opt.Name,
 		Version:      snap.Version,
+		Pool:         snap.Pool,
 		ChecksPassed: b.checks[0].Load(),
 		ChecksFailed: b.checks[1].Load(),
 		Groups:       make([]GroupStatus, len(b.state.opt.Groups)),
 	}
 	got, total := b.state.picksSince(snap)
 	for g, group := range b.state.opt.Groups {
-		st.Groups[g] = GroupStatus{Name: group.Name, Region: group.Region, Zone: group.Zone}
+		st.Groups[g] = GroupStatus{Name: group.Name, Region: group.Region, Zone: group.Zone, Backup: group.Backup}
 	}
 	for i, m := range b.state.members {
 		es := m.status()
 		if len(snap.Candidates) > 0 {
 			es.ShareExpected = snap.share(i)
+			es.Standing = snap.states[i].Standing
 		}
 		if total > 0 {
 			es.ShareActual = float64(got[i]) / float64(total)

@@ -77,7 +77,8 @@ func TestStatusShowsColumnsThatTellEndpointsApart(t *testing.T) {
 		Groups: []admin.GroupStatus{{Endpoints: []admin.EndpointStatus{endpoint("10.0.0.100:8080"), endpoint("b")}}}}
 	drained, heavy := endpoint("10.0.0.100:8080"), endpoint("b")
 	drained.Admin, drained.Reason, heavy.Weight = "DRAIN", "connection refused", 5
-	special := admin.ServiceStatus{Name: "special", Policy: "MAGLEV", Affinity: "CLIENT_IP",
+	heavy.Health, heavy.Dropped = "HEALTHY", "STANDBY"
+	special := admin.ServiceStatus{Name: "special", Policy: "MAGLEV", Affinity: "CLIENT_IP", ActivePool: "BACKUP",
 		Groups: []admin.GroupStatus{{Name: "eu", Endpoints: []admin.EndpointStatus{drained, heavy}}}}
 
 	var out strings.Builder
@@ -93,7 +94,7 @@ func TestStatusShowsColumnsThatTellEndpointsApart(t *testing.T) {
 			t.Errorf("%d columns do not fit into a terminal: %s", n, line)
 		}
 	}
-	for _, head := range []string{"GROUP", "ADMIN", "WEIGHT", "REASON", " by "} {
+	for _, head := range []string{"GROUP", "ADMIN", "WEIGHT", "DROPPED", "REASON", " by ", "backups are active"} {
 		if strings.Contains(blocks[0], head) || !strings.Contains(blocks[1], head) {
 			t.Errorf("%s is to be where it tells something, and only there:\n%s", head, out.String())
 		}

@@ -55,6 +55,9 @@ func printStatus(w io.Writer, services []admin.ServiceStatus) error {
 		if s.Affinity != "NONE" {
 			fmt.Fprintf(&b, " by %s", s.Affinity)
 		}
+		if s.ActivePool == "BACKUP" {
+			b.WriteString(", backups are active")
+		}
 		fmt.Fprintf(&b, "\n%s", statusTable(s))
 	}
 	_, err := io.WriteString(w, b.String())
@@ -76,20 +79,26 @@ func statusTable(s *admin.ServiceStatus) *table {
 	group := shown("GROUP", func(g *admin.GroupStatus, _ *admin.EndpointStatus) bool { return g.Name != "" })
 	word := shown("ADMIN", func(_ *admin.GroupStatus, e *admin.EndpointStatus) bool { return e.Admin != "READY" })
 	weight := shown("WEIGHT", func(_ *admin.GroupStatus, e *admin.EndpointStatus) bool { return e.Weight != 1 })
+	dropped := shown("DROPPED", func(_ *admin.GroupStatus, e *admin.EndpointStatus) bool {
+		return e.Dropped != "" && e.Dropped != e.Admin && e.Health == "HEALTHY"
+	})
 	reason := shown("REASON", func(_ *admin.GroupStatus, e *admin.EndpointStatus) bool { return e.Reason != "" })
 
 	t := new(table)
 	t.row(group, "ENDPOINT", "HEALTH", word, right(weight), right("ACTIVE"),
-		right("REQUESTS"), right("FAILURES"), right("EXPECTED"), right("ACTUAL"), reason)
+		right("REQUESTS"), right("FAILURES"), right("EXPECTED"), right("ACTUAL"), dropped, reason)
 	for _, g := range s.Groups {
 		for _, e := range g.Endpoints {
 			row := []any{g.Name, e.ID, e.Health, "", "", e.Active,
-				e.Requests, e.Failures, percent(e.ShareExpected), percent(e.ShareActual), e.Reason}
+				e.Requests, e.Failures, percent(e.ShareExpected), percent(e.ShareActual), "", e.Reason}
 			if word != "" {
 				row[3] = e.Admin
 			}
 			if weight != "" {
 				row[4] = e.Weight
+			}
+			if dropped != "" {
+				row[10] = e.Dropped
 			}
 			t.row(row...)
 		}

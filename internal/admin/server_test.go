@@ -40,18 +40,18 @@ func TestServicesAreShownAsTheContractSays(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]any{
-		"name": "web", "protocol": "HTTP", "policy": "MAGLEV", "affinity": "HTTP_COOKIE", "version": 0.0,
+		"name": "web", "protocol": "HTTP", "policy": "MAGLEV", "affinity": "HTTP_COOKIE", "version": 0.0, "active_pool": "PRIMARY",
 		"groups": []any{map[string]any{
-			"name": "eu-a", "region": "eu", "zone": "eu-a",
+			"name": "eu-a", "region": "eu", "zone": "eu-a", "failover": false,
 			"endpoints": []any{
 				map[string]any{
 					"id": "big", "address": "10.0.0.2:8080", "health": "HEALTHY", "reason": "", "admin": "READY",
-					"ejected": false, "weight": 3.0, "active": 0.0, "requests": 0.0, "failures": 0.0,
+					"dropped": "", "ejected": false, "weight": 3.0, "active": 0.0, "requests": 0.0, "failures": 0.0,
 					"share_expected": 0.75, "share_actual": 0.0,
 				},
 				map[string]any{
 					"id": "unix:/run/a.sock", "address": "unix:/run/a.sock", "health": "HEALTHY", "reason": "", "admin": "READY",
-					"ejected": false, "weight": 1.0, "active": 0.0, "requests": 0.0, "failures": 0.0,
+					"dropped": "", "ejected": false, "weight": 1.0, "active": 0.0, "requests": 0.0, "failures": 0.0,
 					"share_expected": 0.25, "share_actual": 0.0,
 				},
 			},

@@ -9,16 +9,20 @@ type ServiceStatus struct {
 	Policy   string `json:"policy"`
 	Affinity string `json:"affinity"`
 	// Version rises by one whenever candidates or shares change.
-	Version uint64        `json:"version"`
-	Groups  []GroupStatus `json:"groups"`
+	Version uint64 `json:"version"`
+	// ActivePool is PRIMARY, or BACKUP after failover.
+	ActivePool string        `json:"active_pool"`
+	Groups     []GroupStatus `json:"groups"`
 }
 
 // A GroupStatus is one group of a ServiceStatus. A service that lists its
 // endpoints itself has one with an empty name.
 type GroupStatus struct {
-	Name      string           `json:"name"`
-	Region    string           `json:"region"`
-	Zone      string           `json:"zone"`
+	Name   string `json:"name"`
+	Region string `json:"region"`
+	Zone   string `json:"zone"`
+	// Failover is true of a backup.
+	Failover  bool             `json:"failover"`
 	Endpoints []EndpointStatus `json:"endpoints"`
 }
 
@@ -32,6 +36,9 @@ type EndpointStatus struct {
 	Reason string `json:"reason"`
 	// Admin is the operator's word: READY, DRAIN or DOWN.
 	Admin string `json:"admin"`
+	// Dropped says why it takes no new traffic: DRAIN, DOWN, WEIGHT_0, STANDBY,
+	// OTHER_ZONE, PANIC, UNHEALTHY or UNKNOWN. It is empty while it does.
+	Dropped string `json:"dropped"`
 	// Ejected is always false: nothing ejects endpoints in this version.
 	Ejected  bool   `json:"ejected"`
 	Weight   uint32 `json:"weight"`
@@ -59,15 +66,16 @@ type (
 
 func viewService(s *Service) ServiceStatus {
 	v := ServiceStatus{
-		Name:     s.Status.Name,
-		Protocol: s.Protocol,
-		Policy:   s.Policy,
-		Affinity: s.Affinity,
-		Version:  s.Status.Version,
-		Groups:   make([]GroupStatus, len(s.Status.Groups)),
+		Name:       s.Status.Name,
+		Protocol:   s.Protocol,
+		Policy:     s.Policy,
+		Affinity:   s.Affinity,
+		Version:    s.Status.Version,
+		ActivePool: s.Status.Pool.String(),
+		Groups:     make([]GroupStatus, len(s.Status.Groups)),
 	}
 	for i, g := range s.Status.Groups {
-		v.Groups[i] = GroupStatus{Name: g.Name, Region: g.Region, Zone: g.Zone, Endpoints: make([]EndpointStatus, len(g.Endpoints))}
+		v.Groups[i] = GroupStatus{Name: g.Name, Region: g.Region, Zone: g.Zone, Failover: g.Backup, Endpoints: make([]EndpointStatus, len(g.Endpoints))}
 		for j := range g.Endpoints {
 			v.Groups[i].Endpoints[j] = viewEndpoint(&g.Endpoints[j])
 		}
@@ -82,6 +90,7 @@ func viewEndpoint(e *lb.EndpointStatus) EndpointStatus {
 		Health:        e.Health.String(),
 		Reason:        e.Reason,
 		Admin:         e.Admin.String(),
+		Dropped:       e.Standing.String(),
 		Weight:        e.Weight,
 		Active:        e.Active,
 		Requests:      e.Requests,

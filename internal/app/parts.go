@@ -18,19 +18,20 @@ import (
 // counters and health, as long as a file has a service of that name.
 type service struct {
 	spec     config.Service
-	members  []config.Endpoint
+	groups   []lb.Group
+	zonal    lb.ZonalAffinity
 	balancer *lb.Balancer
 	stats    *proxy.Stats
 	cancel   context.CancelFunc // nil: not started
 }
 
 // newService makes a service that nobody uses yet.
-func newService(spec *config.Service, members []config.Endpoint, o lb.Options) (*service, error) {
+func newService(spec *config.Service, o lb.Options) (*service, error) {
 	b, err := lb.New(o)
 	if err != nil {
 		return nil, err
 	}
-	return &service{spec: *spec, members: members, balancer: b, stats: new(proxy.Stats)}, nil
+	return &service{spec: *spec, groups: o.Groups, zonal: o.ZonalAffinity, balancer: b, stats: new(proxy.Stats)}, nil
 }
 
 // start runs the balancer.
@@ -49,11 +50,11 @@ func (s *service) retire(after time.Duration) {
 
 // update takes over a new description. What has not changed is left alone: a
 // rebuilt table would cost time, and forget what its shares have been so far.
-func (s *service) update(spec *config.Service, members []config.Endpoint, o lb.Options) error {
-	if reflect.DeepEqual(s.spec, *spec) && reflect.DeepEqual(s.members, members) {
+func (s *service) update(spec *config.Service, o lb.Options) error {
+	if reflect.DeepEqual(s.spec, *spec) && reflect.DeepEqual(s.groups, o.Groups) && s.zonal == o.ZonalAffinity {
 		return nil
 	}
-	s.spec, s.members = *spec, members
+	s.spec, s.groups, s.zonal = *spec, o.Groups, o.ZonalAffinity
 	return s.balancer.SetOptions(o)
 }
 

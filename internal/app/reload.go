@@ -147,7 +147,7 @@ func (a *App) buildService(p *parts, spec *config.Service) error {
 	if s != nil {
 		err = o.Validate()
 	} else {
-		s, err = newService(spec, p.cfg.Endpoints(spec), o)
+		s, err = newService(spec, o)
 	}
 	if err != nil {
 		return err
@@ -207,7 +207,7 @@ func (a *App) swap(next *parts) {
 	cfg := next.cfg
 	for i, s := range next.services {
 		spec := &cfg.Services[i]
-		if err := s.update(spec, cfg.Endpoints(spec), next.options[i]); err != nil {
+		if err := s.update(spec, next.options[i]); err != nil {
 			panic("app: options were valid a moment ago: " + err.Error())
 		}
 		if a.tasks.running() && s.cancel == nil {

@@ -30,6 +30,8 @@ func balancerOptions(cfg *config.Config, s *config.Service, log *slog.Logger) (l
 		Groups:         groupsOf(cfg, s),
 		HealthCheck:    healthCheckOf(s.HealthCheck),
 		PanicThreshold: s.PanicThreshold,
+		Failover:       failoverOf(s),
+		ZonalAffinity:  zonalAffinityOf(cfg, s),
 		Log:            log,
 	}
 	if s.Panic == "open" {
@@ -68,7 +70,9 @@ func groupsOf(cfg *config.Config, s *config.Service) []lb.Group {
 		if !ok {
 			i = len(groups)
 			at[e.Group] = i
-			groups = append(groups, namedGroup(cfg, e.Group))
+			g := namedGroup(cfg, e.Group)
+			g.Backup = isBackup(s, e.Group)
+			groups = append(groups, g)
 		}
 		groups[i].Endpoints = append(groups[i].Endpoints, balance.Endpoint{
 			ID: e.ID, Addr: e.Address, Weight: e.Weight, Max: e.Max,

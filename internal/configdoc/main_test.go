@@ -73,6 +73,20 @@ service = "a"
 name = "a"
 endpoints = ["x:1"]
 locality_lb_policy = "RING_HASH"
+`, `
+[[listener]]
+listen = ":80"
+protocol = "TCP"
+service = "a"
+[[group]]
+name = "g"
+endpoints = ["x:1"]
+[[service]]
+name = "a"
+[service.failover_policy]
+[service.network_pass_through_lb_traffic_policy.zonal_affinity]
+[[service.backend]]
+group = "g"
 `} {
 		c, err := config.Parse("test.toml", []byte(text))
 		if err != nil {

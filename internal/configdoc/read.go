@@ -164,6 +164,8 @@ func kindOf(t ast.Expr, structs map[string]structType) string {
 		return "string"
 	case name == "bool":
 		return "boolean"
+	case name == "float64":
+		return "number"
 	case name == "RedirectCode":
 		return "integer or string"
 	case name == "":

@@ -1,0 +1,40 @@
+package lb
+
+import "fmt"
+
+// A Standing says whether an endpoint takes new traffic and, if not, the first
+// reason why not. What was there before may go on.
+type Standing uint8
+
+// The standings, in the order in which eligible asks.
+const (
+	// InUse: it takes new traffic, as much as its share says.
+	InUse Standing = iota
+	// IsDrained and IsDown: the operator said so.
+	IsDrained
+	IsDown
+	// NoWeight: its weight is 0, configured or, where reports count, reported.
+	NoWeight
+	// StandsBy: it belongs to the pool, primaries or backups, that is not active.
+	StandsBy
+	// OtherZone: zonal affinity keeps traffic in another zone.
+	OtherZone
+	// InPanic: too few are healthy, and the panic is a closed one.
+	InPanic
+	// IsIll: it is UNHEALTHY or TIMEOUT.
+	IsIll
+	// NotKnown: its health is UNKNOWN, and somebody else's is HEALTHY.
+	NotKnown
+)
+
+// String gives the admin API's spelling; "" for InUse.
+func (s Standing) String() string {
+	names := [...]string{
+		InUse: "", IsDrained: "DRAIN", IsDown: "DOWN", NoWeight: "WEIGHT_0", StandsBy: "STANDBY",
+		OtherZone: "OTHER_ZONE", InPanic: "PANIC", IsIll: "UNHEALTHY", NotKnown: "UNKNOWN",
+	}
+	if int(s) < len(names) {
+		return names[s]
+	}
+	return fmt.Sprintf("Standing(%d)", uint8(s))
+}
