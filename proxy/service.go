@@ -30,6 +30,9 @@ type Service struct {
 	ConnectTimeout time.Duration
 	// KeepaliveTimeout is how long an idle connection to an endpoint is kept.
 	KeepaliveTimeout time.Duration
+	// Tracking says what becomes of connections when something befalls their
+	// endpoint.
+	Tracking Tracking
 	// Retry is for HTTP. nil: only connections that were not made, or ended before
 	// anything was sent, are tried again, on up to three more endpoints and
 	// without a budget.

@@ -35,6 +35,18 @@ type Stats struct {
 	codes    sync.Map     // *balance.Load to *Codes
 }
 
+// CountCut counts something that ended for this cause, if it is one of CutCauses.
+func (s *Stats) CountCut(cause string) {
+	if cause == "" {
+		return
+	}
+	for c, name := range CutCauses {
+		if name == cause {
+			s.Cuts[c].Add(1)
+		}
+	}
+}
+
 // AttemptReason says how one try on an endpoint ended.
 type AttemptReason uint8
 

@@ -24,6 +24,12 @@ type Tracking struct {
 	// CutOnFailover cuts connections at once when traffic fails over to other
 	// groups, or back. Otherwise they have [FailoverDraining] to end.
 	CutOnFailover bool
+	// PerSession says that what is tracked is a client as the affinity sees it, not
+	// a connection (PER_SESSION): all that it sends goes to one endpoint while any
+	// of it lasts, and for IdleTimeout thereafter.
+	PerSession bool
+	// IdleTimeout is how long what is tracked lasts without traffic.
+	IdleTimeout time.Duration
 }
 
 // FailoverDraining is how long connections to the groups that were used before a

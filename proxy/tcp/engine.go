@@ -120,6 +120,16 @@ func (e *Engine) Abort() {
 	}
 }
 
+// Cut implements [proxy.Cutter].
+func (e *Engine) Cut(doomed proxy.Doomed) {
+	e.cutOnLoops(doomed)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for s := range e.streams {
+		s.cutIfDoomed(doomed)
+	}
+}
+
 func (e *Engine) add(s *streamSession) {
 	e.active.Add(1)
 	e.mu.Lock()
@@ -134,4 +144,7 @@ func (e *Engine) remove(s *streamSession) {
 	e.active.Add(-1)
 }
 
-var _ proxy.Engine = (*Engine)(nil)
+var (
+	_ proxy.Engine = (*Engine)(nil)
+	_ proxy.Cutter = (*Engine)(nil)
+)

@@ -259,7 +259,7 @@ func (s *loopSession) leave(cause relay.Cause) {
 	if s.joint != nil {
 		first = s.joint.First()
 	}
-	s.writeRecord(cause, s.client.Received(), s.client.Sent(), first, s.client.Loop().Now())
+	s.account(cause, s.client.Received(), s.client.Sent(), first, s.client.Loop().Now())
 	s.home.remove(s)
 	s.home = nil
 	s.engine.active.Add(-1)
@@ -285,6 +285,20 @@ func (e *Engine) abortLoops() {
 	e.onLoops(func(h *home) {
 		for _, s := range slices.Clone(h.sessions) {
 			s.cut(causeAborted)
+		}
+	})
+}
+
+// cutOnLoops resets those that are connected to one of these endpoints.
+func (e *Engine) cutOnLoops(doomed proxy.Doomed) {
+	e.onLoops(func(h *home) {
+		for _, s := range slices.Clone(h.sessions) {
+			if s.joint == nil {
+				continue // another sweep finds it
+			}
+			if cause := s.doomed(doomed); cause != "" {
+				s.joint.Cut(cause)
+			}
 		}
 	})
 }

@@ -2,4 +2,8 @@
 
 package tcp
 
+import "github.com/spillway-lb/spillway/proxy"
+
 func (*Engine) abortLoops() {}
+
+func (*Engine) cutOnLoops(proxy.Doomed) {}

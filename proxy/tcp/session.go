@@ -167,9 +167,18 @@ func outcome(cause relay.Cause) lb.Outcome {
 	}
 }
 
-// writeRecord writes the access log's line. first is when the endpoint's first
-// byte came, if any did.
-func (s *session) writeRecord(cause relay.Cause, in, out int64, first, now time.Time) {
+// doomed says for which cause the session is to be cut, if it is connected to one
+// of those endpoints.
+func (s *session) doomed(those proxy.Doomed) relay.Cause {
+	return relay.Cause(those[proxy.PlaceOf(s.lease.Endpoint)].String())
+}
+
+// account counts how a session has ended, and writes the access log's line. first
+// is when the endpoint's first byte came, if any did.
+func (s *session) account(cause relay.Cause, in, out int64, first, now time.Time) {
+	if s.service != nil {
+		s.service.Stats.CountCut(string(cause))
+	}
 	if s.engine.access == nil {
 		return
 	}

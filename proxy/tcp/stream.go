@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spillway-lb/spillway/balance"
+	"github.com/spillway-lb/spillway/proxy"
 	"github.com/spillway-lb/spillway/proxy/internal/netio"
 	"github.com/spillway-lb/spillway/proxy/internal/relay"
 )
@@ -54,7 +55,7 @@ func (s *streamSession) serve() {
 		first = r.First()
 		s.lease.Done(outcome(s.cause))
 	}
-	s.writeRecord(s.cause, s.client.Received(), s.client.Sent(), first, time.Now())
+	s.account(s.cause, s.client.Received(), s.client.Sent(), first, time.Now())
 }
 
 // connect finds an endpoint that accepts. Where there is none the connection is
@@ -137,6 +138,18 @@ func (s *streamSession) cut(cause relay.Cause) {
 		s.cause, s.stopped = cause, true
 	}
 	s.cancel()
+}
+
+// cutIfDoomed ends a session that is connected to one of those endpoints.
+func (s *streamSession) cutIfDoomed(those proxy.Doomed) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.relay == nil {
+		return // the lease may still change
+	}
+	if cause := s.doomed(those); cause != "" {
+		s.relay.Cut(cause)
+	}
 }
 
 // wasCut reports whether the session was cut while it was connecting.
