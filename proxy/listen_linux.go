@@ -8,15 +8,20 @@ import (
 )
 
 // listenConfig sets TCP keep-alive on the listening socket: connections inherit
-// it, which saves each the four system calls that package net would make.
-func listenConfig() net.ListenConfig {
+// it, which saves each the four system calls that package net would make. They inherit
+// being transparent, too.
+func listenConfig(transparent bool) net.ListenConfig {
 	return net.ListenConfig{
 		KeepAlive: -1, // net shall not
 		Control: func(network, _ string, c syscall.RawConn) error {
 			if network == "unix" {
 				return nil
 			}
-			return c.Control(inheritKeepalive)
+			err := c.Control(inheritKeepalive)
+			if err == nil && transparent {
+				err = setTransparent(c)
+			}
+			return err
 		},
 	}
 }

@@ -2,6 +2,14 @@
 
 package proxy
 
-import "net"
+import (
+	"net"
+	"syscall"
+)
 
-func listenConfig() net.ListenConfig { return net.ListenConfig{} }
+func listenConfig(transparent bool) net.ListenConfig {
+	if !transparent {
+		return net.ListenConfig{}
+	}
+	return net.ListenConfig{Control: func(string, string, syscall.RawConn) error { return CanBeTransparent() }}
+}

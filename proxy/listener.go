@@ -19,6 +19,10 @@ type Listener struct {
 	// Addr is "host:port", ":port" or "unix:/path".
 	Addr   string
 	Engine Engine
+	// Transparent lets clients in whom TPROXY has brought here although they dialed
+	// somebody else. Linux only, and it needs CAP_NET_ADMIN or CAP_NET_RAW. A Unix
+	// socket cannot be.
+	Transparent bool
 	// MaxConnections is how many connections are served at once; more wait in
 	// the kernel's queue. 0: no limit.
 	MaxConnections int
@@ -69,7 +73,7 @@ func (l *Listener) open() (entry, error) {
 	if e, ok := l.Engine.(LoopEngine); ok && e.Loops() != nil {
 		return openLoops(l, e)
 	}
-	socket, err := Listen(l.Addr)
+	socket, err := listen(l.Addr, listenConfig(l.Transparent))
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +83,7 @@ func (l *Listener) open() (entry, error) {
 // Listen opens "host:port", ":port" or "unix:/path". A socket that a crashed
 // process left at the path is replaced, one that is in use is not.
 func Listen(addr string) (net.Listener, error) {
-	return listen(addr, listenConfig())
+	return listen(addr, listenConfig(false))
 }
 
 func listen(addr string, config net.ListenConfig) (net.Listener, error) {

@@ -48,14 +48,14 @@ func openLoops(l *Listener, e LoopEngine) (entry, error) {
 	}
 	// The first is opened as anybody would, to see that the address is free:
 	// sockets that share a port would share it with another process, too.
-	addr, err := o.open(l.Addr, listenConfig())
+	addr, err := o.open(l.Addr, listenConfig(l.Transparent))
 	if err != nil || n == 1 {
 		return o, err
 	}
 	unix.Close(o.sockets[0])
 	o.sockets = nil
 	for range n {
-		if _, err := o.open(addr.String(), sharedConfig()); err != nil {
+		if _, err := o.open(addr.String(), sharedConfig(l.Transparent)); err != nil {
 			o.closeSockets()
 			return nil, err
 		}
@@ -91,8 +91,8 @@ func (o *onLoops) open(addr string, c net.ListenConfig) (net.Addr, error) {
 }
 
 // sharedConfig is listenConfig for sockets that share a port.
-func sharedConfig() net.ListenConfig {
-	c := listenConfig()
+func sharedConfig(transparent bool) net.ListenConfig {
+	c := listenConfig(transparent)
 	control := c.Control
 	c.Control = func(network, address string, raw syscall.RawConn) error {
 		var err error

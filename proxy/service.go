@@ -21,6 +21,12 @@ type Service struct {
 	// Hashes says that the policy looks at keys. Where it does not, nobody
 	// computes the 5-tuple's.
 	Hashes bool
+	// OriginalDestination says that the policy wants to know whom the client has
+	// dialed.
+	OriginalDestination bool
+	// Source makes connections to endpoints come from the client's own address. nil:
+	// they come from the proxy's. Not for HTTP, whose clients share them.
+	Source *ClientSource
 	// Timeout is, for HTTP, the time from sending a request to the last byte of
 	// its response, retries included; for TCP and after an HTTP upgrade, how
 	// long a connection may be without a byte in either direction (spec.md

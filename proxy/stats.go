@@ -24,6 +24,9 @@ type Stats struct {
 	// Affinity counts picks with an affinity key, and those that had none
 	// although the service has affinity.
 	AffinityHit, AffinityMiss atomic.Uint64
+	// SourceFallbacks counts the connections that were to come from the client's
+	// address and came from the proxy's, by the reason.
+	SourceFallbacks [sourceFallbacks]atomic.Uint64
 	// TCPBytes counts bytes relayed by TCP connections and upgraded HTTP
 	// connections.
 	TCPBytes [directions][paths]atomic.Uint64

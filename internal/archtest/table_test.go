@@ -40,7 +40,7 @@ var table = []rule{
 		"who is checked, and what follows from the answer, is the caller's business"},
 	{"lb", []string{"balance", "health", multierror}, []string{"net", "net/http", "os"},
 		"a key is a number, so it needs no affinity; a service is data, so it needs no config; it moves no bytes, so it needs no proxy"},
-	{"proxy", []string{"lb", "balance", "affinity", "proxy/internal/loop", "proxy/internal/netio", "proxy/internal/proxyproto", xsys}, []string{"net/http"},
+	{"proxy", []string{"lb", "balance", "affinity", "proxy/internal/loop", "proxy/internal/netio", "proxy/internal/proxyproto", "proxy/internal/sys", xsys}, []string{"net/http"},
 		"it is what the engines share, so it knows none of them; the file's meaning is internal/app's business"},
 	{"proxy/internal/proxyproto", nil, clockAndWorld,
 		"a header is a function of bytes, whoever reads or sends them"},

@@ -69,6 +69,7 @@ func (e *Engine) ServeOn(a *loop.Acceptor, l *loop.Loop, fd int, from proxy.Arri
 	e.active.Add(1)
 	e.homeOn(l).add(s)
 	defer s.rescue()
+	s.destination(s.original)
 	s.key(s.local)
 	s.connect()
 }
@@ -79,6 +80,14 @@ func (s *loopSession) local() netip.AddrPort {
 		s.to = s.client.Local()
 	}
 	return s.to
+}
+
+// original is where the client wanted to go before it was redirected to us.
+func (s *loopSession) original() netip.AddrPort {
+	if s.to.IsValid() {
+		return s.to // a proxy in front has told
+	}
+	return s.client.OriginalDestination()
 }
 
 // loopClient is what the loop tells of a client while its session connects: that
@@ -124,7 +133,7 @@ func (s *loopSession) connect() {
 // another one is to be tried now.
 func (s *loopSession) dial() (again bool) {
 	l := s.client.Loop()
-	err := l.DialNow(&s.endpoint, s.lease.Endpoint.Addr, (*loopEndpoint)(s))
+	err := l.DialNow(&s.endpoint, s.lease.Endpoint.Addr, (*loopEndpoint)(s), s.service.From(s.record.Client))
 	switch {
 	case err == loop.ErrName:
 		s.resolving = true
@@ -181,7 +190,8 @@ type resolver loopSession
 
 func (r *resolver) Run() {
 	s := (*loopSession)(r)
-	err := s.client.Loop().Dial(&s.endpoint, s.lease.Endpoint.Addr, s.service.ConnectTimeout, (*loopEndpoint)(s))
+	err := s.client.Loop().DialFrom(&s.endpoint, s.lease.Endpoint.Addr, s.service.ConnectTimeout,
+		(*loopEndpoint)(s), s.service.From(s.record.Client))
 	s.resolving = false
 	if err == nil && s.over == "" {
 		s.join()

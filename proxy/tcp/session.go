@@ -76,9 +76,18 @@ func (s *session) key(dialed func() netip.AddrPort) {
 		s.service.Stats.AffinityMiss.Add(1)
 	}
 	if keyed {
-		s.request = lb.Request{Keyed: true, Key: rule.FlowKey(affinity.Flow{
+		s.request.Keyed = true
+		s.request.Key = rule.FlowKey(affinity.Flow{
 			Src: s.record.Client, Dst: dialed(), Proto: protocolTCP,
-		})}
+		})
+	}
+}
+
+// destination notes whom the client has dialed, if the policy asks for it. original
+// is asked for that address.
+func (s *session) destination(original func() netip.AddrPort) {
+	if s.service != nil && s.service.OriginalDestination {
+		s.request.Destination = original()
 	}
 }
 

@@ -63,6 +63,7 @@ func (s *streamSession) serve() {
 func (s *streamSession) connect() *netio.Conn {
 	defer s.watchClient()()
 	s.key(func() netip.AddrPort { return addrPort(s.client.LocalAddr()) })
+	s.destination(s.client.OriginalDestination)
 	for {
 		if refused := s.next(s.ctx, time.Now()); refused != "" {
 			s.cut(refused)
@@ -88,7 +89,7 @@ func (s *streamSession) connect() *netio.Conn {
 }
 
 func (s *streamSession) dial(e *balance.Endpoint) (*netio.Conn, error) {
-	return netio.Dial(s.ctx, e.Addr, s.service.ConnectTimeout)
+	return netio.DialFrom(s.ctx, e.Addr, s.service.ConnectTimeout, s.service.From(s.record.Client))
 }
 
 // watchClient ends the session if the client resets its connection while the

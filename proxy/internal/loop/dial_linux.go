@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/spillway-lb/spillway/proxy/internal/netio"
 	"github.com/spillway-lb/spillway/proxy/internal/sys"
 )
 
@@ -21,14 +22,21 @@ import (
 //
 // Names are resolved on a goroutine of their own, for that can take a while.
 func (l *Loop) Dial(c *Conn, addr string, timeout time.Duration, h Handler) error {
+	return l.DialFrom(c, addr, timeout, h, nil)
+}
+
+// DialFrom is Dial, from the address that from names for the one that is connected
+// to: any at all (see sys.BindFrom), or an invalid one for this machine's own. For
+// names it is called on other goroutines. nil is Dial.
+func (l *Loop) DialFrom(c *Conn, addr string, timeout time.Duration, h Handler, from From) error {
 	if l.closing {
 		return net.ErrClosed
 	}
 	to, ok := addressOf(addr)
 	if !ok {
-		return l.dialName(c, addr, timeout, h)
+		return l.dialName(c, addr, timeout, h, from)
 	}
-	fd, err := open(to.Family())
+	fd, err := open(&to, from)
 	if err != nil {
 		return dialError(err)
 	}
@@ -55,13 +63,20 @@ func addressOf(addr string) (sys.Address, bool) {
 	return sys.IP(ap), true
 }
 
-func open(family int) (int, error) {
+func open(to *sys.Address, from From) (int, error) {
+	family := to.Family()
 	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, os.NewSyscallError("socket", err)
 	}
 	if family != unix.AF_UNIX {
 		_ = sys.SetInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	}
+	if from != nil {
+		if err := from.bind(fd, to); err != nil {
+			unix.Close(fd)
+			return -1, err
+		}
 	}
 	return fd, nil
 }
@@ -99,14 +114,14 @@ func (c *Conn) connect(to *sys.Address, timeout time.Duration) error {
 
 // dialName has the standard library connect, and takes the socket over. Until then c
 // is one without a socket, which can be interrupted and closed.
-func (l *Loop) dialName(c *Conn, addr string, timeout time.Duration, h Handler) error {
+func (l *Loop) dialName(c *Conn, addr string, timeout time.Duration, h Handler, from From) error {
 	*c = Conn{loop: l, fd: -1}
 	c.timer.conn = c
 	ctx, cancel := context.WithCancel(l.ctx)
 	defer cancel()
 	made := socket{fd: -1}
 	go func() {
-		fd, err := dialElsewhere(ctx, addr, timeout)
+		fd, err := dialElsewhere(ctx, addr, timeout, from)
 		if !l.Post(func() { made.deliver(c, fd, err) }) && err == nil {
 			unix.Close(fd)
 		}
@@ -152,14 +167,13 @@ func (s *socket) close() {
 }
 
 // dialElsewhere connects and returns the descriptor.
-func dialElsewhere(ctx context.Context, addr string, timeout time.Duration) (int, error) {
-	d := net.Dialer{Timeout: timeout} // sets TCP_NODELAY and keep-alive by default
-	conn, err := d.DialContext(ctx, "tcp", addr)
+func dialElsewhere(ctx context.Context, addr string, timeout time.Duration, from From) (int, error) {
+	conn, err := netio.DialFrom(ctx, addr, timeout, from)
 	if err != nil {
 		return -1, err
 	}
 	defer conn.Close()
-	return dup(conn.(syscall.Conn))
+	return dup(conn.NetConn().(syscall.Conn))
 }
 
 // dup returns a descriptor of a socket that the standard library may then close.

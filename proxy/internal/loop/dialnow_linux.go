@@ -15,8 +15,9 @@ var ErrName = errors.New("the address is a name")
 
 // DialNow begins to connect to addr, "ip:port" or "unix:/path", and does not wait:
 // h is told when Connected knows more. It needs no task, and there is no limit of
-// time but the one that ReadBy sets. After an error c is closed.
-func (l *Loop) DialNow(c *Conn, addr string, h Handler) error {
+// time but the one that ReadBy sets. from is as for DialFrom, and may be nil. After
+// an error c is closed.
+func (l *Loop) DialNow(c *Conn, addr string, h Handler, from From) error {
 	*c = Conn{loop: l, fd: -1, state: closed}
 	if l.closing {
 		return net.ErrClosed
@@ -25,7 +26,7 @@ func (l *Loop) DialNow(c *Conn, addr string, h Handler) error {
 	if !ok {
 		return ErrName
 	}
-	fd, err := open(to.Family())
+	fd, err := open(&to, from)
 	if err != nil {
 		return dialError(err)
 	}
