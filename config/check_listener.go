@@ -13,6 +13,9 @@ func (l *loader) checkListener(path string, v *Listener, c *Config) {
 	} else {
 		l.checkLabel(path+".name", v.Name)
 	}
+	if v.Service == "" && len(v.Routes) == 0 && !l.bad[path+".protocol"] {
+		l.errorf(path+".service", "a listener needs a service or routes")
+	}
 	if v.MaxConnections < 0 {
 		l.errorf(path+".max_connections", "must not be negative")
 	}
@@ -25,6 +28,10 @@ func (l *loader) checkListener(path string, v *Listener, c *Config) {
 		l.checkServiceOf(path, path+".service", v.Service, v, c)
 	}
 	for i := range v.Routes {
+		if v.Protocol == "TCP" {
+			l.checkNameRoute(path, i, v, c)
+			continue
+		}
 		l.checkRoute(path, at(path+".route", i), &v.Routes[i], v, c)
 		l.checkActions(at(path+".route", i), v.Routes, i)
 		l.checkShadow(path+".route", v.Routes, i)
@@ -32,9 +39,6 @@ func (l *loader) checkListener(path string, v *Listener, c *Config) {
 }
 
 func (l *loader) checkHTTPListener(path string, v *Listener) {
-	if v.Service == "" && len(v.Routes) == 0 {
-		l.errorf(path+".service", "a listener needs a service or routes")
-	}
 	l.checkPositive(path+".client_timeout", v.ClientTimeout)
 	l.checkPositive(path+".keepalive_timeout", v.KeepaliveTimeout)
 	l.checkRange(path+".max_header_bytes", int64(v.MaxHeaderBytes), 1<<10, 1<<20)
@@ -47,13 +51,14 @@ func (l *loader) checkHTTPListener(path string, v *Listener) {
 
 func (l *loader) checkTCPListener(path string, v *Listener) {
 	const http = `protocol = "HTTP"`
-	if v.Service == "" {
-		l.errorf(path+".service", "a TCP listener needs a service")
-	}
-	l.onlyWith(path+".route", len(v.Routes) > 0, http)
 	l.onlyWith(path+".trusted_proxies", len(v.TrustedProxies) > 0, http)
-	for _, key := range []string{".client_timeout", ".keepalive_timeout", ".max_header_bytes"} {
+	for _, key := range []string{".keepalive_timeout", ".max_header_bytes"} {
 		l.onlyWith(path+key, l.has(path+key), http)
+	}
+	if len(v.Routes) > 0 {
+		l.checkPositive(path+".client_timeout", v.ClientTimeout)
+	} else {
+		l.onlyWith(path+".client_timeout", l.has(path+".client_timeout"), http+" or with routes by sni")
 	}
 }
 
@@ -75,6 +80,7 @@ func (l *loader) checkServiceOf(listener, path, name string, v *Listener, c *Con
 }
 
 func (l *loader) checkRoute(listener, path string, r *Route, v *Listener, c *Config) {
+	l.onlyWith(path+".sni", r.SNI != "" && !l.bad[listener+".protocol"], `protocol = "TCP"`)
 	if r.Service != "" {
 		l.checkServiceOf(listener, path+".service", r.Service, v, c)
 	}

@@ -66,7 +66,9 @@ func (l *loader) fillIn(c *Config) {
 		l.fillService(at("service", i), s)
 	}
 	for i := range c.Listeners {
-		l.fillRoutes(at("listener", i)+".route", c.Listeners[i].Routes, c)
+		if v := &c.Listeners[i]; v.Protocol == "HTTP" {
+			l.fillRoutes(at("listener", i)+".route", v.Routes, c)
+		}
 	}
 }
 
@@ -97,11 +99,11 @@ func fillEndpoints(endpoints []Endpoint) {
 func (l *loader) fillListener(path string, v *Listener) {
 	orElse(&v.Name, v.Listen)
 	orElse(&v.Protocol, "HTTP")
+	if (v.Protocol == "HTTP" || len(v.Routes) > 0) && !l.has(path+".client_timeout") {
+		v.ClientTimeout = minute
+	}
 	if v.Protocol != "HTTP" {
 		return
-	}
-	if !l.has(path + ".client_timeout") {
-		v.ClientTimeout = minute
 	}
 	if !l.has(path + ".keepalive_timeout") {
 		v.KeepaliveTimeout = 610 * second

@@ -9,10 +9,9 @@ const notYet = "not supported by this version"
 // laterKeys are the keys, by section, that belong to the file format but not to
 // this version. A key moves from here to a field when it begins to work.
 var laterKeys = map[string][]string{
-	"":               {"zone"},
-	"group":          {"dns", "srv", "file"},
-	"listener":       {"proxy_protocol", "tls"},
-	"listener.route": {"sni"},
+	"":         {"zone"},
+	"group":    {"dns", "srv", "file"},
+	"listener": {"proxy_protocol", "tls"},
 	"service": {
 		"proxy_protocol", "source", "tls", "strong_session_affinity_cookie", "service_lb_policy",
 		"outlier_detection", "circuit_breakers", "connection_draining",

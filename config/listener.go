@@ -10,15 +10,15 @@ type Listener struct {
 	Listen string `toml:"listen"`
 	// What clients speak: HTTP or TCP. Default: `HTTP`.
 	Protocol string `toml:"protocol"`
-	// The service that gets what no route matches. Required for TCP. Default for
-	// HTTP: none, which answers 404; then there must be routes.
+	// The service that gets what no route matches. Default: none, which answers 404
+	// over HTTP and resets the connection over TCP; then there must be routes.
 	Service string `toml:"service"`
 	// Whose X-Forwarded-For is believed: addresses and CIDR prefixes, read as
 	// prefixes. The client is the right-most address that none of them holds.
 	// HTTP only. Default: nobody's.
 	TrustedProxies []string `toml:"trusted_proxies"`
-	// How long a client may take to send a whole request head, above 0. HTTP
-	// only. Default: `60s`.
+	// How long a client may take to send a whole request head, or with TCP routes
+	// its ClientHello, above 0. HTTP, and TCP with routes only. Default: `60s`.
 	ClientTimeout Duration `toml:"client_timeout,omitzero"`
 	// How long a client's connection is kept between requests, above 0. HTTP
 	// only. Default: `610s`.
@@ -28,14 +28,19 @@ type Listener struct {
 	MaxHeaderBytes int `toml:"max_header_bytes,omitzero"`
 	// The most connections at once; 0 is no limit. Default: `0`.
 	MaxConnections int `toml:"max_connections"`
-	// Where requests go by host and path; the first that matches wins. HTTP only.
-	// Default: none.
+	// Where requests go by host and path, or TCP connections by sni; the first that
+	// matches wins. Default: none.
 	Routes []Route `toml:"route"`
 }
 
 // A Route says what becomes of the requests it matches. It has one of service,
-// url_redirect and fixed_response.
+// url_redirect and fixed_response. On a TCP listener it has sni and service, and
+// nothing else: connections pass through as they are.
 type Route struct {
+	// The name that a TLS client asks for in its ClientHello: exact, or
+	// "*.example.com" for every name below it at any depth. Of an encrypted
+	// ClientHello it is the public name. Required for TCP. TCP only.
+	SNI string `toml:"sni"`
 	// The request's host without its port: exact, or "*.example.com" for every
 	// name below it at any depth. Default: any host.
 	Host string `toml:"host"`

@@ -52,6 +52,7 @@ func (l *loader) spellListener(path string, v *Listener) {
 	for i := range v.Routes {
 		r := &v.Routes[i]
 		r.Host = strings.ToLower(r.Host)
+		r.SNI = strings.ToLower(r.SNI)
 	}
 }
 

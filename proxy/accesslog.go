@@ -19,6 +19,7 @@ type Record struct {
 	Endpoint string // the ID of the endpoint that answered, or was tried last
 	Client   netip.AddrPort
 	Protocol string // "HTTP" or "TCP"
+	SNI      string // the name a TLS client asked for, if it was read to route by it
 	Method   string // HTTP only, like Host, Path and Status
 	Host     string
 	Path     string // the request target as received
@@ -105,6 +106,9 @@ func (r *Record) AppendJSON(b []byte) []byte {
 		b = appendString(b, "host", r.Host)
 		b = appendString(b, "path", r.Path)
 		b = appendInt(b, "status", int64(r.Status))
+	}
+	if r.SNI != "" {
+		b = appendString(b, "sni", r.SNI)
 	}
 	b = appendInt(b, "bytes_in", r.BytesIn)
 	b = appendInt(b, "bytes_out", r.BytesOut)

@@ -64,6 +64,18 @@ func (t *Routes) Match(authority, path []byte) *Route {
 	return nil
 }
 
+// MatchName returns the first route for a host of this name, or nil. It is for
+// those who have a name but no path, as TLS clients; an empty one has no route but
+// one for any host.
+func (t *Routes) MatchName(name []byte) *Route {
+	for i := range t.routes {
+		if r := &t.routes[i]; matchHost(r.Host, name) {
+			return r
+		}
+	}
+	return nil
+}
+
 // matchHost compares without regard to case, and to the dot at the end that an
 // absolute name may carry.
 func matchHost(pattern string, host []byte) bool {

@@ -93,9 +93,9 @@ func (a *App) newListener(spec *config.Listener, drain time.Duration) (*listener
 
 // configure makes the listener send its traffic to these services. settings is
 // nil for TCP.
-func (l *listener) configure(spec *config.Listener, service *proxy.Service, settings *proxyhttp.Settings) {
+func (l *listener) configure(spec *config.Listener, services map[string]*proxy.Service, settings *proxyhttp.Settings) {
 	if l.tcp != nil {
-		l.tcp.SetService(service)
+		l.tcp.SetSettings(tcpSettings(spec, services))
 	} else {
 		l.http.SetSettings(settings)
 	}

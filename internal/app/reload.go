@@ -216,7 +216,7 @@ func (a *App) swap(next *parts) {
 	}
 	for i, l := range next.listeners {
 		spec := &cfg.Listeners[i]
-		l.configure(spec, next.faces[spec.Service], next.settings[i])
+		l.configure(spec, next.faces, next.settings[i])
 		if a.tasks.running() && l.stop == nil {
 			l.start(&a.tasks)
 		}

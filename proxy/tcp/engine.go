@@ -31,7 +31,7 @@ type Engine struct {
 	listener string
 	log      *proxy.LimitedLog
 	access   *proxy.AccessLog
-	service  atomic.Pointer[proxy.Service]
+	settings atomic.Pointer[Settings]
 	counters Counters
 	loops    *proxy.Loops
 	homes    sync.Map // of *home, by *loop.Loop
@@ -46,6 +46,9 @@ type Engine struct {
 type Counters struct {
 	// Refused is how many clients were reset because no endpoint could be had.
 	Refused atomic.Uint64
+	// Unrouted is how many were because no route takes the name they ask for, or
+	// they did not ask in time.
+	Unrouted atomic.Uint64
 	// IdleTimeouts is how many connections were closed because of silence, and
 	// Copied, by Reason, the bytes that went through user memory.
 	relay.Counters
@@ -65,23 +68,28 @@ const (
 // Reasons names the reasons.
 var Reasons = relay.Reasons
 
-// New returns an engine. It resets every client until SetService is called.
+// New returns an engine. It resets every client until SetSettings is called.
 func New(o Options) *Engine {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Engine{
+	e := &Engine{
 		listener: o.Listener,
 		log:      proxy.NewLimitedLog(o.Log.With("listener", o.Listener), 10),
 		access:   o.Access,
 		loops:    o.Loops,
 		streams:  make(map[*streamSession]struct{}),
 	}
+	e.settings.Store(new(Settings))
+	return e
 }
 
-// SetService says where connections from now on go. Those under way keep the
-// service they began with.
-func (e *Engine) SetService(s *proxy.Service) { e.service.Store(s) }
+// SetSettings says what is done with connections from now on. Those under way keep
+// the settings they began with.
+func (e *Engine) SetSettings(s *Settings) { e.settings.Store(s) }
+
+// SetService is SetSettings for who needs no more than a service.
+func (e *Engine) SetService(s *proxy.Service) { e.SetSettings(&Settings{Service: s}) }
 
 // Counters are the engine's live counters.
 func (e *Engine) Counters() *Counters { return &e.counters }

@@ -69,9 +69,11 @@ func (e *Engine) ServeOn(a *loop.Acceptor, l *loop.Loop, fd int, from proxy.Arri
 	e.active.Add(1)
 	e.homeOn(l).add(s)
 	defer s.rescue()
-	s.destination(s.original)
-	s.key(s.local)
-	s.connect()
+	if s.ask() {
+		s.listen()
+	} else {
+		s.search()
+	}
 }
 
 // local is where the client has connected to.
@@ -102,6 +104,8 @@ func (c *loopClient) Ready() {
 		s.cut(causeAborted) // the loop ends
 	case s.client.Broken():
 		s.cut(relay.ClientGone)
+	case s.asked != nil:
+		s.goOnListening()
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/spillway-lb/spillway/affinity"
 	"github.com/spillway-lb/spillway/lb"
 	"github.com/spillway-lb/spillway/proxy"
+	"github.com/spillway-lb/spillway/proxy/internal/hello"
 	"github.com/spillway-lb/spillway/proxy/internal/relay"
 )
 
@@ -35,26 +36,38 @@ const (
 	causeTimeout    relay.Cause = "connection_timeout"
 	causeAborted    relay.Cause = "aborted"
 	causePanic      relay.Cause = "proxy_internal_error"
+	causeUnrouted   relay.Cause = "destination_not_found"
+	causeSlow       relay.Cause = "connection_read_timeout"
 )
 
 // A session is one client's connection and the endpoint's connection that it is
 // relayed to, as far as it is the same however the bytes are moved: the search
 // for an endpoint, and the account of it.
 type session struct {
-	engine  *Engine
-	service *proxy.Service // nil: none yet
-	record  proxy.Record
-	request lb.Request
-	lease   lb.Lease    // of the endpoint that is tried, or was connected
-	tried   time.Time   // when the try began
-	vain    relay.Cause // why the search has found nobody so far
+	engine   *Engine
+	settings *Settings
+	service  *proxy.Service // nil: none yet
+	asked    *hello.Reader  // who reads early while the client is asked for a name; else nil
+	early    []byte         // what the client has said before its endpoint was known
+	record   proxy.Record
+	request  lb.Request
+	lease    lb.Lease    // of the endpoint that is tried, or was connected
+	sought   time.Time   // when the search for an endpoint began
+	tried    time.Time   // when the try began
+	vain     relay.Cause // why the search has found nobody so far
 }
 
 func (s *session) begin(e *Engine, client netip.AddrPort, now time.Time) {
-	s.engine, s.service, s.vain = e, e.service.Load(), causeNobody
+	s.engine, s.settings, s.vain = e, e.settings.Load(), causeNobody
 	s.record = proxy.Record{Time: now, Listener: e.listener, Protocol: "TCP", Client: client}
-	if s.service != nil {
-		s.record.Service = s.service.Name
+	s.use(s.settings.Service)
+}
+
+// use makes it a session of this service.
+func (s *session) use(service *proxy.Service) {
+	s.service = service
+	if service != nil {
+		s.record.Service = service.Name
 	}
 }
 
@@ -94,6 +107,9 @@ func (s *session) destination(original func() netip.AddrPort) {
 // next leases the endpoint to try next, each at most once. Where there is none
 // the session is refused, for the reason returned.
 func (s *session) next(ctx context.Context, now time.Time) (refused relay.Cause) {
+	if s.record.Attempts == 0 {
+		s.sought = now
+	}
 	if s.service == nil {
 		return s.refuse(nil)
 	}
@@ -130,7 +146,7 @@ func (s *session) failed(err error, now time.Time) (refused relay.Cause) {
 		slog.String("cause", string(s.vain)),
 		slog.Any("error", err))
 	s.request.Avoid = append(s.request.Avoid, s.lease.Endpoint)
-	if t := s.service.ConnectTimeout; t > 0 && now.Sub(s.record.Time) >= slowAttempts*t {
+	if t := s.service.ConnectTimeout; t > 0 && now.Sub(s.sought) >= slowAttempts*t {
 		return s.refuse(err)
 	}
 	return ""
@@ -154,10 +170,14 @@ func (s *session) refuse(err error) relay.Cause {
 	return s.vain
 }
 
-// relayOptions are those of the session's relay.
+// relayOptions are those of the session's relay, which takes over what the client
+// has said.
 func (s *session) relayOptions() relay.Options {
+	early := s.early
+	s.early = nil
 	return relay.Options{
 		Idle:      s.service.Timeout,
+		Early:     [2][]byte{proxy.FromClient: early},
 		Stats:     s.service.Stats,
 		Counters:  &s.engine.counters.Counters,
 		NoteFirst: s.engine.access != nil,

@@ -45,7 +45,10 @@ func addrPort(a net.Addr) netip.AddrPort {
 
 func (s *streamSession) serve() {
 	defer s.cancel()
-	endpoint := s.connect()
+	var endpoint *netio.Conn
+	if !s.ask() || s.listen() {
+		endpoint = s.connect()
+	}
 	var first time.Time
 	if endpoint == nil {
 		s.client.Abort()
@@ -139,6 +142,18 @@ func (s *streamSession) cut(cause relay.Cause) {
 		s.cause, s.stopped = cause, true
 	}
 	s.cancel()
+	s.client.Interrupt() // perhaps it is being listened to
+}
+
+// limit bounds how long the client is listened to; 0: not at all. It reports false
+// if the session was cut.
+func (s *streamSession) limit(t time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.stopped && t > 0 {
+		s.client.ReadBy(time.Now().Add(t))
+	}
+	return !s.stopped
 }
 
 // cutIfDoomed ends a session that is connected to one of those endpoints.
