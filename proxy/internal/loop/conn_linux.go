@@ -30,6 +30,7 @@ type Conn struct {
 	fd             int32
 	serial         uint16 // tells it from the last ones that had its descriptor
 	state          state
+	deaf           bool // to news of room: see AttachDatagrams
 	received, sent int64
 }
 
@@ -121,6 +122,9 @@ func (c *Conn) control(op int) bool {
 	e := unix.EpollEvent{
 		Events: news | unix.EPOLLOUT | unix.EPOLLRDHUP | 1<<31, // EPOLLET
 		Fd:     c.fd, Pad: int32(c.serial),
+	}
+	if c.deaf {
+		e.Events &^= unix.EPOLLOUT
 	}
 	return c.loop.epoll.Control(op, int(c.fd), &e) == 0
 }
