@@ -10,15 +10,15 @@ import (
 	"unicode/utf8"
 )
 
-// A Record is one line of the access log: an HTTP exchange or a TCP connection
-// that ended.
+// A Record is one line of the access log: an HTTP exchange, a TCP connection or a
+// UDP session that ended.
 type Record struct {
 	Time     time.Time // when it began
 	Listener string
 	Service  string
 	Endpoint string // the ID of the endpoint that answered, or was tried last
 	Client   netip.AddrPort
-	Protocol string // "HTTP" or "TCP"
+	Protocol string // "HTTP", "TCP" or "UDP"
 	SNI      string // the name a TLS client asked for, if it was read to route by it
 	Method   string // HTTP only, like Host, Path and Status
 	Host     string

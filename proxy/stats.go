@@ -33,6 +33,8 @@ type Stats struct {
 	// Cuts counts the connections, UDP sessions and HTTP exchanges that were cut
 	// because of what befell their endpoint.
 	Cuts [cutCauses]atomic.Uint64
+	// UDP counts datagrams.
+	UDP UDPStats
 
 	retrying atomic.Int64 // places taken in the retry budget
 	codes    sync.Map     // *balance.Load to *Codes
