@@ -1,0 +1,179 @@
+package udp
+
+import (
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/spillway-lb/spillway/proxy/internal/sys"
+)
+
+// batchSize is how many datagrams go through one system call at most.
+const batchSize = 32
+
+// A batch is room for datagrams that are received, and the headers with which they
+// go out again. Who reads borrows one: a session has none.
+type batch struct {
+	recv, send       [batchSize]sys.Message
+	recvIOV, sendIOV [batchSize]unix.Iovec
+	names, dests     [batchSize]unix.RawSockaddrInet6
+	controls         [batchSize][controlSize]byte
+	sources          [batchSize][controlSize]byte
+	used             int // of recv: the others are as reset leaves them
+	space            [batchSize][largest]byte
+}
+
+var batches = sync.Pool{New: func() any {
+	b := new(batch)
+	for i := range batchSize {
+		b.recvIOV[i].Base = &b.space[i][0]
+		b.recvIOV[i].SetLen(largest)
+		b.reset(i)
+	}
+	return b
+}}
+
+func takeBatch() *batch { return batches.Get().(*batch) }
+
+func (b *batch) free() { batches.Put(b) }
+
+// reset makes a message ready to be received into.
+func (b *batch) reset(i int) {
+	m := &b.recv[i]
+	m.Name, m.Namelen = (*byte)(unsafe.Pointer(&b.names[i])), unix.SizeofSockaddrInet6
+	m.Iov = &b.recvIOV[i]
+	m.SetIovlen(1)
+	m.Control = &b.controls[i][0]
+	m.SetControllen(controlSize)
+	m.Flags = 0
+}
+
+// receive receives into the messages from one on.
+func (b *batch) receive(fd, from int) (int, syscall.Errno) {
+	b.clear(from)
+	n, errno := sys.RecvMessages(fd, b.recv[from:])
+	if errno != 0 {
+		return 0, errno
+	}
+	b.used = from + n
+	return n, 0
+}
+
+// receiveFailures receives what the kernel has to say of datagrams that were sent.
+func (b *batch) receiveFailures(fd int) int {
+	b.clear(0)
+	n, errno := sys.RecvFailures(fd, b.recv[:])
+	if errno != 0 {
+		return 0
+	}
+	b.used = n
+	return n
+}
+
+func (b *batch) clear(from int) {
+	for i := from; i < b.used; i++ {
+		b.reset(i)
+	}
+	b.used = min(b.used, from)
+}
+
+func (b *batch) data(i int) []byte { return b.space[i][:b.recv[i].Len] }
+
+// from is where a datagram is from; of a failure, where it was sent to.
+func (b *batch) from(i int) netip.AddrPort { return addrPort(&b.names[i]) }
+
+// local is where a datagram was sent to.
+func (b *batch) local(i int, k *kind) netip.Addr {
+	if !k.wildcard {
+		return k.local
+	}
+	return destination(b.controls[i][:b.recv[i].Controllen], k)
+}
+
+// errno is what became of a datagram; 0: this is about something else.
+func (b *batch) errno(i int) syscall.Errno {
+	level, kind, data := control(b.controls[i][:b.recv[i].Controllen])
+	if level == unix.SOL_IP && kind == unix.IP_RECVERR || level == unix.SOL_IPV6 && kind == unix.IPV6_RECVERR {
+		if e := (*unix.SockExtendedErr)(unsafe.Pointer(&data[0])); e.Origin != unix.SO_EE_ORIGIN_LOCAL { // the caller knows that
+			return syscall.Errno(e.Errno)
+		}
+	}
+	return 0
+}
+
+// address makes the i-th message to send one to f's client, from where it has sent to.
+func (b *batch) address(i int, f flow, k *kind, data []byte) {
+	m := &b.send[i]
+	m.Namelen = putAddr(&b.dests[i], f.client, k.is6)
+	m.Name = (*byte)(unsafe.Pointer(&b.dests[i]))
+	b.sendIOV[i].Base = unsafe.SliceData(data)
+	b.sendIOV[i].SetLen(len(data))
+	m.Iov = &b.sendIOV[i]
+	m.SetIovlen(1)
+	m.Control = nil
+	m.SetControllen(0)
+	if n := putSource(&b.sources[i], f, k); n > 0 {
+		m.Control = &b.sources[i][0]
+		m.SetControllen(n)
+	}
+}
+
+// A rawAddr is an address as the kernel has it.
+type rawAddr struct {
+	sa  unix.RawSockaddrInet6
+	len uint32
+}
+
+func rawOf(a netip.AddrPort) (r rawAddr) {
+	r.len = putAddr(&r.sa, a, a.Addr().Is6())
+	return r
+}
+
+// putAddr writes an address for a socket of IPv6 or IPv4 and returns its length.
+func putAddr(sa *unix.RawSockaddrInet6, a netip.AddrPort, is6 bool) uint32 {
+	if !is6 {
+		in := (*unix.RawSockaddrInet4)(unsafe.Pointer(sa))
+		*in = unix.RawSockaddrInet4{Family: unix.AF_INET, Port: swap(a.Port()), Addr: a.Addr().As4()}
+		return unix.SizeofSockaddrInet4
+	}
+	*sa = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: swap(a.Port()), Addr: a.Addr().As16(), Scope_id: scope(a.Addr())}
+	return unix.SizeofSockaddrInet6
+}
+
+func addrPort(sa *unix.RawSockaddrInet6) netip.AddrPort {
+	if sa.Family == unix.AF_INET {
+		in := (*unix.RawSockaddrInet4)(unsafe.Pointer(sa))
+		return netip.AddrPortFrom(netip.AddrFrom4(in.Addr), swap(in.Port))
+	}
+	a := netip.AddrFrom16(sa.Addr).Unmap()
+	if sa.Scope_id != 0 {
+		a = a.WithZone(strconv.Itoa(int(sa.Scope_id)))
+	}
+	return netip.AddrPortFrom(a, swap(sa.Port))
+}
+
+// scope is an address's zone as a number; see canonical.
+func scope(a netip.Addr) uint32 {
+	zone := a.Zone()
+	if zone == "" {
+		return 0
+	}
+	if n, err := strconv.ParseUint(zone, 10, 32); err == nil {
+		return uint32(n)
+	}
+	if i, err := net.InterfaceByName(zone); err == nil {
+		return uint32(i.Index)
+	}
+	return 0
+}
+
+// swap gives a port the order that it has on the wire, or takes it away.
+func swap(port uint16) uint16 {
+	b := (*[2]byte)(unsafe.Pointer(&port))
+	return uint16(b[0])<<8 | uint16(b[1])
+}

@@ -1,0 +1,144 @@
+package udp
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/spillway-lb/spillway/proxy"
+)
+
+const (
+	// maxWaiting is how many datagrams of a session wait for the address of its
+	// endpoint; later ones are dropped.
+	maxWaiting = 8
+	// An address is good for so long; that there is none, for not so long.
+	nameTTL, noNameTTL = 30 * time.Second, time.Second
+)
+
+// A name is an endpoint's "host:port" and what it means.
+type name struct {
+	addr    netip.AddrPort // not valid: it could not be resolved
+	err     error
+	until   int64
+	asking  bool
+	waiting []*session
+}
+
+// resolve returns the address that an endpoint has. Where it is a name that is
+// not known yet, s is connected when it is.
+func (x *shard) resolve(s *session, hostPort string) (netip.AddrPort, bool) {
+	n := x.names[hostPort]
+	if n == nil {
+		n = new(name)
+		x.names[hostPort] = n
+	}
+	if !n.asking && x.now >= n.until {
+		x.ask(n, hostPort)
+	}
+	if n.addr.IsValid() {
+		return n.addr, true // perhaps an old one, until there is another
+	}
+	n.waiting = append(n.waiting, s)
+	if !n.asking {
+		x.wire.enter(func() { x.resolved(n) }) // with the same answer as a moment ago
+	}
+	return netip.AddrPort{}, false
+}
+
+// ask finds out. An address that needs no resolver is known at once.
+func (x *shard) ask(n *name, hostPort string) {
+	if a, err := netip.ParseAddrPort(hostPort); err == nil {
+		n.addr, n.until = canonical(a), x.now+int64(nameTTL)
+		return
+	}
+	n.asking = true
+	x.of.lookups.Go(func() {
+		addr, err := lookup(x.of.ctx, hostPort)
+		x.wire.enter(func() {
+			n.asking, n.err = false, err
+			if n.until = x.now + int64(noNameTTL); err == nil {
+				n.addr, n.until = addr, x.now+int64(nameTTL)
+			}
+			x.resolved(n)
+		})
+	})
+}
+
+// resolved lets those go on who have waited.
+func (x *shard) resolved(n *name) {
+	waiting := n.waiting
+	n.waiting = nil
+	for _, s := range waiting {
+		if s.newer == nil || s.port != nil || s.lease.Endpoint == nil {
+			continue // it has ended, or found another way
+		}
+		switch {
+		case !n.addr.IsValid():
+			x.lose(s)
+			x.refused(s, causeDNS, n.err)
+		case !x.connect(s, n.addr):
+			x.lose(s)
+			x.end(s, causeNobody)
+		default:
+			for _, b := range s.waiting {
+				x.wire.toEndpoint(s, b)
+				x.passed(s, b)
+			}
+			x.wire.flush()
+			s.waiting = nil
+		}
+	}
+}
+
+// lose drops what waits.
+func (x *shard) lose(s *session) {
+	for range s.waiting {
+		x.drop(proxy.DropUnresolved)
+	}
+	s.waiting = nil
+}
+
+// forgetNames forgets those that are out of date.
+func (x *shard) forgetNames() {
+	for hostPort, n := range x.names {
+		if !n.asking && len(n.waiting) == 0 && x.now >= n.until {
+			delete(x.names, hostPort)
+		}
+	}
+}
+
+func lookup(ctx context.Context, hostPort string) (netip.AddrPort, error) {
+	host, port, err := net.SplitHostPort(hostPort)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	number, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	if len(addrs) == 0 {
+		return netip.AddrPort{}, &net.DNSError{Err: "no address", Name: host}
+	}
+	return canonical(netip.AddrPortFrom(addrs[0], uint16(number))), nil
+}
+
+// canonical gives an address the one form that those of received datagrams have:
+// IPv4 unmapped, and a zone as a number.
+func canonical(a netip.AddrPort) netip.AddrPort {
+	addr := a.Addr().Unmap()
+	if zone := addr.Zone(); zone != "" {
+		if i, err := net.InterfaceByName(zone); err == nil {
+			addr = addr.WithZone(strconv.Itoa(i.Index))
+		}
+	}
+	return netip.AddrPortFrom(addr, a.Port())
+}

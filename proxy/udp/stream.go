@@ -1,0 +1,162 @@
+package udp
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// streamWire is the wire without event loops: a goroutine reads what clients send,
+// and one for each session what its endpoint answers. Their sockets are connected,
+// so the kernel sees to it that nobody else is heard.
+type streamWire struct {
+	x    *shard
+	conn *net.UDPConn
+	kind kind
+	mu   sync.Mutex // holds the shard
+	all  sync.WaitGroup
+	over chan struct{}
+}
+
+// openStream opens one socket for all.
+func (l *Listener) openStream() error {
+	conn, err := listenPacket(l.opt.Addr, false)
+	if err != nil {
+		return err
+	}
+	l.local = conn.LocalAddr().(*net.UDPAddr).AddrPort()
+	x := newShard(l)
+	x.wire = &streamWire{x: x, conn: conn, kind: kindOfConn(conn), over: make(chan struct{})}
+	l.shards = []*shard{x}
+	return nil
+}
+
+func (w *streamWire) now() time.Time { return time.Now() }
+func (w *streamWire) flush()         {}
+func (w *streamWire) wait()          { w.all.Wait() }
+func (w *streamWire) discard() error { return w.conn.Close() }
+
+func (w *streamWire) close() {
+	_ = w.conn.Close()
+	close(w.over)
+}
+
+// enter calls f now; it may wait for who holds the shard.
+func (w *streamWire) enter(f func()) {
+	w.all.Go(func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		f()
+	})
+}
+
+func (w *streamWire) start() {
+	w.all.Go(w.readClients)
+	w.all.Go(w.expire)
+}
+
+// expire expires sessions until the end.
+func (w *streamWire) expire() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+		case <-w.over:
+			return
+		}
+		w.mu.Lock()
+		next := maxTick
+		if !w.x.ending {
+			if d := w.x.expire(); d > 0 {
+				next = d
+			}
+			next = min(next, max(w.x.of.idle()/8, minTick))
+		}
+		w.mu.Unlock()
+		timer.Reset(next)
+	}
+}
+
+func (w *streamWire) readClients() {
+	b, oob := make([]byte, largest), make([]byte, controlSize)
+	for {
+		n, m, _, client, err := w.conn.ReadMsgUDPAddrPort(b, oob)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			continue // of a datagram that could not be delivered (Windows)
+		}
+		local := w.kind.local
+		if w.kind.wildcard {
+			local = destination(oob[:m], &w.kind)
+		}
+		w.mu.Lock()
+		if !w.x.ending {
+			w.x.look()
+			w.x.fromClient(flow{client: canonical(client), local: local}, b[:n])
+		}
+		w.mu.Unlock()
+	}
+}
+
+func (w *streamWire) toClient(s *session, b []byte) {
+	var source [controlSize]byte
+	n := putSource(&source, s.flow, &w.kind)
+	if _, _, err := w.conn.WriteMsgUDPAddrPort(b, source[:n], s.client); err != nil {
+		w.x.drop(dropOf(errnoOf(err)))
+	}
+}
+
+func (w *streamWire) toEndpoint(s *session, b []byte) {
+	p, to := s.port, s.remote.addr
+	_, err := p.stream.Write(b)
+	if errors.Is(err, syscall.ECONNREFUSED) { // it is about an earlier one
+		w.x.failed(p, to, syscall.ECONNREFUSED)
+		_, err = p.stream.Write(b)
+	}
+	if err != nil {
+		w.x.drop(dropOf(errnoOf(err)))
+	}
+}
+
+// open opens a socket for sessions of one endpoint, one after the other.
+func (w *streamWire) open(to *remote) (*port, error) {
+	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(to.addr))
+	if err != nil {
+		return nil, err
+	}
+	p := &port{only: to, stream: conn, shut: func() { _ = conn.Close() }}
+	w.all.Go(func() { w.readEndpoint(p, to.addr) })
+	return p, nil
+}
+
+func (w *streamWire) readEndpoint(p *port, from netip.AddrPort) {
+	b := make([]byte, largest)
+	for {
+		n, err := p.stream.Read(b)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		w.mu.Lock()
+		w.x.look()
+		switch {
+		case w.x.ending:
+		case err != nil:
+			w.x.failed(p, from, errnoOf(err))
+		default:
+			w.x.fromEndpoint(p, from, b[:n])
+		}
+		w.mu.Unlock()
+	}
+}
+
+func errnoOf(err error) syscall.Errno {
+	var errno syscall.Errno
+	errors.As(err, &errno)
+	return errno
+}
