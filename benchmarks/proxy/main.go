@@ -28,7 +28,7 @@ func main() {
 	}
 }
 
-// dispatch: the program is three. Without a sub-command it is the harness, which starts itself as the other two.
+// dispatch: the program is four. Without a sub-command it is the harness, which starts itself as the other three.
 func dispatch(args []string) error {
 	if len(args) > 0 {
 		switch args[0] {
@@ -36,6 +36,10 @@ func dispatch(args []string) error {
 			return runLoad(os.Stdin, os.Stdout)
 		case "endpoint":
 			return runEndpoint(os.Stdout)
+		case "floor":
+			if len(args) == 2 {
+				return runFloor(args[1])
+			}
 		}
 	}
 	return harness(args)
@@ -58,7 +62,7 @@ func parseFlags(args []string) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("proxybench", flag.ContinueOnError)
 	flags.StringVar(&o.scenarios, "scenario", "all", "which `scenarios`: S1,S5u; S4 is S4a and S4b, Slow all of that name")
-	flags.StringVar(&o.proxies, "proxies", "nginx,haproxy,haproxy-splice,caddy,spillway", "which `proxies`, as far as they are installed; spillway-stream is Spillway with that engine")
+	flags.StringVar(&o.proxies, "proxies", "nginx,haproxy,haproxy-splice,caddy,spillway", "which `proxies`, as far as they are installed; spillway-stream is Spillway with that engine, floor what no proxy can be below")
 	flags.IntVar(&o.rounds, "rounds", 5, "runs of each proxy in each scenario, from 1 to 100")
 	flags.DurationVar(&o.duration, "duration", 2*time.Second, "of the measured part of a run, at most 1m")
 	flags.DurationVar(&o.warmup, "warmup", 500*time.Millisecond, "of a run before it is measured, at most 1m")

@@ -15,17 +15,18 @@ import (
 
 // A peer is a proxy that takes part: how to find it, configure it and start it. How each is tuned is in its render function.
 type peer struct {
-	name     string
-	binary   string // path, filled in by find
-	version  string // filled in by find
-	noTCP    bool   // HTTP only
-	bulkOnly bool   // takes part only where a scenario is Bulk
-	engine   string // Spillway: the engine in its file; "": the default
-	ours     bool   // a Spillway
-	file     string // name of its configuration file
-	render   func(plan) string
-	argv     func(binary, file string) []string
-	ask      []string // arguments that make it print its version
+	name    string
+	binary  string              // path, filled in by find
+	version string              // filled in by find
+	noTCP   bool                // HTTP only
+	only    func(scenario) bool // takes part only there; nil: everywhere
+	engine  string              // Spillway: the engine in its file; "": the default
+	ours    bool                // a Spillway
+	noProxy bool                // need not do the work of one
+	file    string              // name of its configuration file
+	render  func(plan) string
+	argv    func(binary, file string) []string
+	ask     []string // arguments that make it print its version
 }
 
 // A plan is what a configuration must say: where to listen and where to send.
@@ -51,13 +52,17 @@ func otherPeers() []*peer {
 			argv: func(bin, file string) []string { return []string{bin, "-p", filepath.Dir(file), "-c", file} }},
 		{name: "haproxy", file: "haproxy.cfg", render: haproxyConfig, ask: []string{"-v"},
 			argv: func(bin, file string) []string { return []string{bin, "-db", "-f", file} }},
-		{name: "haproxy-splice", file: "haproxy-splice.cfg", bulkOnly: true, ask: []string{"-v"},
+		{name: "haproxy-splice", file: "haproxy-splice.cfg", only: bulk, ask: []string{"-v"},
 			render: func(p plan) string { p.ForceSplice = true; return haproxyConfig(p) },
 			argv:   func(bin, file string) []string { return []string{bin, "-db", "-f", file} }},
 		{name: "caddy", file: "caddy.json", noTCP: true, render: caddyConfig, ask: []string{"version"},
 			argv: func(bin, file string) []string { return []string{bin, "run", "--config", file} }},
+		{name: "floor", noProxy: true, file: "floor.json", only: hasFloor, render: floorConfig,
+			argv: func(bin, file string) []string { return []string{bin, "floor", file} }},
 	}
 }
+
+func bulk(sc scenario) bool { return sc.Bulk }
 
 // spillwayPeer is a Spillway with an engine of the file's choice, or, for "", the one it chooses itself.
 func spillwayPeer(name, engine string) *peer {
@@ -70,7 +75,7 @@ func spillwayPeer(name, engine string) *peer {
 
 // takesPart says whether a peer can do the scenario and is meant to.
 func (p *peer) takesPart(sc scenario) bool {
-	return (!sc.tcp() || !p.noTCP) && (sc.Bulk || !p.bulkOnly)
+	return (!sc.tcp() || !p.noTCP) && (p.only == nil || p.only(sc))
 }
 
 // env makes Go programs use as many threads as the others have workers, and keeps their files in dir.
@@ -83,6 +88,12 @@ func (p *peer) env(workers int, dir string) []string {
 
 // find looks for the binary on the PATH and in /usr/sbin, where distributions put servers, and asks for its version.
 func (p *peer) find(ctx context.Context) error {
+	if p.name == "floor" {
+		var err error
+		p.binary, err = os.Executable()
+		p.version = "a part of this program"
+		return err
+	}
 	name := strings.TrimSuffix(p.name, "-splice")
 	for _, candidate := range []string{name, "/usr/sbin/" + name, "/usr/local/sbin/" + name} {
 		if path, err := exec.LookPath(candidate); err == nil {

@@ -135,7 +135,7 @@ func (b *bench) measure(ctx context.Context, p *peer, sc scenario, to endpointAd
 		return result{}, err
 	}
 	defer proxy.stop(syscall.SIGTERM)
-	if err := checkProxy(sc, addr); err != nil {
+	if err := checkProxy(sc, addr); err != nil && !p.noProxy {
 		return result{}, fmt.Errorf("check before measuring: %w", err)
 	}
 	return do(ctx, loadSpec{
