@@ -46,6 +46,9 @@ func (c *client) plansInARow() []*plan {
 		if p.expect = false; p.fate == refused {
 			p.fate = fine // of a 417
 		}
+		if p.minor == 0 && p.reply != length && !reckless {
+			p.minor = 1 // where only the connection's end can end it, it takes a reset to look cut
+		}
 		p.up %= 64 << 10
 		p.history = history
 		if reckless {

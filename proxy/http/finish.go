@@ -102,7 +102,7 @@ func (x *exchange) refuse(f *failure) {
 // body that takes a reset. Elsewhere there is none, which might take earlier
 // responses with it, and the connection is to be closed in stages.
 func (x *exchange) cut(f *failure) (parting bool) {
-	if x.req.Minor == 0 {
+	if x.req.Minor == 0 && x.resp.Framing != h1.Length {
 		x.c.conn.Abort()
 		return false
 	}

@@ -72,12 +72,17 @@ func requestAfterTheLastResponseResetsNothing(t *testing.T, d driver) {
 
 // It does not take a reset to show that the second is not whole.
 func cutTakesNoEarlierResponseWithIt(t *testing.T, d driver) {
+	cutTakesNone(t, d, "1.1", "")
+	cutTakesNone(t, d, "1.0", "Content-Length: 10\r\n")
+}
+
+func cutTakesNone(t *testing.T, d driver, version, framing string) {
 	cut := make(chan bool, 2) // a reset that overtakes the response has it asked for again
 	addr := scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
 		for strings.HasPrefix(readHead(r), "GET /whole") {
 			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n"+strings.Repeat("x", large))
 		}
-		io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\nhalf")
+		io.WriteString(c, "HTTP/1.1 200 OK\r\n"+framing+"\r\nhalf")
 		time.Sleep(20 * time.Millisecond) // let it be read
 		c.(*net.TCPConn).SetLinger(0)
 		c.Close()
@@ -86,12 +91,12 @@ func cutTakesNoEarlierResponseWithIt(t *testing.T, d driver) {
 	b := d.start(t, []string{addr})
 	c := b.dial()
 	begin := c.slowly()
-	c.send("GET /whole HTTP/1.1\r\nHost: a\r\n\r\nGET /half HTTP/1.1\r\nHost: a\r\n\r\n")
+	c.send("GET /whole HTTP/1.1\r\nHost: a\r\n\r\nGET /half HTTP/"+version+"\r\nHost: a\r\n\r\n")
 	<-cut
 	b.active(0)
 	begin()
 	if _, body := c.response("GET"); len(body) != large {
-		t.Fatalf("got %d of %d bytes", len(body), large)
+		t.Fatalf("HTTP/%s: got %d of %d bytes", version, len(body), large)
 	}
 	resp, err := nethttp.ReadResponse(c.r, nil)
 	if err != nil {
