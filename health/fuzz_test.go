@@ -3,6 +3,8 @@ package health
 import (
 	"bytes"
 	"io"
+	"strconv"
+	"strings"
 	"testing"
 	"testing/iotest"
 )
@@ -18,10 +20,13 @@ func FuzzHTTPVerdict(f *testing.F) {
 	f.Fuzz(func(t *testing.T, answer []byte) {
 		const text = "ready"
 		h := &httpChecker{Check{Type: TypeHTTP, Response: text}.WithDefaults()}
-		whole := h.judge(bytes.NewReader(answer))
-		pieces := h.judge(iotest.OneByteReader(bytes.NewReader(answer)))
+		weight, whole := h.judge(bytes.NewReader(answer))
+		again, pieces := h.judge(iotest.OneByteReader(bytes.NewReader(answer)))
 		if (whole == nil) != (pieces == nil) {
 			t.Errorf("in one piece: %v; byte by byte: %v", whole, pieces)
+		}
+		if weight != again {
+			t.Errorf("in one piece it reports %+v, byte by byte %+v", weight, again)
 		}
 		if whole == nil && !bytes.Contains(answer, []byte(" 200")) {
 			t.Error("passed without a 200")
@@ -33,6 +38,32 @@ func FuzzHTTPVerdict(f *testing.F) {
 		h.judge(endless)
 		if limit := headLimit + len(answer) + 2*bodyLimit; endless.n > limit {
 			t.Errorf("read %d bytes of an endless answer, more than %d", endless.n, limit)
+		}
+	})
+}
+
+// FuzzParseWeight holds weights to their range, and what is taken as a number to being one.
+func FuzzParseWeight(f *testing.F) {
+	for _, s := range []string{"0", "1", "1000", "1001", "007", "1.5", "0.001", ".5", "5.", "1e3", "1E+2", "1e-3", "1e39", "3.4e38",
+		"", "-1", "+1", "-0", "NaN", "Inf", "0x10", "1_000", "1,2", "1 2", "e", ".", "1e", "٣", strings.Repeat("9", 5000)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		w := ParseWeight([]string{s})
+		number, err := strconv.ParseFloat(s, 32)
+		valid := err == nil && s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !strings.ContainsRune("0123456789.eE+-", r) }) &&
+			s[0] != '+' && s[0] != '-'
+		if valid != (w.State == WeightValid) || !valid && w.State != WeightInvalid {
+			t.Fatalf("%q: %+v, want valid %v", s, w, valid)
+		}
+		if len(w.Text) > 40 || w.Value > MaxWeight || !valid && w.Value != 0 {
+			t.Errorf("%q: %+v", s, w)
+		}
+		if valid && (w.Value == 0) != (number == 0) {
+			t.Errorf("%q is %v and became %d", s, number, w.Value)
+		}
+		if two := ParseWeight([]string{s, s}); two.State != WeightInvalid {
+			t.Errorf("two of %q: %+v", s, two)
 		}
 	})
 }

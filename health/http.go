@@ -29,12 +29,18 @@ const (
 type httpChecker struct{ c Check }
 
 func (h *httpChecker) Check(ctx context.Context, addr string) Result {
-	return attempt(ctx, h.c, addr, h.converse)
+	var weight Weight
+	r := attempt(ctx, h.c, addr, func(conn net.Conn, target string) (err error) {
+		weight, err = h.converse(conn, target)
+		return err
+	})
+	r.Weight = weight
+	return r
 }
 
-func (h *httpChecker) converse(conn net.Conn, target string) error {
+func (h *httpChecker) converse(conn net.Conn, target string) (Weight, error) {
 	if _, err := conn.Write(h.request(target)); err != nil {
-		return err
+		return Weight{}, err
 	}
 	return h.judge(conn)
 }
@@ -56,49 +62,51 @@ type verdict string
 
 func (v verdict) Error() string { return string(v) }
 
-// judge reads the answer and says what is wrong with it, or with the connection.
-func (h *httpChecker) judge(conn io.Reader) error {
+// judge reads the answer and says what is wrong with it, or with the connection. A
+// whole answer reports a weight, be it one that the check fails for.
+func (h *httpChecker) judge(conn io.Reader) (Weight, error) {
 	wire := &wireReader{conn: conn, left: headLimit}
-	err := h.readResponse(wire)
+	weight, err := h.readResponse(wire)
 	switch {
 	case err == nil || errors.As(err, new(verdict)):
-		return err
+		return weight, err
 	case wire.left == 0:
-		return verdict(fmt.Sprintf("response head is longer than %d bytes", headLimit))
+		return Weight{}, verdict(fmt.Sprintf("response head is longer than %d bytes", headLimit))
 	case wire.err != nil: // net/http does not always pass on the connection's error; wire has it
-		return wire.err
+		return Weight{}, wire.err
 	default:
-		return verdict("malformed response, begins " + quote(wire.begin))
+		return Weight{}, verdict("malformed response, begins " + quote(wire.begin))
 	}
 }
 
-func (h *httpChecker) readResponse(wire *wireReader) error {
+func (h *httpChecker) readResponse(wire *wireReader) (Weight, error) {
 	r := bufio.NewReader(wire)
 	begin, err := r.Peek(5)
 	if !strings.HasPrefix("HTTP/", string(begin)) {
-		return verdict("not HTTP, begins " + quote(wire.begin)) // at once: such a peer may be waiting for us
+		return Weight{}, verdict("not HTTP, begins " + quote(wire.begin)) // at once: such a peer may be waiting for us
 	}
 	if err != nil {
-		return err
+		return Weight{}, err
 	}
 	resp, err := readHead(r)
 	if err != nil {
-		return err
+		return Weight{}, err
 	}
+	weight := weightOf(resp)
 	if resp.StatusCode != http.StatusOK {
-		return verdict(fmt.Sprintf("status %d, want 200", resp.StatusCode))
+		return weight, verdict(fmt.Sprintf("status %d, want 200", resp.StatusCode))
 	}
 	wire.left = math.MaxInt
 	// The body is dropped, not closed: closing it would read more of an endless one.
 	window, err := io.ReadAll(io.LimitReader(resp.Body, matchWindow))
 	if err != nil {
-		return err
+		return weight, err
 	}
 	if !bytes.Contains(window, []byte(h.c.Response)) {
-		return verdict(fmt.Sprintf("body does not contain %q", h.c.Response))
+		return weight, verdict(fmt.Sprintf("body does not contain %q", h.c.Response))
 	}
 	_, err = io.Copy(io.Discard, io.LimitReader(resp.Body, bodyLimit-matchWindow))
-	return err
+	return weight, err
 }
 
 // readHead reads to the final response, past interim ones (RFC 9110 §15.2); all of them share one limit.

@@ -135,6 +135,8 @@ func (b *Balancer) setHealth(k watchKey, ev health.Event) {
 		if m.health != to {
 			logHealth(s.opt, m, ev)
 		}
+		logReport(&s.opt, m, ev.Result.Weight)
+		m.report.note(ev.Result.Weight)
 		m.health, m.checked = to, true
 		m.reason = ""
 		if to != health.Healthy {

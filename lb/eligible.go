@@ -8,12 +8,14 @@ type rules struct {
 	threshold int
 	failover  *Failover
 	zonal     ZonalAffinity
+	reports   bool // the weights that endpoints report count
 }
 
 // A ruling says who may be picked, by position in the list of members.
 type ruling struct {
 	standings []Standing
 	weights   []uint32 // as they count now
+	reported  bool     // they are those that endpoints report
 	shares    []uint32 // 0: not to be picked
 
 	pool               Pool
@@ -21,39 +23,24 @@ type ruling struct {
 }
 
 // eligible decides who may be picked now and with which share: the one place
-// where the operator's word, health, failover, zones and panic meet. It is pure.
-// Each step narrows what the one before left:
+// where the operator's word, failover, zones, health, weights and panic meet. It
+// is pure. Each step narrows what the one before left:
 //
 //  1. the operator's word: READY ones, with a weight in the file
-//
 //  2. failover: of primaries and backups those that are active (activePool)
-//
 //  3. zonal affinity: of these, those of the zone (staysInZone)
-//
-//  4. health:
-//
-//     │ READY, active, of the zone
-//     ────────────┼──────────────────────────────────────────────────────────
-//     HEALTHY     │ weight
-//     UNKNOWN     │ weight, while nobody here is HEALTHY; else 0
-//     UNHEALTHY,  │ weight, while nobody here is HEALTHY or UNKNOWN and the
-//     TIMEOUT     │ last resort is open; else 0
-//
-// The last resort is open where the failover policy does not drop. Without a
-// policy it is panic's: of those here fewer than threshold percent are not known
-// to be ill, or none at all. Open then takes all of them, closed nobody.
+//  4. health and weight: the first class that has somebody (fit)
 //
 // Failover and zones count as well who is HEALTHY or was not checked even once: a
 // proxy that starts does not fail over for the moment that takes, and one failed
-// check is enough for a primary not to count.
+// check is enough for a primary not to count. Weights do not count for them.
 func eligible(members []*member, r rules) ruling {
-	d := ruling{
-		standings: make([]Standing, len(members)),
-		weights:   make([]uint32, len(members)),
-		shares:    make([]uint32, len(members)),
+	d := ruling{standings: make([]Standing, len(members)), shares: make([]uint32, len(members))}
+	if r.reports {
+		d.weights, d.reported = reportedWeights(members)
 	}
-	for i, m := range members {
-		d.weights[i] = m.endpoint.Weight
+	if !d.reported {
+		d.weights = weights(members, func(m *member) uint32 { return m.endpoint.Weight })
 	}
 	in := d.ready(members)
 	in = d.active(members, in, r.failover)
@@ -63,6 +50,17 @@ func eligible(members []*member, r rules) ruling {
 		d.shares[i] = d.weights[i]
 	}
 	return d
+}
+
+// weights returns what weight says of each member that has one in the file.
+func weights(members []*member, weight func(*member) uint32) []uint32 {
+	out := make([]uint32, len(members))
+	for i, m := range members {
+		if m.endpoint.Weight > 0 {
+			out[i] = weight(m)
+		}
+	}
+	return out
 }
 
 // ready is the operator's word.
@@ -110,38 +108,6 @@ func (d *ruling) near(members []*member, in []int, z ZonalAffinity) []int {
 			return InUse
 		}
 		return OtherZone
-	})
-}
-
-// fit keeps those whose health is the best there is, as far as health is to be
-// believed.
-func (d *ruling) fit(members []*member, in []int, r rules) []int {
-	var healthy, unknown int
-	for _, i := range in {
-		switch members[i].health {
-		case health.Healthy:
-			healthy++
-		case health.Unknown:
-			unknown++
-		}
-	}
-	panicking := r.failover == nil && (healthy+unknown == 0 || (healthy+unknown)*100 < r.threshold*len(in))
-	switch {
-	case panicking && r.panic == PanicOpen:
-		return in
-	case panicking:
-		return d.keep(in, func(int) Standing { return InPanic })
-	}
-	illToo := healthy+unknown == 0 && !r.failover.DropIfUnhealthy
-	return d.keep(in, func(i int) Standing {
-		switch h := members[i].health; {
-		case h == health.Healthy, h == health.Unknown && healthy == 0, illToo:
-			return InUse
-		case h == health.Unknown:
-			return NotKnown
-		default:
-			return IsIll
-		}
 	})
 }
 

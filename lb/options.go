@@ -40,6 +40,10 @@ type Options struct {
 	Failover *Failover
 	// ZonalAffinity keeps traffic in one zone. Default: disabled.
 	ZonalAffinity ZonalAffinity
+	// ReportedWeights makes the weights count that endpoints report in their
+	// replies to health checks of an HTTP type, in place of those of Endpoints
+	// (spec.md §4.7). For balance.WeightedMaglev. Default: no.
+	ReportedWeights bool
 	// Log gets a line for every change of health. Default: none.
 	Log *slog.Logger
 }
@@ -183,7 +187,7 @@ func isPart(x float64) bool { return x >= 0 && x <= 1 }
 
 // rules returns what decides who may be picked.
 func (o *Options) rules() rules {
-	return rules{panic: o.Panic, threshold: o.PanicThreshold, failover: o.Failover, zonal: o.ZonalAffinity}
+	return rules{panic: o.Panic, threshold: o.PanicThreshold, failover: o.Failover, zonal: o.ZonalAffinity, reports: o.takesReports()}
 }
 
 // normalize copies groups, fills in IDs, gives everybody weight 1 where nobody

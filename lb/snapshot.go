@@ -19,13 +19,14 @@ type Snapshot struct {
 	// by.
 	Pool Pool
 
-	picker balance.Picker // nil: nobody may be picked, and err says why
-	exact  balance.Exact  // in its place, so that who is picked fast is always somebody
-	err    error
-	sticky []bool  // of each candidate: may sticky requests reach it
-	states []State // of each candidate
-	total  uint64  // sum of shares
-	since  []uint64
+	reported bool           // shares are of the weights that endpoints report
+	picker   balance.Picker // nil: nobody may be picked, and err says why
+	exact    balance.Exact  // in its place, so that who is picked fast is always somebody
+	err      error
+	sticky   []bool  // of each candidate: may sticky requests reach it
+	states   []State // of each candidate
+	total    uint64  // sum of shares
+	since    []uint64
 
 	replaced chan struct{} // closed when another snapshot has taken its place
 }

@@ -29,8 +29,10 @@ type member struct {
 	local    bool // in the zone of Options.ZonalAffinity
 	admin    Admin
 	health   health.Status
-	reason   string // why it is not healthy
-	checked  bool   // its health has been checked at least once
+	reason   string            // why it is not healthy
+	checked  bool              // its health has been checked at least once
+	report   report            // what it said of its weight
+	weighed  *balance.Endpoint // endpoint with another weight, as it counts now; nil: not yet needed
 }
 
 // find returns the member with this ID, or nil.
@@ -79,6 +81,11 @@ func (s *state) setOptions(o Options) {
 			m.health, m.reason = health.Healthy, ""
 		}
 	}
+	if o.HealthCheck == nil || !o.HealthCheck.ReportsWeight() {
+		for _, m := range members {
+			m.report = report{} // nobody would ever correct it
+		}
+	}
 }
 
 // newMember makes the member for e. old is the one with the same ID, or nil.
@@ -89,9 +96,11 @@ func newMember(e balance.Endpoint, group int, old *member) *member {
 		m.admin = old.admin
 		if e.Addr == old.endpoint.Addr {
 			m.health, m.reason, m.checked = old.health, old.reason, old.checked
+			m.report = old.report
 		}
 		if e == *old.endpoint {
-			m.endpoint = old.endpoint // the same value: pools keyed by it stay warm
+			// The same values: what is keyed by them stays.
+			m.endpoint, m.weighed = old.endpoint, old.weighed
 		}
 	}
 	if e.Load == nil {
@@ -113,7 +122,7 @@ func (s *state) snapshot(prev *Snapshot, rebuild bool) *Snapshot {
 	}
 	s.decide(prev, next)
 	if prev != nil && !rebuild && slices.Equal(prev.Candidates, next.Candidates) {
-		if slices.Equal(prev.sticky, next.sticky) && slices.Equal(prev.states, next.states) && prev.Pool == next.Pool {
+		if slices.Equal(prev.sticky, next.sticky) && slices.Equal(prev.states, next.states) && prev.Pool == next.Pool && prev.reported == next.reported {
 			return prev
 		}
 		next.picker, next.exact, next.since = prev.picker, prev.exact, prev.since
@@ -140,15 +149,16 @@ func (s *state) snapshot(prev *Snapshot, rebuild bool) *Snapshot {
 func (s *state) decide(prev, next *Snapshot) {
 	d := eligible(s.members, s.opt.rules())
 	next.Candidates = make([]balance.Candidate, len(s.members))
-	next.states, next.Pool = s.states(d.standings), d.pool
+	next.states, next.Pool, next.reported = s.states(d.standings), d.pool, d.reported
 	for i, m := range s.members {
-		next.Candidates[i] = balance.Candidate{Endpoint: m.endpoint, Share: d.shares[i]}
+		next.Candidates[i] = balance.Candidate{Endpoint: m.weighing(d.weights[i]), Share: d.shares[i]}
 		next.sticky[i] = keepsSessions(m)
 		next.total += uint64(d.shares[i])
 	}
-	from := Primaries
+	from := &Snapshot{}
 	if prev != nil {
-		from = prev.Pool
+		from = prev
 	}
-	logPool(&s.opt, from, &d)
+	logPool(&s.opt, from.Pool, &d)
+	logWeights(&s.opt, s.members, from.reported, d.reported)
 }

@@ -10,6 +10,9 @@ type Status struct {
 	Groups  []GroupStatus
 	// Pool is the active one of primaries and backups.
 	Pool Pool
+	// TakesReports: endpoints may report their weights. UsesReports: they do, so
+	// that these count and not the configured ones.
+	TakesReports, UsesReports bool
 	// ChecksPassed and ChecksFailed count health checks since New.
 	ChecksPassed, ChecksFailed uint64
 }
@@ -28,10 +31,15 @@ type EndpointStatus struct {
 	Reason   string // of the last failure, while it is not healthy
 	Admin    Admin
 	Standing Standing // whether it takes new traffic, else why not
-	Weight   uint32
-	Active   int64  // leases held now
-	Requests uint64 // leases ever taken
-	Failures uint64 // leases that ended with Failure
+	Weight   uint32   // configured
+	// Reported is the last valid weight that it reported itself; its State is
+	// health.WeightNone if there is none. WeightError says what is wrong with its
+	// report. Both mean something where Status.TakesReports.
+	Reported    health.Weight
+	WeightError WeightError
+	Active      int64  // leases held now
+	Requests    uint64 // leases ever taken
+	Failures    uint64 // leases that ended with Failure
 	// ShareExpected is the part of new traffic that it should get now, from 0
 	// to 1. ShareActual is the part that it got since shares last changed, so
 	// the two can be compared; 0 while there was no traffic at all.
@@ -47,6 +55,8 @@ func (b *Balancer) Status() Status {
 		Name:         b.state.opt.Name,
 		Version:      snap.Version,
 		Pool:         snap.Pool,
+		TakesReports: b.state.opt.takesReports(),
+		UsesReports:  snap.reported,
 		ChecksPassed: b.checks[0].Load(),
 		ChecksFailed: b.checks[1].Load(),
 		Groups:       make([]GroupStatus, len(b.state.opt.Groups)),
@@ -86,6 +96,9 @@ func (s *state) picksSince(snap *Snapshot) (got []uint64, total uint64) {
 
 func (m *member) status() EndpointStatus {
 	return EndpointStatus{
+		Reported:    m.report.valid,
+		WeightError: m.weightError(),
+
 		ID:       m.endpoint.ID,
 		Addr:     m.endpoint.Addr,
 		Health:   m.health,

@@ -70,17 +70,17 @@ func (b *Balancer) wantedWatches() map[watchKey]bool {
 // watch follows one endpoint's health until ctx ends. Checks that find nothing
 // new are counted and cost the writer nothing.
 func (b *Balancer) watch(ctx context.Context, k watchKey) {
-	first, reason := true, ""
+	first, reason, weight := true, "", health.Weight{}
 	_ = health.Watch(ctx, k.check, k.addr, func(ev health.Event) {
 		if ev.Result.OK {
 			b.checks[0].Add(1)
 		} else {
 			b.checks[1].Add(1)
 		}
-		if (first || ev.Changed || ev.Reason != reason) && ctx.Err() == nil {
+		if (first || ev.Changed || ev.Reason != reason || ev.Result.Weight != weight) && ctx.Err() == nil {
 			b.setHealth(k, ev)
 		}
-		first, reason = false, ev.Reason
+		first, reason, weight = false, ev.Reason, ev.Result.Weight
 	})
 }
 

@@ -78,6 +78,7 @@ func TestStatusShowsColumnsThatTellEndpointsApart(t *testing.T) {
 	drained, heavy := endpoint("10.0.0.100:8080"), endpoint("b")
 	drained.Admin, drained.Reason, heavy.Weight = "DRAIN", "connection refused", 5
 	heavy.Health, heavy.Dropped = "HEALTHY", "STANDBY"
+	heavy.ReportedWeight, heavy.WeightError = new(uint32), "MISSING_WEIGHT"
 	special := admin.ServiceStatus{Name: "special", Policy: "MAGLEV", Affinity: "CLIENT_IP", ActivePool: "BACKUP",
 		Groups: []admin.GroupStatus{{Name: "eu", Endpoints: []admin.EndpointStatus{drained, heavy}}}}
 
@@ -94,7 +95,7 @@ func TestStatusShowsColumnsThatTellEndpointsApart(t *testing.T) {
 			t.Errorf("%d columns do not fit into a terminal: %s", n, line)
 		}
 	}
-	for _, head := range []string{"GROUP", "ADMIN", "WEIGHT", "DROPPED", "REASON", " by ", "backups are active"} {
+	for _, head := range []string{"GROUP", "ADMIN", "WEIGHT", "REPORTED", "0 MISSING_WEIGHT", "DROPPED", "REASON", " by ", "backups are active"} {
 		if strings.Contains(blocks[0], head) || !strings.Contains(blocks[1], head) {
 			t.Errorf("%s is to be where it tells something, and only there:\n%s", head, out.String())
 		}

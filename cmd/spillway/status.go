@@ -79,17 +79,18 @@ func statusTable(s *admin.ServiceStatus) *table {
 	group := shown("GROUP", func(g *admin.GroupStatus, _ *admin.EndpointStatus) bool { return g.Name != "" })
 	word := shown("ADMIN", func(_ *admin.GroupStatus, e *admin.EndpointStatus) bool { return e.Admin != "READY" })
 	weight := shown("WEIGHT", func(_ *admin.GroupStatus, e *admin.EndpointStatus) bool { return e.Weight != 1 })
+	reported := shown("REPORTED", func(_ *admin.GroupStatus, e *admin.EndpointStatus) bool { return e.WeightError != "" })
 	dropped := shown("DROPPED", func(_ *admin.GroupStatus, e *admin.EndpointStatus) bool {
 		return e.Dropped != "" && e.Dropped != e.Admin && e.Health == "HEALTHY"
 	})
 	reason := shown("REASON", func(_ *admin.GroupStatus, e *admin.EndpointStatus) bool { return e.Reason != "" })
 
 	t := new(table)
-	t.row(group, "ENDPOINT", "HEALTH", word, right(weight), right("ACTIVE"),
+	t.row(group, "ENDPOINT", "HEALTH", word, right(weight), right(reported), right("ACTIVE"),
 		right("REQUESTS"), right("FAILURES"), right("EXPECTED"), right("ACTUAL"), dropped, reason)
 	for _, g := range s.Groups {
 		for _, e := range g.Endpoints {
-			row := []any{g.Name, e.ID, e.Health, "", "", e.Active,
+			row := []any{g.Name, e.ID, e.Health, "", "", "", e.Active,
 				e.Requests, e.Failures, percent(e.ShareExpected), percent(e.ShareActual), "", e.Reason}
 			if word != "" {
 				row[3] = e.Admin
@@ -97,11 +98,27 @@ func statusTable(s *admin.ServiceStatus) *table {
 			if weight != "" {
 				row[4] = e.Weight
 			}
+			if reported != "" {
+				row[5] = right(reportedWeight(&e))
+			}
 			if dropped != "" {
-				row[10] = e.Dropped
+				row[11] = e.Dropped
 			}
 			t.row(row...)
 		}
 	}
 	return t
+}
+
+// reportedWeight is the weight that an endpoint reports, with what is wrong with
+// it, if anything is.
+func reportedWeight(e *admin.EndpointStatus) string {
+	var parts []string
+	if e.ReportedWeight != nil {
+		parts = append(parts, fmt.Sprint(*e.ReportedWeight))
+	}
+	if e.WeightError != "WEIGHT_NONE" {
+		parts = append(parts, e.WeightError)
+	}
+	return strings.Join(parts, " ")
 }

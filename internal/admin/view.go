@@ -1,6 +1,9 @@
 package admin
 
-import "github.com/spillway-lb/spillway/lb"
+import (
+	"github.com/spillway-lb/spillway/health"
+	"github.com/spillway-lb/spillway/lb"
+)
 
 // A ServiceStatus is a service as GET /api/v1/services/{name} shows it.
 type ServiceStatus struct {
@@ -11,8 +14,11 @@ type ServiceStatus struct {
 	// Version rises by one whenever candidates or shares change.
 	Version uint64 `json:"version"`
 	// ActivePool is PRIMARY, or BACKUP after failover.
-	ActivePool string        `json:"active_pool"`
-	Groups     []GroupStatus `json:"groups"`
+	ActivePool string `json:"active_pool"`
+	// Weights says which ones count, CONFIGURED or REPORTED. Only with
+	// WEIGHTED_MAGLEV and a health check whose replies can report one.
+	Weights string        `json:"weights,omitempty"`
+	Groups  []GroupStatus `json:"groups"`
 }
 
 // A GroupStatus is one group of a ServiceStatus. A service that lists its
@@ -40,11 +46,16 @@ type EndpointStatus struct {
 	// OTHER_ZONE, PANIC, UNHEALTHY or UNKNOWN. It is empty while it does.
 	Dropped string `json:"dropped"`
 	// Ejected is always false: nothing ejects endpoints in this version.
-	Ejected  bool   `json:"ejected"`
-	Weight   uint32 `json:"weight"`
-	Active   int64  `json:"active"`
-	Requests uint64 `json:"requests"`
-	Failures uint64 `json:"failures"`
+	Ejected bool   `json:"ejected"`
+	Weight  uint32 `json:"weight"`
+	// ReportedWeight is the last valid one that it reported, and WeightError says
+	// what is wrong with its report: INVALID_WEIGHT, MISSING_WEIGHT,
+	// UNAVAILABLE_WEIGHT, or WEIGHT_NONE. Only where the service has Weights.
+	ReportedWeight *uint32 `json:"reported_weight,omitempty"`
+	WeightError    string  `json:"weight_error,omitempty"`
+	Active         int64   `json:"active"`
+	Requests       uint64  `json:"requests"`
+	Failures       uint64  `json:"failures"`
 	// ShareExpected is the part of new traffic that it should get now, from 0
 	// to 1, and ShareActual what it got since shares last changed.
 	ShareExpected float64 `json:"share_expected"`
@@ -74,17 +85,23 @@ func viewService(s *Service) ServiceStatus {
 		ActivePool: s.Status.Pool.String(),
 		Groups:     make([]GroupStatus, len(s.Status.Groups)),
 	}
+	if s.Status.TakesReports {
+		v.Weights = "CONFIGURED"
+	}
+	if s.Status.UsesReports {
+		v.Weights = "REPORTED"
+	}
 	for i, g := range s.Status.Groups {
 		v.Groups[i] = GroupStatus{Name: g.Name, Region: g.Region, Zone: g.Zone, Failover: g.Backup, Endpoints: make([]EndpointStatus, len(g.Endpoints))}
 		for j := range g.Endpoints {
-			v.Groups[i].Endpoints[j] = viewEndpoint(&g.Endpoints[j])
+			v.Groups[i].Endpoints[j] = viewEndpoint(&g.Endpoints[j], s.Status.TakesReports)
 		}
 	}
 	return v
 }
 
-func viewEndpoint(e *lb.EndpointStatus) EndpointStatus {
-	return EndpointStatus{
+func viewEndpoint(e *lb.EndpointStatus, reports bool) EndpointStatus {
+	v := EndpointStatus{
 		ID:            e.ID,
 		Address:       e.Addr,
 		Health:        e.Health.String(),
@@ -98,6 +115,14 @@ func viewEndpoint(e *lb.EndpointStatus) EndpointStatus {
 		ShareExpected: e.ShareExpected,
 		ShareActual:   e.ShareActual,
 	}
+	if !reports {
+		return v
+	}
+	v.WeightError = e.WeightError.String()
+	if e.Reported.State == health.WeightValid {
+		v.ReportedWeight = &e.Reported.Value
+	}
+	return v
 }
 
 // endpoint finds an endpoint of the service by its ID.

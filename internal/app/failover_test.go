@@ -60,7 +60,7 @@ func (p *proxy) who(listener string) string {
 	p.t.Helper()
 	c, err := net.Dial("tcp", p.ListenAddr(listener).String())
 	if err != nil {
-		p.t.Fatal(err)
+		return "" // the reset was there before Dial returned
 	}
 	defer c.Close()
 	name, _ := io.ReadAll(c)

@@ -32,7 +32,9 @@ func balancerOptions(cfg *config.Config, s *config.Service, log *slog.Logger) (l
 		PanicThreshold: s.PanicThreshold,
 		Failover:       failoverOf(s),
 		ZonalAffinity:  zonalAffinityOf(cfg, s),
-		Log:            log,
+
+		ReportedWeights: s.LocalityLBPolicy == "WEIGHTED_MAGLEV",
+		Log:             log,
 	}
 	if s.Panic == "open" {
 		o.Panic = lb.PanicOpen

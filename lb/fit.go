@@ -1,0 +1,94 @@
+package lb
+
+import "github.com/spillway-lb/spillway/health"
+
+// A class is how fit an endpoint is. The lowest that somebody has gets all.
+type class uint8
+
+const (
+	healthy    class = iota
+	unknown          // its health is UNKNOWN
+	ill              // UNHEALTHY or TIMEOUT
+	weightless       // added to the above: it would rather have nothing
+	unfit      = 2 * weightless
+)
+
+// fit keeps those of the first class that has somebody:
+//
+//	HEALTHY                 weight > 0   by their weights
+//	UNKNOWN                 weight > 0   by their weights
+//	UNHEALTHY or TIMEOUT    weight > 0   by their weights    if the ill may be picked
+//	HEALTHY                 weight 0     equally
+//	UNKNOWN                 weight 0     equally
+//	UNHEALTHY or TIMEOUT    weight 0     equally             if the ill may be picked
+//
+// Only a reported weight is 0 here, and asks for no traffic: it yields even to
+// the ill (spec.md §4.7).
+//
+// The ill may be picked where the failover policy does not drop. Without a policy
+// that is for PanicMode to say: open, they may, closed, they may not. And where
+// fewer than threshold percent are not known to be ill, or none at all, there is
+// a panic: open takes everybody for healthy then, closed takes nobody.
+func (d *ruling) fit(members []*member, in []int, r rules) []int {
+	illToo, blind := r.panic == PanicOpen, false
+	if r.failover != nil {
+		illToo = !r.failover.DropIfUnhealthy
+	} else if panicking(members, in, r.threshold) {
+		if r.panic == PanicClosed {
+			return d.keep(in, func(int) Standing { return InPanic })
+		}
+		blind = true
+	}
+	classes, best := make([]class, len(members)), unfit
+	for _, i := range in {
+		c := classOf(members[i].health)
+		switch {
+		case blind:
+			c = healthy
+		case c == ill && !illToo:
+			c = unfit
+		}
+		if d.weights[i] == 0 && c != unfit {
+			c += weightless
+		}
+		classes[i] = c
+		best = min(best, c)
+	}
+	if best >= weightless && best != unfit {
+		d.weights = weights(members, func(*member) uint32 { return 1 })
+	}
+	return d.keep(in, func(i int) Standing {
+		switch {
+		case classes[i] == best && best != unfit:
+			return InUse
+		case blind || members[i].health == health.Healthy:
+			return NoWeight
+		case members[i].health == health.Unknown:
+			return NotKnown
+		default:
+			return IsIll
+		}
+	})
+}
+
+func classOf(s health.Status) class {
+	switch s {
+	case health.Healthy:
+		return healthy
+	case health.Unknown:
+		return unknown
+	default:
+		return ill
+	}
+}
+
+// panicking reports whether too few are well for health to be believed.
+func panicking(members []*member, in []int, threshold int) bool {
+	well := 0
+	for _, i := range in {
+		if classOf(members[i].health) != ill {
+			well++
+		}
+	}
+	return well == 0 || well*100 < threshold*len(in)
+}

@@ -1,0 +1,252 @@
+package lb
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spillway-lb/spillway/balance"
+	"github.com/spillway-lb/spillway/health"
+)
+
+// This file has what spec.md §4.7, §8.3, §9.3 and §9.4 say of who is eligible,
+// sentence by sentence, slowly, and without a thought for what eligible does.
+
+// a set is some of a service's members.
+type set []*member
+
+func (s set) that(is func(*member) bool) set {
+	var out set
+	for _, m := range s {
+		if is(m) {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+func isHealthy(m *member) bool { return m.health == health.Healthy }
+func isUnknown(m *member) bool { return m.health == health.Unknown }
+func isIll(m *member) bool     { return !isHealthy(m) && !isUnknown(m) }
+func isPrimary(m *member) bool { return !m.backup }
+func isBackup(m *member) bool  { return m.backup }
+func isLocal(m *member) bool   { return m.local }
+
+// counts as healthy for failover and zones: an endpoint that no check has looked
+// at yet has not failed.
+func counts(m *member) bool { return isHealthy(m) || isUnknown(m) && !m.checked }
+
+// shares are the members' shares, by ID.
+type shares map[string]uint32
+
+func oracle(all set, r rules) shares {
+	weight := oracleWeights(all, r.reports)
+	// The operator's word, and a weight in the file.
+	pool := all.that(func(m *member) bool { return m.admin == Ready && m.endpoint.Weight > 0 })
+
+	// §9.3, the first rule that holds.
+	primaries, backups := pool.that(isPrimary), pool.that(isBackup)
+	healthyPrimaries, healthyBackups := primaries.that(counts), backups.that(counts)
+	ratio := 0.0
+	if r.failover != nil {
+		ratio = r.failover.Ratio
+	}
+	switch {
+	case len(healthyPrimaries)+len(healthyBackups) == 0:
+		pool = primaries
+	case len(healthyPrimaries) == 0:
+		pool = backups
+	case len(healthyBackups) == 0:
+		pool = primaries
+	case ratio == 0:
+		pool = primaries
+	case float64(len(healthyPrimaries))/float64(len(primaries)) >= ratio:
+		pool = primaries
+	default:
+		pool = backups
+	}
+
+	// §9.4.
+	local := pool.that(isLocal)
+	switch r.zonal.Spillover {
+	case StayWithinZone:
+		if len(local) > 0 {
+			pool = local
+		}
+	case SpillCrossZone:
+		if n := len(local.that(counts)); n > 0 && float64(n)/float64(len(local)) >= r.zonal.Ratio {
+			pool = local
+		}
+	}
+
+	// Last resorts.
+	illToo := r.panic == PanicOpen
+	if r.failover != nil {
+		illToo = !r.failover.DropIfUnhealthy
+	}
+	well := len(pool) - len(pool.that(isIll))
+	if r.failover == nil && (well == 0 || 100*well < r.threshold*len(pool)) {
+		if r.panic == PanicClosed {
+			return nil
+		}
+		if some := pool.that(func(m *member) bool { return weight[m.endpoint.ID] > 0 }); len(some) > 0 {
+			return by(some, weight)
+		}
+		return by(pool, nil)
+	}
+
+	// §4.7, the eligible set with weighting; §8.3, where UNKNOWN stands.
+	for _, zero := range []bool{false, true} {
+		for _, is := range []func(*member) bool{isHealthy, isUnknown, isIll} {
+			some := pool.that(is).that(func(m *member) bool { return (weight[m.endpoint.ID] == 0) == zero })
+			if len(some) == 0 || !illToo && isIll(some[0]) {
+				continue
+			}
+			if zero {
+				return by(some, nil)
+			}
+			return by(some, weight)
+		}
+	}
+	return nil
+}
+
+// by gives each its weight, or all of them the same.
+func by(some set, weight shares) shares {
+	out := shares{}
+	for _, m := range some {
+		out[m.endpoint.ID] = 1
+		if weight != nil {
+			out[m.endpoint.ID] = weight[m.endpoint.ID]
+		}
+	}
+	return out
+}
+
+// oracleWeights: weights are used only if every instance has a valid weight or is
+// UNAVAILABLE_WEIGHT.
+func oracleWeights(all set, reports bool) shares {
+	configured, reported := shares{}, shares{}
+	var known []uint32
+	usable := reports
+	for _, m := range all {
+		configured[m.endpoint.ID] = m.endpoint.Weight
+		if m.report.valid.State == health.WeightValid {
+			known = append(known, m.report.valid.Value)
+		}
+		// An endpoint that is not TIMEOUT or UNKNOWN must not have said nonsense last.
+		unavailable := m.health == health.Timeout || m.health == health.Unknown
+		nonsense := m.report.last.State == health.WeightInvalid || m.report.last.State == health.WeightMissing
+		if !unavailable && nonsense {
+			usable = false
+		}
+	}
+	if !usable || len(known) == 0 {
+		return configured
+	}
+	sum := 0.0
+	for _, w := range known {
+		sum += float64(w)
+	}
+	average := uint32(sum/float64(len(known)) + 0.5)
+	if sum > 0 {
+		average = max(average, 1)
+	}
+	for _, m := range all {
+		switch {
+		case m.endpoint.Weight == 0: // the file's word
+			reported[m.endpoint.ID] = 0
+		case m.report.valid.State == health.WeightValid:
+			reported[m.endpoint.ID] = m.report.valid.Value
+		default:
+			reported[m.endpoint.ID] = average
+		}
+	}
+	return reported
+}
+
+func TestEligibleIsWhatTheSpecSays(t *testing.T) {
+	seed := rand.Uint64()
+	random := rand.New(rand.NewPCG(seed, 0))
+	some, none, seen := 0, 0, make(map[Standing]int)
+	for range 200_000 {
+		members, r := randomService(random)
+		want, d := oracle(members, r), eligible(members, r)
+		for i, m := range members {
+			if d.shares[i] != want[m.endpoint.ID] || (d.shares[i] > 0) != (d.standings[i] == InUse) {
+				t.Fatalf("seed %d: %+v\n%s\nmember %d has share %d and stands %q; want %v",
+					seed, r, describe(members), i, d.shares[i], d.standings[i], want)
+			}
+			// Who lays slots in a table must have a weight while anybody has.
+			if d.shares[i] > 0 && d.weights[i] != d.shares[i] {
+				t.Fatalf("seed %d: %+v\n%s\nmember %d has share %d of weight %d", seed, r, describe(members), i, d.shares[i], d.weights[i])
+			}
+			seen[d.standings[i]]++
+		}
+		if len(want) > 0 {
+			some++
+		} else {
+			none++
+		}
+	}
+	for s := InUse; s <= NotKnown; s++ {
+		if seen[s] < 1000 {
+			t.Errorf("only %d endpoints stood %v: the cases are too alike", seen[s], s)
+		}
+	}
+	if some < 10_000 || none < 10_000 {
+		t.Errorf("%d services with somebody eligible, %d with nobody: the cases are too alike", some, none)
+	}
+}
+
+func randomService(random *rand.Rand) ([]*member, rules) {
+	r := rules{
+		panic:     PanicMode(random.IntN(2)),
+		threshold: []int{0, 0, 30, 50, 100}[random.IntN(5)],
+		zonal:     ZonalAffinity{Spillover: Spillover(random.IntN(3)), Ratio: part(random)},
+		reports:   random.IntN(2) == 0,
+	}
+	if random.IntN(2) == 0 {
+		r.failover = &Failover{Ratio: part(random), DropIfUnhealthy: random.IntN(2) == 0}
+	}
+	members := make([]*member, 1+random.IntN(7))
+	backups, locals, clean := random.IntN(2) == 0, random.IntN(2) == 0, random.IntN(3) > 0
+	for i := range members {
+		m := &member{
+			endpoint: &balance.Endpoint{ID: fmt.Sprint(i), Weight: random.Uint32N(4)},
+			health:   []health.Status{health.Unknown, health.Healthy, health.Healthy, health.Unhealthy, health.Timeout}[random.IntN(5)],
+			admin:    []Admin{Ready, Ready, Ready, Ready, Drain, Down}[random.IntN(6)],
+			backup:   backups && random.IntN(2) == 0,
+			local:    locals && random.IntN(2) == 0,
+		}
+		m.checked = m.health != health.Unknown || random.IntN(2) == 0
+		m.report.note(randomReport(random, clean))
+		m.report.note(randomReport(random, clean))
+		members[i] = m
+	}
+	return members, r
+}
+
+func part(random *rand.Rand) float64 {
+	return []float64{0, 0.25, 0.3, 0.5, 2.0 / 3, 0.75, 1}[random.IntN(7)]
+}
+
+// randomReport is nonsense only where clean is false.
+func randomReport(random *rand.Rand, clean bool) health.Weight {
+	w := health.Weight{State: health.WeightState(random.IntN(4))}
+	if clean && w.State != health.WeightNone || w.State == health.WeightValid {
+		w = health.Weight{State: health.WeightValid, Value: []uint32{0, 0, 1, 500, 1000}[random.IntN(5)]}
+	}
+	return w
+}
+
+func describe(members []*member) string {
+	var lines []string
+	for i, m := range members {
+		lines = append(lines, fmt.Sprintf("%d: weight %d, %v, %v, checked %v, backup %v, local %v, %+v",
+			i, m.endpoint.Weight, m.admin, m.health, m.checked, m.backup, m.local, m.report))
+	}
+	return strings.Join(slices.Clip(lines), "\n")
+}
