@@ -18,9 +18,10 @@ type Record struct {
 	Service  string
 	Endpoint string // the ID of the endpoint that answered, or was tried last
 	Client   netip.AddrPort
-	Protocol string // "HTTP", "TCP" or "UDP"
-	SNI      string // the name a TLS client asked for, if it was read to route by it
-	Method   string // HTTP only, like Host, Path and Status
+	TLS      *TLSInfo // nil: the client does not speak it, or not to us
+	Protocol string   // "HTTP", "TCP" or "UDP"
+	SNI      string   // the name a TLS client asked for, if TLS is not ours and it was read to route by it
+	Method   string   // HTTP only, like Host, Path and Status
 	Host     string
 	Path     string // the request target as received
 	Status   int
@@ -101,14 +102,18 @@ func (r *Record) AppendJSON(b []byte) []byte {
 	b = r.Client.AppendTo(b)
 	b = append(b, '"')
 	b = appendString(b, "protocol", r.Protocol)
+	if r.TLS != nil {
+		b = appendString(b, "tls_version", r.TLS.Version)
+		b = appendString(b, "tls_cipher", r.TLS.Cipher)
+	}
 	if r.Protocol == "HTTP" {
 		b = appendString(b, "method", r.Method)
 		b = appendString(b, "host", r.Host)
 		b = appendString(b, "path", r.Path)
 		b = appendInt(b, "status", int64(r.Status))
 	}
-	if r.SNI != "" {
-		b = appendString(b, "sni", r.SNI)
+	if sni := r.sni(); sni != "" {
+		b = appendString(b, "sni", sni)
 	}
 	b = appendInt(b, "bytes_in", r.BytesIn)
 	b = appendInt(b, "bytes_out", r.BytesOut)
@@ -119,6 +124,13 @@ func (r *Record) AppendJSON(b []byte) []byte {
 	b = appendString(b, "cause", r.Cause)
 	b = appendFailed(b, r.Failed)
 	return append(b, "}\n"...)
+}
+
+func (r *Record) sni() string {
+	if r.TLS != nil {
+		return r.TLS.SNI
+	}
+	return r.SNI
 }
 
 func appendTime(b []byte, t time.Time) []byte {

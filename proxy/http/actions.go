@@ -57,11 +57,13 @@ func (x *exchange) redirect(d *proxy.Redirect) *failure {
 	return &x.own
 }
 
-// cameByHTTPS reports whether a proxy that we trust says that the client spoke
-// TLS to it. Without that the client speaks to us, and that is plain HTTP.
+// cameByHTTPS reports whether the client spoke TLS: to a proxy that we trust, if
+// that one says either, else to us.
 func (x *exchange) cameByHTTPS() bool {
-	values := x.fields("X-Forwarded-Proto")
-	return len(values) == 1 && len(values[0]) == len("https") && foldEqual(values[0], "https") && x.trusted()
+	if values := x.fields("X-Forwarded-Proto"); len(values) == 1 && x.trusted() {
+		return len(values[0]) == len("https") && foldEqual(values[0], "https")
+	}
+	return x.c.tls != nil
 }
 
 // query is the target's, with its "?".

@@ -51,7 +51,7 @@ func rewriteChangesWhatTheEndpointIsAskedFor(t *testing.T, d driver) {
 		}
 		head := <-e.heads
 		want := "GET " + want + " HTTP/1.1\r\nHost: internal:81\r\nX-A: b\r\nX-Forwarded-For: 127.0.0.1\r\n" +
-			"X-Forwarded-Proto: http\r\nX-Forwarded-Host: a\r\n"
+			"X-Forwarded-Proto: " + d.scheme() + "\r\nX-Forwarded-Host: a\r\n"
 		if !strings.HasPrefix(head, want) {
 			t.Errorf("%s: the endpoint got %q, want %q", target, head, want)
 		}
@@ -180,17 +180,20 @@ func redirectNeedsNoEndpointAndKeepsTheConnection(t *testing.T, d driver) {
 
 func redirectKnowsTheSchemeFromATrustedProxyOnly(t *testing.T, d driver) {
 	redirect := acting(proxy.Actions{Redirect: &proxy.Redirect{Status: 301, Path: "/new"}})
+	ours := d.scheme() + "://a:1/new"
 	trusting := withSettings(func(s *proxyhttp.Settings) { s.TrustedProxies = loopback })
 	for _, tc := range []struct {
 		options []option
 		fields  string
 		want    string
 	}{
-		{[]option{redirect}, "X-Forwarded-Proto: https\r\n", "http://a:1/new"},
+		{[]option{redirect}, "X-Forwarded-Proto: https\r\n", ours},
+		{[]option{redirect}, "X-Forwarded-Proto: http\r\n", ours},
 		{[]option{redirect, trusting}, "X-Forwarded-Proto: HTTPS\r\n", "https://a:1/new"},
-		{[]option{redirect, trusting}, "X-Forwarded-Proto: https\r\nX-Forwarded-Proto: http\r\n", "http://a:1/new"},
+		{[]option{redirect, trusting}, "X-Forwarded-Proto: http\r\n", "http://a:1/new"},
+		{[]option{redirect, trusting}, "X-Forwarded-Proto: https\r\nX-Forwarded-Proto: http\r\n", ours},
 		{[]option{redirect, trusting}, "X-Forwarded-Proto: httpsx\r\n", "http://a:1/new"},
-		{[]option{redirect, trusting}, "", "http://a:1/new"},
+		{[]option{redirect, trusting}, "", ours},
 	} {
 		resp, _ := d.start(t, nil, tc.options...).dial().send("GET /v1/ HTTP/1.1\r\nHost: a:1\r\n" + tc.fields + "\r\n").response("GET")
 		if got := resp.Header.Get("Location"); got != tc.want {
@@ -202,7 +205,7 @@ func redirectKnowsTheSchemeFromATrustedProxyOnly(t *testing.T, d driver) {
 func redirectWithoutHostNamesTheAddressItCameTo(t *testing.T, d driver) {
 	b := d.start(t, nil, acting(proxy.Actions{Redirect: &proxy.Redirect{Status: 302, Path: "/new"}}))
 	got := b.dial().send("GET /v1/?q HTTP/1.0\r\n\r\n").all()
-	want := "HTTP/1.1 302 Found\r\nLocation: http://" + b.addr + "/new?q\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+	want := "HTTP/1.1 302 Found\r\nLocation: " + b.url("/new?q") + "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 	if got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -59,7 +59,7 @@ func clientsMayComeByAnyKindOfAddress(t *testing.T, d driver) {
 		if strings.HasPrefix(listen, "unix:") {
 			network = "unix"
 		}
-		c, err := net.Dial(network, b.addr)
+		c, err := b.connectBy(network)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -34,10 +34,10 @@ func allocatesNothing(t *testing.T, b *bench, request string) {
 	c, buf, wire := b.dial(), make([]byte, 4096), []byte(request)
 	rounds := func(n int) {
 		for range n {
-			if _, err := c.TCPConn.Write(wire); err != nil {
+			if _, err := c.Write(wire); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := c.TCPConn.Read(buf); err != nil {
+			if _, err := c.Read(buf); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -49,7 +49,11 @@ func allocatesNothing(t *testing.T, b *bench, request string) {
 	rounds(n)
 	runtime.ReadMemStats(&after)
 	// A garbage collection may empty the pools once or twice meanwhile.
-	if got := after.Mallocs - before.Mallocs; got > n/20 {
+	most := uint64(n / 20)
+	if b.driver.tls {
+		most += 2 * n // package tls makes one for each record that it reads, at either end
+	}
+	if got := after.Mallocs - before.Mallocs; got > most {
 		t.Errorf("%d requests made %d allocations", n, got)
 	}
 }

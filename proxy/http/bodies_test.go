@@ -51,7 +51,7 @@ func earlyAnswerReachesAClientThatStillSends(t *testing.T, d driver) {
 	e := answer(t, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig")
 	b := d.start(t, []string{e.addr})
 	c := b.dial().send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n")
-	go io.Copy(c.TCPConn, io.LimitReader(zeros{}, 100000000)) // ends when the connection does
+	go io.Copy(c, io.LimitReader(zeros{}, 100000000)) // ends when the connection does
 	if resp, body := c.response("POST"); resp.StatusCode != 413 || body != "big" {
 		t.Fatalf("got %d %q", resp.StatusCode, body)
 	}

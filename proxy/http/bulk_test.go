@@ -168,7 +168,7 @@ func noResponseIsAnotherClients(t *testing.T, d driver) {
 		clients.Go(func() {
 			rng := rand.New(rand.NewPCG(uint64(i), 0))
 			for n := 0; n < 40; {
-				c, err := net.Dial("tcp", b.addr)
+				c, err := b.connect()
 				if err != nil {
 					t.Error(err)
 					return

@@ -41,11 +41,11 @@ func TestNoResponseIsWrongWhateverBreaks(t *testing.T) {
 		var clients sync.WaitGroup
 		for n := range 16 {
 			clients.Go(func() {
-				c := chaosClient()
+				c := chaosClient(b)
 				defer c.CloseIdleConnections()
 				dice := rand.New(rand.NewPCG(sys.FirstSeed, uint64(n)))
 				for i := range 100 {
-					switch err := ask(c, b.addr, fmt.Sprintf("%d-%d", n, i), dice); {
+					switch err := ask(c, b.url("/"), fmt.Sprintf("%d-%d", n, i), dice); {
 					case err == nil:
 						whole.Add(1)
 					case errors.Is(err, errWrong), os.IsTimeout(err):
@@ -89,11 +89,11 @@ func pattern(id string) io.Reader { return rand.NewChaCha8(sha256.Sum256([]byte(
 
 var errWrong = errors.New("a wrong response")
 
-func ask(c *nethttp.Client, addr, id string, dice *rand.Rand) error {
+func ask(c *nethttp.Client, url, id string, dice *rand.Rand) error {
 	size, send := dice.IntN(1<<dice.IntN(16)), dice.IntN(1<<dice.IntN(16))
 	body := make([]byte, send)
 	pattern("sent " + id).Read(body)
-	req, err := nethttp.NewRequest("POST", "http://"+addr+"/"+id, bytes.NewReader(body))
+	req, err := nethttp.NewRequest("POST", url+id, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
@@ -132,11 +132,6 @@ func ask(c *nethttp.Client, addr, id string, dice *rand.Rand) error {
 }
 
 // chaosClient loses patience long before the proxy does: what outlasts it hangs.
-func chaosClient() *nethttp.Client {
-	return &nethttp.Client{
-		Timeout: 30 * time.Second,
-		Transport: &nethttp.Transport{
-			DialContext: (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
-		},
-	}
+func chaosClient(b *bench) *nethttp.Client {
+	return &nethttp.Client{Timeout: 30 * time.Second, Transport: b.transport()}
 }

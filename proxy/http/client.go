@@ -5,6 +5,8 @@ import (
 	"runtime/debug"
 	"sync/atomic"
 	"time"
+
+	"github.com/spillway-lb/spillway/proxy"
 )
 
 // A client is one accepted connection. It is small: most of the time it waits
@@ -30,6 +32,17 @@ type site struct {
 	engine *Engine
 	driver driver
 	ended  func() // to be called when a client of a loop is gone
+	// tls is what was agreed with the client, the only one of its site then; nil:
+	// it does not speak TLS.
+	tls *proxy.TLSInfo
+}
+
+// scheme is that of the client's requests.
+func (s *site) scheme() string {
+	if s.tls != nil {
+		return "https"
+	}
+	return "http"
 }
 
 // An address is a netip.AddrPort without a zone, in two thirds of the space.

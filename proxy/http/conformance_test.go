@@ -15,10 +15,12 @@ type driver struct {
 	// pools is how many connections to one endpoint are enough for requests that
 	// come one after the other.
 	pools int64
+	// tls says that clients speak TLS.
+	tls bool
 }
 
 var drivers = []driver{
-	{"stream", func(*testing.T, *proxyhttp.Options) {}, 1},
+	{"stream", func(*testing.T, *proxyhttp.Options) {}, 1, false},
 }
 
 // A promise is what users of the proxy may rely on, and the test of it.

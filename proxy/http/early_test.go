@@ -39,7 +39,7 @@ func connectionThatIsNotKeptIsSaidToEnd(t *testing.T, d driver) {
 		b := d.start(t, []string{addr})
 		c := b.dial().send(tc.request)
 		if strings.HasPrefix(name, "the endpoint") {
-			go io.WriteString(c.TCPConn, tc.rest)
+			go io.WriteString(c, tc.rest)
 		}
 		asked <- true
 		resp, err := nethttp.ReadResponse(c.r, nil)

@@ -248,7 +248,7 @@ func (x *exchange) prepare() *failure {
 		return f
 	}
 	x.bodyLen = n
-	forward := h1.Forward{TrustForwarded: x.trusted(), Proto: "http"}
+	forward := h1.Forward{TrustForwarded: x.trusted(), Proto: x.c.scheme()}
 	if peer := x.c.peer(); peer.IsValid() {
 		forward.Client = peer.Addr().AppendTo(x.peer[:0])
 	}

@@ -10,8 +10,8 @@ import (
 
 // forwarded is the head that an endpoint gets for a request to the host "a" with
 // these other fields.
-func forwarded(line, fields string) string {
-	return line + " HTTP/1.1\r\nHost: a\r\n" + fields + "X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\n" +
+func (d driver) forwarded(line, fields string) string {
+	return line + " HTTP/1.1\r\nHost: a\r\n" + fields + "X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: " + d.scheme() + "\r\n" +
 		"X-Forwarded-Host: a\r\nVia: 1.1 spillway\r\n\r\n"
 }
 
@@ -24,7 +24,7 @@ func fieldsKeepOrderCaseAndNumber(t *testing.T, d driver) {
 	c := d.start(t, []string{e.addr}).dial()
 	for range 2 {
 		c.send("GET / HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n").expect(reply)
-		if got, want := <-e.heads, forwarded("GET /", fields); got != want {
+		if got, want := <-e.heads, d.forwarded("GET /", fields); got != want {
 			t.Errorf("the endpoint got %q, want %q", got, want)
 		}
 	}
@@ -36,7 +36,7 @@ func nothingIsInvented(t *testing.T, d driver) {
 	e := answer(t, reply)
 	c := d.start(t, []string{e.addr}).dial()
 	c.send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n").expect(reply)
-	if got, want := <-e.heads, forwarded("POST /x", "Content-Length: 0\r\n"); got != want {
+	if got, want := <-e.heads, d.forwarded("POST /x", "Content-Length: 0\r\n"); got != want {
 		t.Errorf("the endpoint got %q, want %q", got, want)
 	}
 }
@@ -51,12 +51,12 @@ func targetsPassByteForByte(t *testing.T, d driver) {
 		if resp, _ := c.send("GET " + target + " HTTP/1.1\r\nHost: a\r\n\r\n").response("GET"); resp.StatusCode != 200 {
 			t.Fatalf("%.80q: %d", target, resp.StatusCode)
 		}
-		if got, want := <-e.heads, forwarded("GET "+target, ""); got != want {
+		if got, want := <-e.heads, d.forwarded("GET "+target, ""); got != want {
 			t.Errorf("the endpoint got %.80q, want %.80q", got, want)
 		}
 	}
 	c.send("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n").response("OPTIONS")
-	if got, want := <-e.heads, forwarded("OPTIONS *", ""); got != want {
+	if got, want := <-e.heads, d.forwarded("OPTIONS *", ""); got != want {
 		t.Errorf("the endpoint got %.80q, want %.80q", got, want)
 	}
 }
@@ -92,7 +92,7 @@ func hopByHopFieldsEndHere(t *testing.T, d driver) {
 		c.send("GET / HTTP/1.1\r\nHost: a\r\nX-Kept: 1\r\nX-Hop: 1\r\nConnection: x-hop\r\nKeep-Alive: 5\r\nTE: trailers, gzip\r\nx-HOP: 2\r\n" +
 			"Proxy-Connection: close\r\nProxy-Authorization: Basic eDp5\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\nX-Also: 1\r\nConnection: , x-also,\r\n\r\n")
 		c.expect("HTTP/1.1 200 OK\r\nX-Kept: 1\r\nContent-Length: 2\r\n\r\nok")
-		if got, want := <-e.heads, forwarded("GET /", "X-Kept: 1\r\n"); got != want {
+		if got, want := <-e.heads, d.forwarded("GET /", "X-Kept: 1\r\n"); got != want {
 			t.Errorf("the endpoint got %q, want %q", got, want)
 		}
 	}
@@ -106,7 +106,7 @@ func connectionRemovesNothingEssential(t *testing.T, d driver) {
 	c := d.start(t, []string{e.addr}).dial()
 	c.send("GET / HTTP/1.1\r\nHost: a\r\n" + listed + "Cookie: c\r\nAuthorization: b\r\nX-Real-IP: 1.2.3.4\r\nX-Hop: 1\r\nContent-Length: 0\r\n\r\n")
 	c.expect("HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Type: text/x\r\nContent-Length: 2\r\n\r\nok")
-	want := forwarded("GET /", "Cookie: c\r\nAuthorization: b\r\nX-Real-IP: 1.2.3.4\r\nContent-Length: 0\r\n")
+	want := d.forwarded("GET /", "Cookie: c\r\nAuthorization: b\r\nX-Real-IP: 1.2.3.4\r\nContent-Length: 0\r\n")
 	if got := <-e.heads; got != want {
 		t.Errorf("the endpoint got %q, want %q", got, want)
 	}
@@ -122,7 +122,7 @@ func forwardingFieldsAreOneLineAndOurs(t *testing.T, d driver) {
 	e := answer(t, ok)
 	d.start(t, []string{e.addr}).dial().send("GET / HTTP/1.1\r\nHost: a\r\n" + forged + "\r\n").response("GET")
 	want := "GET / HTTP/1.1\r\nHost: a\r\nX-Kept: 1\r\nX-Forwarded-For: 1.2.3.4, 5.6.7.8, 127.0.0.1\r\n" +
-		"X-Forwarded-Proto: http\r\nX-Forwarded-Host: a\r\nVia: 1.0 other, 1.1 spillway\r\n\r\n"
+		"X-Forwarded-Proto: " + d.scheme() + "\r\nX-Forwarded-Host: a\r\nVia: 1.0 other, 1.1 spillway\r\n\r\n"
 	if got := <-e.heads; got != want {
 		t.Errorf("the endpoint got %q, want %q", got, want)
 	}
@@ -174,7 +174,7 @@ func upgradesThatAreNoneGoOnAsRequests(t *testing.T, d driver) {
 		{"GET / HTTP/1.0", "Connection: Upgrade\r\nUpgrade: websocket\r\n", ""},
 	} {
 		c := b.dial().send(tc.line + "\r\nHost: a\r\n" + tc.fields + "\r\n")
-		if got, want := <-e.heads, forwarded("GET /", tc.kept); got != want {
+		if got, want := <-e.heads, d.forwarded("GET /", tc.kept); got != want {
 			t.Errorf("%q: the endpoint got %q, want %q", tc.fields, got, want)
 		}
 		if resp, body := c.response("GET"); resp.StatusCode != 200 || body != "ok" {

@@ -151,7 +151,7 @@ func (x *exchange) account(status int, f *failure) {
 	if x.svc != nil {
 		r.Service = x.svc.Name
 	}
-	r.Client = x.client()
+	r.Client, r.TLS = x.client(), x.c.tls
 	r.Method, r.Host, r.Path = string(x.req.Method), string(x.req.Authority), string(x.req.Target)
 	r.Status, r.Attempts = status, x.try.number
 	r.BytesIn += int64(x.bodyLen) + x.up.bytes // beside a tunnel's

@@ -20,8 +20,10 @@ func requestReachesEndpointAndResponseClient(t *testing.T, d driver) {
 		w.Write(body)
 	})
 	b := d.start(t, []string{addr})
+	c := nethttp.Client{Transport: b.transport()}
+	defer c.CloseIdleConnections()
 	for range 3 {
-		resp, err := nethttp.Post("http://"+b.addr+"/a/b?c=%20", "text/plain", strings.NewReader("hello"))
+		resp, err := c.Post(b.url("/a/b?c=%20"), "text/plain", strings.NewReader("hello"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -35,7 +37,6 @@ func requestReachesEndpointAndResponseClient(t *testing.T, d driver) {
 			t.Fatalf("endpoint saw %q, want %q", got, want)
 		}
 	}
-	nethttp.DefaultClient.CloseIdleConnections()
 }
 
 // RFC 9112 §6.3: what follows such heads is the next response, whatever they say
@@ -106,7 +107,7 @@ func trailersPassBothWays(t *testing.T, d driver) {
 	c := d.start(t, []string{addr}).dial()
 	for range 2 {
 		c.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: X-In\r\n\r\n" + upload).expect(reply)
-		head := forwarded("POST /", "Trailer: X-In\r\n")
+		head := d.forwarded("POST /", "Trailer: X-In\r\n")
 		want := strings.TrimSuffix(head, "\r\n") + "Transfer-Encoding: chunked\r\n\r\n" + upload
 		if got := <-got; got != want {
 			t.Errorf("the endpoint got %q, want %q", got, want)
@@ -287,6 +288,8 @@ func messagesMayComeByteByByte(t *testing.T, d driver) {
 		}
 	})
 	b := d.start(t, []string{addr})
+	c := nethttp.Client{Transport: b.transport()}
+	defer c.CloseIdleConnections()
 	for range 3 {
 		c := b.dial()
 		go trickle(c, request+strings.Replace(request[strings.LastIndex(request, "POST"):], "T: 1", "T: 2", 1))

@@ -2,6 +2,7 @@ package http_test
 
 import (
 	"context"
+	"crypto/tls"
 	"flag"
 	"net/netip"
 	"testing"
@@ -23,8 +24,9 @@ func TestMain(m *testing.M) {
 type bench struct {
 	t        *testing.T
 	driver   driver
-	listen   string // where the proxy is to listen
-	addr     string // where it does
+	listen   string      // where the proxy is to listen
+	addr     string      // where it does
+	speak    *tls.Config // what its clients speak; nil: no TLS
 	engine   *proxyhttp.Engine
 	pools    *proxyhttp.Pools
 	balancer *lb.Balancer
@@ -97,7 +99,11 @@ func (b *bench) serve() {
 	b.driver.choose(b.t, &o)
 	b.engine = proxyhttp.New(o)
 	b.engine.SetSettings(b.settings)
-	l := &proxy.Listener{Name: "test", Addr: b.listen, Engine: b.engine, DrainTimeout: 5 * time.Second, Log: log}
+	var engine proxy.Engine = b.engine
+	if b.driver.tls {
+		engine = b.front(engine)
+	}
+	l := &proxy.Listener{Name: "test", Addr: b.listen, Engine: engine, DrainTimeout: 5 * time.Second, Log: log}
 	if err := l.Listen(); err != nil {
 		b.t.Fatal(err)
 	}

@@ -44,7 +44,7 @@ func oneLoop(loops **proxy.Loops) driver {
 		running.Go(func() { ls.Run(ctx) })
 		t.Cleanup(func() { cancel(); running.Wait() })
 		o.Loops, *loops = ls, ls
-	}, 1}
+	}, 1, false}
 }
 
 // Requests that need no endpoint never wait for anything, and a client can send

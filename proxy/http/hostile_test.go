@@ -34,6 +34,7 @@ func largeHeadsLeaveNoMemoryBehind(t *testing.T, d driver) {
 	close(release)
 	for i, c := range all {
 		c.response("GET")
+		c.closed()
 		c.Close()
 		all[i] = nil
 	}
@@ -120,6 +121,6 @@ func urgentBytesHoldNothingUp(t *testing.T, d driver, urgent func(*net.TCPConn, 
 	c := b.dial()
 	c.send(get("")).expect(ok)
 	c.send("GET / HTTP/1.1\r\nHost: ")
-	urgent(c.TCPConn, "!")
+	urgent(c.socket, "!")
 	c.send("a\r\n\r\n").expect(ok)
 }

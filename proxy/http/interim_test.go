@@ -120,8 +120,9 @@ func nothingFollowsHalfAnInterimResponse(t *testing.T, d driver) {
 	c := b.dial()
 	c.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
 	<-asked
-	b.active(0) // the client has read nothing, and time is up
-	rest := c.all()
+	b.active(0)               // the client has read nothing, and time is up
+	all, _ := io.ReadAll(c.r) // the last record over TLS may be half of one as well
+	rest := string(all)
 	for strings.HasPrefix(rest, hint) {
 		rest = rest[len(hint):]
 	}

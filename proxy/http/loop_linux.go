@@ -159,7 +159,7 @@ func (e *Engine) siteOn(a *loop.Acceptor, l *loop.Loop) *site {
 	}
 	s, ok := e.sites.Load(place{a, l})
 	if !ok {
-		s, _ = e.sites.LoadOrStore(place{a, l}, &site{e, e.opt.Pools.onLoop(l), a.Done})
+		s, _ = e.sites.LoadOrStore(place{a, l}, &site{engine: e, driver: e.opt.Pools.onLoop(l), ended: a.Done})
 	}
 	return s.(*site)
 }

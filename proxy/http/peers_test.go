@@ -105,19 +105,19 @@ func closedPort(t *testing.T) string {
 // A rawClient speaks to the proxy byte by byte.
 type rawClient struct {
 	t *testing.T
-	*net.TCPConn
+	*clientConn
 	r *bufio.Reader
 }
 
 func (b *bench) dial() *rawClient {
 	b.t.Helper()
-	c, err := net.Dial("tcp", b.addr)
+	c, err := b.connect()
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	b.t.Cleanup(func() { c.Close() })
 	c.SetDeadline(time.Now().Add(10 * time.Second))
-	return &rawClient{b.t, c.(*net.TCPConn), bufio.NewReader(c)}
+	return &rawClient{b.t, c, bufio.NewReader(c)}
 }
 
 func (c *rawClient) send(s string) *rawClient {

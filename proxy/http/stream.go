@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spillway-lb/spillway/balance"
+	"github.com/spillway-lb/spillway/proxy"
 	"github.com/spillway-lb/spillway/proxy/internal/netio"
 	"github.com/spillway-lb/spillway/proxy/internal/relay"
 )
@@ -97,7 +98,7 @@ func (l chanLatch) Wait(d time.Duration) bool {
 // ServeConn serves one client until its connection is closed.
 func (e *Engine) ServeConn(conn net.Conn) {
 	link := netio.Wrap(conn)
-	c := &client{site: &site{engine: e, driver: stream{e}}, conn: link, since: instantOf(time.Now()), from: addressOf(addrPort(link.RemoteAddr()))}
+	c := &client{site: &site{engine: e, driver: stream{e}, tls: proxy.TLSInfoOf(link)}, conn: link, since: instantOf(time.Now()), from: addressOf(addrPort(link.RemoteAddr()))}
 	defer link.Close()
 	if !e.add(c) {
 		return

@@ -29,6 +29,7 @@ type streamSession struct {
 func newStreamSession(e *Engine, conn net.Conn) *streamSession {
 	s := &streamSession{client: netio.Wrap(conn)}
 	s.begin(e, addrPort(conn.RemoteAddr()), time.Now())
+	s.record.TLS = proxy.TLSInfoOf(s.client)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }

@@ -189,6 +189,9 @@ func (r *records) closeWrite(t *tls.Conn) error {
 	return r.below.CloseWrite()
 }
 
+// CloseWrite is for who has found that the peer does not speak TLS.
+func (r *records) CloseWrite() error { return r.below.CloseWrite() }
+
 // Write implements net.Conn.
 func (r *records) Write(p []byte) (int, error) { return r.below.Write(p) }
 
