@@ -19,6 +19,7 @@ func (l *loader) checkService(path string, s *Service, c *Config) {
 	l.checkHashing(path+".consistent_hash", s, c)
 	l.checkCookie(path, s)
 	l.checkMembers(path, s, c)
+	l.checkTracking(path, s)
 	l.checkFailover(path, s)
 	l.checkZonalAffinity(path, s, c)
 	if s.HealthCheck != nil {

@@ -62,6 +62,7 @@ func TestSmallestFileGetsEveryDefault(t *testing.T) {
 				{Address: "10.0.0.2:80", ID: "10.0.0.2:80", Weight: 1},
 			},
 			Timeout: seconds(30), ConnectTimeout: seconds(5), KeepaliveTimeout: seconds(600), Panic: "closed",
+			ConnectionDraining: config.ConnectionDraining{DrainingTimeout: seconds(300)},
 		}},
 	}
 	if !reflect.DeepEqual(c, want) {

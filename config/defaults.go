@@ -21,7 +21,13 @@ func (e *Endpoint) setDefaults() { *e = Endpoint{Weight: 1} }
 
 func (u *URLRedirect) setDefaults() { *u = URLRedirect{RedirectResponseCode: 301} }
 
-func (s *Service) setDefaults() { *s = Service{Timeout: 30 * second, ConnectTimeout: 5 * second} }
+func (s *Service) setDefaults() {
+	*s = Service{
+		Timeout:            30 * second,
+		ConnectTimeout:     5 * second,
+		ConnectionDraining: ConnectionDraining{DrainingTimeout: 300 * second},
+	}
+}
 
 func (h *HealthCheck) setDefaults() {
 	*h = HealthCheck{CheckInterval: 5 * second, HealthyThreshold: 2, UnhealthyThreshold: 2}
@@ -143,6 +149,7 @@ func (l *loader) fillService(path string, s *Service) {
 	if s.Protocol == "HTTP" && !l.has(path+".keepalive_timeout") {
 		s.KeepaliveTimeout = 600 * second
 	}
+	l.fillTracking(path+".connection_tracking_policy", s)
 	l.fillConsistentHash(path+".consistent_hash", s)
 	if s.HealthCheck != nil {
 		l.fillHealthCheck(path+".health_check", s)

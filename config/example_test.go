@@ -74,4 +74,7 @@ func ExampleConfig_Print() {
 	//
 	// [service.consistent_hash]
 	// maglev_table_size = 65537
+	//
+	// [service.connection_draining]
+	// draining_timeout = "5m"
 }

@@ -13,7 +13,7 @@ type FailoverPolicy struct {
 	// all primaries get it, ill as they are. Default: `false`.
 	DropTrafficIfUnhealthy bool `toml:"drop_traffic_if_unhealthy"`
 	// Whether the connections of the pool that was active before are ended at
-	// once; else they go on. Needs a backup. Default: `false`.
+	// once; else they have 10 minutes to end. Needs a backup. Default: `false`.
 	DisableConnectionDrainOnFailover bool `toml:"disable_connection_drain_on_failover"`
 }
 

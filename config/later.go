@@ -14,10 +14,11 @@ var laterKeys = map[string][]string{
 	"listener": {"proxy_protocol", "tls"},
 	"service": {
 		"proxy_protocol", "source", "tls", "strong_session_affinity_cookie", "service_lb_policy",
-		"outlier_detection", "circuit_breakers", "connection_draining",
-		"connection_tracking_policy", "utilization", "custom_metrics", "subsetting",
+		"outlier_detection", "circuit_breakers",
+		"utilization", "custom_metrics", "subsetting",
 		"slow_start",
 	},
+	"service.connection_draining": {"keep_sessions"},
 	"service.backend": {
 		"balancing_mode", "capacity_scaler", "preference", "custom_metrics",
 		"max_utilization", "max_rate", "max_rate_per_endpoint", "max_rate_per_instance",
@@ -61,7 +62,9 @@ var (
 	// grpcConditions are retry conditions, too, but no response of HTTP/1.1 is one.
 	grpcConditions = []string{"cancelled", "deadline-exceeded", "resource-exhausted", "unavailable"}
 
-	panics      = enum{allowed: []string{"open", "closed"}, later: []string{"shed"}}
-	spillovers  = enum{allowed: []string{"ZONAL_AFFINITY_DISABLED", "ZONAL_AFFINITY_STAY_WITHIN_ZONE", "ZONAL_AFFINITY_SPILL_CROSS_ZONE"}}
-	healthTypes = enum{allowed: []string{"TCP", "HTTP"}, later: []string{"SSL", "HTTPS", "HTTP2", "GRPC"}}
+	panics        = enum{allowed: []string{"open", "closed"}, later: []string{"shed"}}
+	spillovers    = enum{allowed: []string{"ZONAL_AFFINITY_DISABLED", "ZONAL_AFFINITY_STAY_WITHIN_ZONE", "ZONAL_AFFINITY_SPILL_CROSS_ZONE"}}
+	trackingModes = enum{allowed: []string{"PER_CONNECTION", "PER_SESSION"}}
+	persistences  = enum{allowed: []string{"DEFAULT_FOR_PROTOCOL", "NEVER_PERSIST", "ALWAYS_PERSIST"}}
+	healthTypes   = enum{allowed: []string{"TCP", "HTTP"}, later: []string{"SSL", "HTTPS", "HTTP2", "GRPC"}}
 )

@@ -64,6 +64,14 @@ type Service struct {
 	FailoverPolicy *FailoverPolicy `toml:"failover_policy"`
 	// What keeps connections in the proxy's zone. TCP, SSL and UDP only.
 	NetworkPassThroughLBTrafficPolicy NetworkPassThroughLBTrafficPolicy `toml:"network_pass_through_lb_traffic_policy,omitzero"`
+	// Whether both sides of a connection that ends by timeout see a reset; else
+	// they see an end in good order, as if the other side had closed. TCP and SSL
+	// only. Default: false.
+	EnableTCPReset bool `toml:"enable_tcp_reset,omitzero"`
+	// How requests and connections to an endpoint end that is drained or removed.
+	ConnectionDraining ConnectionDraining `toml:"connection_draining"`
+	// Which connections stay with an endpoint. TCP, SSL and UDP only.
+	ConnectionTrackingPolicy ConnectionTrackingPolicy `toml:"connection_tracking_policy,omitzero"`
 	// Groups in place of endpoints. Default: none.
 	Backends []Backend `toml:"backend"`
 }

@@ -27,6 +27,9 @@ func (l *loader) spell(c *Config) {
 		l.word(path+".locality_lb_policy", &s.LocalityLBPolicy, policies)
 		l.word(path+".session_affinity", &s.SessionAffinity, affinities)
 		l.word(path+".panic", &s.Panic, panics)
+		l.word(path+".connection_tracking_policy.tracking_mode", &s.ConnectionTrackingPolicy.TrackingMode, trackingModes)
+		l.word(path+".connection_tracking_policy.connection_persistence_on_unhealthy_backends",
+			&s.ConnectionTrackingPolicy.ConnectionPersistenceOnUnhealthyBackends, persistences)
 		if z := s.NetworkPassThroughLBTrafficPolicy.ZonalAffinity; z != nil {
 			l.word(path+".network_pass_through_lb_traffic_policy.zonal_affinity.spillover", &z.Spillover, spillovers)
 		}

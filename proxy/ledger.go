@@ -83,6 +83,9 @@ func (g *ledger) see(at Place, id string, s lb.State, picked bool, now time.Time
 		Unhealthy: since(p.Unhealthy, s.Unhealthy && !picked, now),
 		Down:      since(p.Down, s.Admin == lb.Down, now),
 		Drained:   since(p.Drained, s.Admin == lb.Drain, now),
+		// One that has stood by from the beginning is thought to as well: it has no
+		// connections.
+		FailedOver: since(p.FailedOver, s.Standing == lb.StandsBy, now),
 	}
 	return was && s.Admin != lb.Ready
 }

@@ -32,6 +32,9 @@ type Service struct {
 	// long a connection may be without a byte in either direction (spec.md
 	// §7.1). 0 means no limit.
 	Timeout time.Duration
+	// ResetIdle says that a TCP connection which Timeout ends gets a reset on both
+	// sides; else it is closed in good order.
+	ResetIdle bool
 	// ConnectTimeout bounds one attempt to connect to an endpoint.
 	ConnectTimeout time.Duration
 	// KeepaliveTimeout is how long an idle connection to an endpoint is kept.

@@ -22,6 +22,7 @@ type service struct {
 	zonal    lb.ZonalAffinity
 	balancer *lb.Balancer
 	stats    *proxy.Stats
+	tracker  *proxy.Tracker
 	cancel   context.CancelFunc // nil: not started
 }
 
@@ -34,15 +35,17 @@ func newService(spec *config.Service, o lb.Options) (*service, error) {
 	return &service{spec: *spec, groups: o.Groups, zonal: o.ZonalAffinity, balancer: b, stats: new(proxy.Stats)}, nil
 }
 
-// start runs the balancer.
+// start runs the balancer and the tracker, which may outlive it.
 func (s *service) start(ctx context.Context, wg *sync.WaitGroup) {
+	wg.Go(func() { _ = s.tracker.Run(ctx) })
 	ctx, s.cancel = context.WithCancel(ctx)
 	wg.Go(func() { _ = s.balancer.Run(ctx) })
 }
 
-// retire stops the balancer once the exchanges that still know it have had time
+// retire lets connections drain, and stops the balancer once the exchanges that still know it have had time
 // to end.
 func (s *service) retire(after time.Duration) {
+	s.tracker.Retire()
 	if s.cancel != nil {
 		time.AfterFunc(after, s.cancel)
 	}

@@ -156,6 +156,9 @@ func (a *App) buildService(p *parts, spec *config.Service) error {
 	if err != nil {
 		return err
 	}
+	if s.tracker == nil {
+		s.tracker = a.newTracker(s, face.Tracking)
+	}
 	p.services = append(p.services, s)
 	p.options = append(p.options, o)
 	p.faces[spec.Name] = face
@@ -207,6 +210,7 @@ func (a *App) swap(next *parts) {
 	cfg := next.cfg
 	for i, s := range next.services {
 		spec := &cfg.Services[i]
+		s.tracker.SetTracking(next.faces[spec.Name].Tracking) // first: it holds for whom the rest removes
 		if err := s.update(spec, next.options[i]); err != nil {
 			panic("app: options were valid a moment ago: " + err.Error())
 		}

@@ -136,6 +136,10 @@ func proxyService(cfg *config.Config, s *config.Service, b *lb.Balancer, stats *
 	if err != nil {
 		return nil, err
 	}
+	tracking, err := trackingOf(cfg, s, rule.Kind)
+	if err != nil {
+		return nil, fmt.Errorf("service %q: %w", s.Name, err)
+	}
 	return &proxy.Service{
 		Name:             s.Name,
 		Balancer:         b,
@@ -146,6 +150,8 @@ func proxyService(cfg *config.Config, s *config.Service, b *lb.Balancer, stats *
 		ConnectTimeout:   time.Duration(s.ConnectTimeout),
 		KeepaliveTimeout: time.Duration(s.KeepaliveTimeout),
 		Retry:            retry,
+		Tracking:         tracking,
+		ResetIdle:        s.EnableTCPReset,
 	}, nil
 }
 

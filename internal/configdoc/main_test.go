@@ -73,6 +73,13 @@ service = "a"
 name = "a"
 endpoints = ["x:1"]
 locality_lb_policy = "RING_HASH"
+[[listener]]
+listen = ":81"
+protocol = "TCP"
+service = "b"
+[[service]]
+name = "b"
+endpoints = ["x:1"]
 `, `
 [[listener]]
 listen = ":80"
@@ -83,6 +90,9 @@ name = "g"
 endpoints = ["x:1"]
 [[service]]
 name = "a"
+session_affinity = "CLIENT_IP"
+[service.connection_tracking_policy]
+tracking_mode = "PER_SESSION"
 [service.failover_policy]
 [service.network_pass_through_lb_traffic_policy.zonal_affinity]
 [[service.backend]]

@@ -165,6 +165,11 @@ func (s sink) traffic(service string, stats *proxy.Stats) {
 	s.counter(retriesOverBudget, stats.RetriesOverBudget.Load(), service)
 	s.counter(affinity, stats.AffinityHit.Load(), service, "keyed")
 	s.counter(affinity, stats.AffinityMiss.Load(), service, "unkeyed")
+	for c, cause := range proxy.CutCauses {
+		if proxy.CutCause(c) != proxy.NotCut {
+			s.counter(connectionsCut, stats.Cuts[c].Load(), service, cause)
+		}
+	}
 	for d, direction := range proxy.Directions {
 		for p, path := range proxy.Paths {
 			s.counter(tcpBytes, stats.TCPBytes[d][p].Load(), service, direction, path)

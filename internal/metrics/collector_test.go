@@ -197,6 +197,22 @@ spillway_tcp_bytes_total{direction="to_client",path="spliced",service="web"} 1.0
 `)
 }
 
+func TestCutConnectionsAreShownByCause(t *testing.T) {
+	s := web(t)
+	s.Stats.CountCut("endpoint_drained")
+	s.Stats.CountCut("connection_refused") // not one of them
+	s.Stats.CountCut("")
+	expect(t, collectorOf(s), `
+# HELP spillway_connections_cut_total TCP connections, UDP sessions and HTTP exchanges that were cut because of what befell their endpoint.
+# TYPE spillway_connections_cut_total counter
+spillway_connections_cut_total{cause="endpoint_down",service="web"} 0
+spillway_connections_cut_total{cause="endpoint_drained",service="web"} 1
+spillway_connections_cut_total{cause="endpoint_removed",service="web"} 0
+spillway_connections_cut_total{cause="endpoint_unhealthy",service="web"} 0
+spillway_connections_cut_total{cause="failed_over",service="web"} 0
+`)
+}
+
 // Names that dashboards are built on.
 func TestEveryPromisedNameIsThere(t *testing.T) {
 	r := metrics.NewRegistry(metrics.Source{
@@ -217,7 +233,7 @@ func TestEveryPromisedNameIsThere(t *testing.T) {
 	for _, want := range []string{
 		"requests_total", "request_duration_seconds", "attempts_total", "endpoint_up", "endpoint_active",
 		"endpoint_share_expected", "endpoint_share_actual", "health_checks_total", "affinity_total",
-		"tcp_bytes_total", "connections", "config_reloads_total",
+		"tcp_bytes_total", "connections_cut_total", "connections", "config_reloads_total",
 		"log_dropped_total", "access_log_dropped_total", "build_info",
 	} {
 		if !slices.Contains(names, "spillway_"+want) {

@@ -40,6 +40,9 @@ var (
 	tcpBytes = desc("tcp_bytes_total",
 		"Bytes relayed by TCP connections and upgraded HTTP connections, inside the kernel or copied through memory.",
 		"service", "direction", "path")
+	connectionsCut = desc("connections_cut_total",
+		"TCP connections, UDP sessions and HTTP exchanges that were cut because of what befell their endpoint.",
+		"service", "cause")
 	connections = desc("connections",
 		"Client connections now.",
 		"listener")
@@ -62,6 +65,6 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 // all is every Desc above, for Describe.
 var all = []*prometheus.Desc{
 	requests, duration, attempts, retries, retriesOverBudget, endpointUp, endpointActive, shareExpected, shareActual,
-	healthChecks, affinity, tcpBytes, connections, reloads,
+	healthChecks, affinity, tcpBytes, connectionsCut, connections, reloads,
 	logDropped, accessLogDropped, buildInfo,
 }

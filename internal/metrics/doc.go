@@ -22,6 +22,7 @@
 //	spillway_health_checks_total{service,result}
 //	spillway_affinity_total{service,result}
 //	spillway_tcp_bytes_total{service,direction,path}
+//	spillway_connections_cut_total{service,cause}
 //	spillway_connections{listener}
 //	spillway_config_reloads_total{result}
 //	spillway_log_dropped_total, spillway_access_log_dropped_total

@@ -1,11 +1,13 @@
 package tcp_test
 
 import (
+	"errors"
 	"io"
 	"net"
 	"path/filepath"
 	"runtime"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -32,6 +34,21 @@ func TestSilenceEndsConnection(t *testing.T) {
 		if n := b.engine.Counters().IdleTimeouts.Load(); n != 1 {
 			t.Errorf("%d idle timeouts", n)
 		}
+	})
+}
+
+func TestSilenceEndsConnectionWithAResetIfTheServiceSaysSo(t *testing.T) {
+	eachDriver(t, func(t *testing.T, d driver) {
+		ended := make(chan error, 1)
+		b := setup(t, d, func(s *proxy.Service) { s.Timeout, s.ResetIdle = 50*time.Millisecond, true }, endpoint(t, func(c *net.TCPConn) {
+			_, err := io.Copy(io.Discard, c)
+			ended <- err
+		}))
+		wantReset(t, b.dial())
+		if err := <-ended; !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("the endpoint sees %v, want a reset", err)
+		}
+		b.wantCause("connection_read_timeout")
 	})
 }
 

@@ -178,6 +178,7 @@ func (s *session) relayOptions() relay.Options {
 	return relay.Options{
 		Idle:      s.service.Timeout,
 		Early:     [2][]byte{proxy.FromClient: early},
+		ResetIdle: s.service.ResetIdle,
 		Stats:     s.service.Stats,
 		Counters:  &s.engine.counters.Counters,
 		NoteFirst: s.engine.access != nil,

@@ -22,6 +22,7 @@ type Joint struct {
 	first            time.Time
 	goOn             func() // next, made once
 	noteFirst        bool
+	resetIdle        bool
 	queued           bool // goOn is
 	over             bool
 }
@@ -36,7 +37,7 @@ type Joint struct {
 func Join(client, endpoint *loop.Conn, o Options, ended func(Cause)) *Joint {
 	j := &Joint{
 		client: client, endpoint: endpoint, ended: ended,
-		idle: o.Idle, stats: o.Stats, counters: o.Counters, noteFirst: o.NoteFirst,
+		idle: o.Idle, resetIdle: o.ResetIdle, stats: o.Stats, counters: o.Counters, noteFirst: o.NoteFirst,
 		lastByte: client.Loop().Now(),
 	}
 	j.up = flow{joint: j, src: client, dst: endpoint, direction: proxy.FromClient, held: o.Early[proxy.FromClient]}
@@ -140,7 +141,7 @@ func (j *Joint) end() {
 	j.over = true
 	j.up.stop()
 	j.down.stop()
-	if j.cause == Well || j.cause == Idle {
+	if j.cause == Well || j.cause == Idle && !j.resetIdle {
 		_ = j.client.Close()
 		_ = j.endpoint.Close()
 	} else {

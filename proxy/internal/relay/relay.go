@@ -28,6 +28,9 @@ type Options struct {
 	// (spec.md §7.1); it ends at most an eighth later, or a tick of the loop. 0: for
 	// ever.
 	Idle time.Duration
+	// ResetIdle says that silence ends it with a reset for both sides, and not in
+	// good order.
+	ResetIdle bool
 	// Early has bytes that were read before there was a relay, by direction. They
 	// go first, and count like those that follow. Nobody else uses them from
 	// here on.
@@ -97,7 +100,7 @@ func (r *Relay) Run() Cause {
 	pumps.Wait()
 
 	cause := r.settle()
-	if cause == Well || cause == Idle {
+	if cause == Well || cause == Idle && !r.opt.ResetIdle {
 		r.client.Close()
 		r.endpoint.Close()
 		return cause
