@@ -53,14 +53,14 @@ func (h *host) serve() {
 	}
 }
 
-// A held is a client's connection, and the name of the endpoint that it reached.
-type held struct {
+// A keptConn is a client's connection, and the name of the endpoint that it reached.
+type keptConn struct {
 	net.Conn
 	t    *testing.T
 	name string
 }
 
-func (p *proxy) hold(listener string) *held {
+func (p *proxy) hold(listener string) *keptConn {
 	p.t.Helper()
 	c, err := net.Dial("tcp", p.ListenAddr(listener).String())
 	if err != nil {
@@ -71,11 +71,11 @@ func (p *proxy) hold(listener string) *held {
 	if _, err := io.ReadFull(c, name); err != nil {
 		p.t.Fatal(err)
 	}
-	return &held{c, p.t, string(name)}
+	return &keptConn{c, p.t, string(name)}
 }
 
 // holdOn is a connection to the endpoint of this name.
-func (p *proxy) holdOn(listener, name string) *held {
+func (p *proxy) holdOn(listener, name string) *keptConn {
 	p.t.Helper()
 	for {
 		if h := p.hold(listener); h.name == name {
@@ -84,7 +84,7 @@ func (p *proxy) holdOn(listener, name string) *held {
 	}
 }
 
-func (h *held) wantAlive() {
+func (h *keptConn) wantAlive() {
 	h.t.Helper()
 	h.SetReadDeadline(time.Now().Add(10 * time.Second))
 	if _, err := io.WriteString(h, "!"); err != nil {
@@ -95,7 +95,7 @@ func (h *held) wantAlive() {
 	}
 }
 
-func (h *held) wantReset() {
+func (h *keptConn) wantReset() {
 	h.t.Helper()
 	h.SetReadDeadline(time.Now().Add(10 * time.Second))
 	if _, err := h.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
