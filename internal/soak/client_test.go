@@ -2,9 +2,11 @@ package soak_test
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"net"
+	"syscall"
 	"time"
 )
 
@@ -58,7 +60,11 @@ func (c *client) dial(listener string) *net.TCPConn {
 	}
 	conn, err := net.DialTimeout("tcp", addr.String(), patience)
 	if err != nil {
-		if listener != "guest" {
+		switch {
+		case listener == "guest": // it may have gone
+		case listener == "wild" && errors.Is(err, syscall.ECONNRESET): // at once, for there is no endpoint
+			c.count("wild", "turned away")
+		default:
 			c.wrong("client: %v", err)
 			time.Sleep(50 * time.Millisecond)
 		}

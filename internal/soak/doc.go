@@ -2,10 +2,13 @@
 // go and the file is reloaded, and looks for one wrong byte, one crossed
 // response, one leak. It has nothing but tests.
 //
-//	go test ./internal/soak                                        three seconds for each engine
-//	go test ./internal/soak -v -run Soak -timeout 30m -soak 20m    a night's work in twenty minutes
-//	go test ./internal/soak -v -run Soak -race -soak 5m -seed 42   with the choices of an earlier run
-//	go test ./internal/soak -v -run Soak -soak 5m -engine stream   one engine; else all that the file may name
+//	go test ./internal/soak                                        three seconds for each traffic and engine
+//	go test ./internal/soak -v -run Soak -timeout 1h -soak 10m     a night's work in forty minutes
+//	go test ./internal/soak -v -run 'Soak$' -race -soak 5m -seed 42   HTTP alone, with the choices of an earlier run
+//	go test ./internal/soak -v -run Streams -soak 5m -engine stream   one engine; else all that the file may name
+//
+// TestSoak is HTTP/1.1 with a little TCP beside it; TestSoakStreams is TCP, and
+// TLS in it.
 //
 // With -v, counts are printed every ten seconds and memory every minute. The
 // seed decides what each client asks and how, what endpoints answer, and what
@@ -33,6 +36,12 @@
 // Nowhere does a POST reach endpoints twice, or what is malformed reach them at
 // all. When the traffic is over no lease is left, and goroutines and descriptors
 // are those that there were before it.
+//
+// A stream, too, has a plan, which is its first line: who says how much, who ends
+// first, who leaves or resets and where. Its services are steady and wild as
+// above, idle, whose connections are ended by their timeout, and named, whose
+// endpoints speak TLS and are found by the name in the ClientHello. What resets
+// looks reset to the other end.
 //
 // One thing is not asked for: bytes that an endpoint sends unasked while its
 // connection is idle belong to nobody, but if they arrive after the next request

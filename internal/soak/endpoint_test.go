@@ -63,6 +63,13 @@ func (e *endpoint) isUp() bool {
 	return e.listener != nil
 }
 
+// busy reports whether somebody is connected.
+func (e *endpoint) busy() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.conns) > 0
+}
+
 // down closes the listener and every connection, with a FIN or a reset.
 func (e *endpoint) down(hard bool) {
 	e.mu.Lock()

@@ -11,26 +11,38 @@ import (
 // must not suffer, and kills the others.
 type operator struct {
 	*soak
+	plant
 	engine    string
 	r         *rand.Rand
 	endpoints map[string][]*endpoint // by service
 	restart   *endpoint              // of steady's; draining
 }
 
+// A plant is what an operator looks after. Steady and wild are among its services.
+type plant struct {
+	http       bool // there are requests with headers, but for the service echo
+	services   []service
+	randomFile func(*operator) string // a file for the traffic
+	restFile   func(*operator) string // with every service and no endpoint that is there, so nothing is kept for any
+}
+
+// A service has endpoints, which serve in their way.
+type service struct {
+	name      string
+	endpoints int
+	serve     func(*endpointConn)
+}
+
 // newOperator starts the endpoints.
-func newOperator(s *soak, engine string) (*operator, error) {
-	o := &operator{soak: s, engine: engine, r: rand.New(rand.NewPCG(s.seed, 1<<40)), endpoints: map[string][]*endpoint{}}
-	for service, n := range map[string]int{"steady": 4, "closing": 2, "wild": 4, "echo": 2} {
-		serve := s.serveHTTP
-		if service == "echo" {
-			serve = serveEcho
-		}
-		for range n {
-			e, err := newEndpoint(serve)
+func newOperator(s *soak, engine string, p plant) (*operator, error) {
+	o := &operator{soak: s, plant: p, engine: engine, r: rand.New(rand.NewPCG(s.seed, 1<<40)), endpoints: map[string][]*endpoint{}}
+	for _, service := range p.services {
+		for range service.endpoints {
+			e, err := newEndpoint(service.serve)
 			if err != nil {
 				return o, err
 			}
-			o.endpoints[service] = append(o.endpoints[service], e)
+			o.endpoints[service.name] = append(o.endpoints[service.name], e)
 		}
 	}
 	return o, nil
@@ -54,7 +66,7 @@ func (o *operator) run() {
 		o.continueRestart()
 		switch n := o.r.IntN(20); {
 		case n < 11:
-			o.reload(o.randomFile())
+			o.reload(o.randomFile(o))
 		case n < 14:
 			e := o.one("wild")
 			e.down(o.r.IntN(2) == 0)
@@ -117,6 +129,11 @@ func (o *operator) continueRestart() {
 	if active["steady "+e.addr] > 0 {
 		return
 	}
+	// The last bytes of a stream may still be on their way when the proxy has passed
+	// on both ends. Connections of HTTP end with the endpoint.
+	if !o.http && e.busy() {
+		return
+	}
 	e.down(false)
 	for e.up() != nil {
 		time.Sleep(time.Millisecond)
@@ -151,7 +168,7 @@ func (o *operator) reload(file string) {
 
 // badReload offers a file that is refused.
 func (o *operator) badReload() {
-	err := o.proxy.write(o.randomFile() + "nonsense = 1\n")
+	err := o.proxy.write(o.randomFile(o) + "nonsense = 1\n")
 	if err == nil {
 		err = o.proxy.Reload()
 	}
@@ -161,9 +178,21 @@ func (o *operator) badReload() {
 	o.count("operator", "bad reloads")
 }
 
-// randomFile has some of the endpoints, a policy for each service, and maybe the
+// httpPlant is for traffic of HTTP/1.1.
+func (s *soak) httpPlant() plant {
+	return plant{
+		http: true,
+		services: []service{
+			{"steady", 4, s.serveHTTP}, {"closing", 2, s.serveHTTP}, {"wild", 4, s.serveHTTP}, {"echo", 2, serveEcho},
+		},
+		randomFile: (*operator).randomHTTP,
+		restFile:   (*operator).restHTTP,
+	}
+}
+
+// randomHTTP has some of the endpoints, a policy for each service, and maybe the
 // guest listener.
-func (o *operator) randomFile() string {
+func (o *operator) randomHTTP() string {
 	services := ""
 	for _, service := range []string{"steady", "closing", "wild", "echo"} {
 		services += o.service(service)
@@ -175,14 +204,14 @@ func (o *operator) randomFile() string {
 	return o.frame(guest) + services
 }
 
-// restFile has every service and no endpoint that is there, so nothing is kept
-// for any.
-func (o *operator) restFile() string {
-	rest := ""
-	for _, service := range []string{"steady", "closing", "wild", "echo"} {
-		rest += fmt.Sprintf("[[service]]\nname = %q\nendpoints = [\"127.0.0.1:1\"]\n", service)
+func (o *operator) restHTTP() string { return o.frame("") + o.emptyServices() }
+
+// emptyServices have no endpoint that is there.
+func (o *operator) emptyServices() (services string) {
+	for _, service := range o.services {
+		services += fmt.Sprintf("[[service]]\nname = %q\nendpoints = [\"127.0.0.1:1\"]\n", service.name)
 	}
-	return o.frame("") + rest
+	return services
 }
 
 func (o *operator) frame(guest string) string {
@@ -260,11 +289,16 @@ func (o *operator) policy(name string) string {
 		return s
 	}
 	affinity := oneOf(o.r, "NONE", "CLIENT_IP", "CLIENT_IP_PORT_PROTO")
-	if name != "echo" && o.r.IntN(2) == 0 {
+	if o.speaksHTTP(name) && o.r.IntN(2) == 0 {
 		affinity = oneOf(o.r, "GENERATED_COOKIE", "HEADER_FIELD")
 	}
 	if affinity == "HEADER_FIELD" {
 		hash += "http_header_name = \"X-Id\"\n"
 	}
 	return s + fmt.Sprintf("session_affinity = %q\n[service.consistent_hash]\n%s", affinity, hash)
+}
+
+// speaksHTTP reports whether requests of the service have headers to look at.
+func (o *operator) speaksHTTP(service string) bool {
+	return o.http && service != "echo"
 }

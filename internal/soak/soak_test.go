@@ -31,7 +31,25 @@ const (
 	maxResidentGrowth = 96 << 20 // stacks, code and tables of the runtime's
 )
 
+// HTTP/1.1, and beside it a little TCP.
 func TestSoak(t *testing.T) {
+	soakEach(t, traffic{
+		plant:  func(t *testing.T, s *soak) plant { return s.httpPlant() },
+		client: func(s *soak, number int) func() { return newClient(s, number).run },
+		seen: []string{"steady fine", "closing hangup", "wild cut", "wild reset", "wild garbage", "steady tunnel", "echo tunnel",
+			"sessions", "operator"},
+	})
+}
+
+// A traffic is what a soak is made of.
+type traffic struct {
+	plant  func(*testing.T, *soak) plant
+	client func(s *soak, number int) (run func())
+	seen   []string // kinds that are counted in every run
+}
+
+// soakEach runs the traffic through each engine.
+func soakEach(t *testing.T, f traffic) {
 	engines := enginesOf()
 	if *soakEngine != "" {
 		engines = []string{*soakEngine}
@@ -43,20 +61,20 @@ func TestSoak(t *testing.T) {
 	for _, engine := range engines {
 		t.Run(engine, func(t *testing.T) {
 			t.Logf("%v, -seed %d", *soakFor, seed)
-			soakOne(t, engine, seed)
+			f.soak(t, engine, seed)
 		})
 	}
 }
 
-// soakOne runs the traffic through one engine.
-func soakOne(t *testing.T, engine string, seed uint64) {
+// soak runs the traffic through one engine.
+func (f traffic) soak(t *testing.T, engine string, seed uint64) {
 	s := &soak{t: t, seed: seed}
-	o, err := newOperator(s, engine)
+	o, err := newOperator(s, engine, f.plant(t, s))
 	defer o.stopEndpoints()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.proxy = startProxy(t, o.restFile())
+	s.proxy = startProxy(t, o.restFile(o))
 	defer func() {
 		s.proxy.stop()
 		err := <-s.proxy.done
@@ -71,13 +89,13 @@ func soakOne(t *testing.T, engine string, seed uint64) {
 	before, resets := countResources(), resetsForMemory()
 	t.Logf("before: %v", before)
 
-	o.reload(o.randomFile())
-	s.traffic(o)
+	o.reload(o.randomFile(o))
+	f.run(s, o)
 
 	if err := s.proxy.awaitNoLease(); err != nil {
 		s.wrong("%v", err)
 	}
-	o.reload(o.restFile())
+	o.reload(o.restFile(o))
 	after := awaitResources(before)
 	settle()
 	last := countResources()
@@ -95,14 +113,14 @@ func soakOne(t *testing.T, engine string, seed uint64) {
 	if panics := s.proxy.log.panics.String(); panics != "" {
 		s.wrong("the proxy has recovered from a panic:\n%s", panics)
 	}
-	s.mustHaveSeen("steady fine", "closing hangup", "wild cut", "wild reset", "wild garbage", "steady tunnel", "echo tunnel", "sessions", "operator")
+	s.mustHaveSeen(f.seen...)
 }
 
-// traffic lasts as long as it is asked for, and reports meanwhile.
-func (s *soak) traffic(o *operator) {
+// run lasts as long as it is asked for, and reports meanwhile.
+func (f traffic) run(s *soak, o *operator) {
 	var wg sync.WaitGroup
 	for i := range clients {
-		wg.Go(newClient(s, i+1).run)
+		wg.Go(f.client(s, i+1))
 	}
 	wg.Go(o.run)
 	report := time.NewTicker(10 * time.Second)
