@@ -36,6 +36,9 @@ var (
 // and with X-Forwarded-For; within 64 requests every endpoint is reached.
 func checkHTTP(sc scenario, addr string) error {
 	conn, err := net.DialTimeout("tcp", addr, checkTimeout)
+	if sc.tls() {
+		conn, err = dialTLS(addr)
+	}
 	if err != nil {
 		return err
 	}

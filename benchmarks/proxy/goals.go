@@ -12,7 +12,7 @@ type goal struct {
 	figure   func(sec section, ours peerRun) (float64, bool)
 }
 
-// goals are those of HTTP/1.1.
+// goals are those of HTTP/1.1, TCP and TLS.
 var goals = []goal{
 	{"S1", "CPU, of nginx's", 0.72, costBy("nginx")},
 	{"S1", "CPU, of HAProxy's", 0.70, costBy("haproxy")},
@@ -27,6 +27,16 @@ var goals = []goal{
 	{"S4b", "CPU, of HAProxy's that splices", 1, costBy("haproxy-splice")},
 	{"S5", "CPU, of nginx's", 0.75, costBy("nginx")},
 	{"S5", "CPU, of HAProxy's", 0.70, costBy("haproxy")},
+	{"S6a", "CPU, of nginx's", 0.25, costBy("nginx")},
+	{"S6a", "CPU, of HAProxy's that splices", 1, costBy("haproxy-splice")},
+	{"S6b", "CPU, of nginx's", 0.25, costBy("nginx")},
+	{"S6b", "CPU, of HAProxy's that splices", 1, costBy("haproxy-splice")},
+	{"S7", "CPU, of nginx's", 0.96, costBy("nginx")},
+	{"S7", "CPU, of HAProxy's", 0.92, costBy("haproxy")},
+	{"S8", "CPU, of nginx's", 0.95, costBy("nginx")},
+	{"S8", "CPU, of HAProxy's", 0.95, costBy("haproxy")},
+	{"S10a", "CPU, of nginx's", 0.90, costBy("nginx")},
+	{"S10b", "CPU, of nginx's", 1, costBy("nginx")},
 	{"S9", "resident bytes per idle connection", 256, costItself},
 	{"S1u", "p99, of nginx's", 1, tailBy("nginx")},
 	{"SlowH", movedWhat, 1, tailMoved},

@@ -54,6 +54,14 @@ func runLoad(r io.Reader, w io.Writer) error {
 	runtime.LockOSThread()
 	debug.SetGCPercent(-1)
 	spec.LoadPIDs = append(spec.LoadPIDs, os.Getpid())
+	if spec.Scenario.tls() {
+		debug.SetGCPercent(400) // a handshake is garbage
+		res, err := runTLSLoad(spec)
+		if err != nil {
+			return err
+		}
+		return json.NewEncoder(w).Encode(res)
+	}
 	l, err := newClientLoop(spec)
 	if err != nil {
 		return err

@@ -19,6 +19,7 @@ type peer struct {
 	binary  string              // path, filled in by find
 	version string              // filled in by find
 	noTCP   bool                // HTTP only
+	noTLS   bool                // plaintext only
 	only    func(scenario) bool // takes part only there; nil: everywhere
 	engine  string              // Spillway: the engine in its file; "": the default
 	ours    bool                // a Spillway
@@ -32,6 +33,8 @@ type peer struct {
 // A plan is what a configuration must say: where to listen and where to send.
 type plan struct {
 	HTTP, Echo, Stream string // addresses to listen on
+	TLS                string // the same for HTTP over TLS; "": not wanted
+	Certificate        string // file with a certificate and its key
 	To                 endpointAddrs
 	Workers            int
 	Dir                string // for temporary files
@@ -55,9 +58,9 @@ func otherPeers() []*peer {
 		{name: "haproxy-splice", file: "haproxy-splice.cfg", only: bulk, ask: []string{"-v"},
 			render: func(p plan) string { p.ForceSplice = true; return haproxyConfig(p) },
 			argv:   func(bin, file string) []string { return []string{bin, "-db", "-f", file} }},
-		{name: "caddy", file: "caddy.json", noTCP: true, render: caddyConfig, ask: []string{"version"},
+		{name: "caddy", file: "caddy.json", noTCP: true, noTLS: true, render: caddyConfig, ask: []string{"version"},
 			argv: func(bin, file string) []string { return []string{bin, "run", "--config", file} }},
-		{name: "floor", noProxy: true, file: "floor.json", only: hasFloor, render: floorConfig,
+		{name: "floor", noProxy: true, noTLS: true, file: "floor.json", only: hasFloor, render: floorConfig,
 			argv: func(bin, file string) []string { return []string{bin, "floor", file} }},
 	}
 }
@@ -75,7 +78,7 @@ func spillwayPeer(name, engine string) *peer {
 
 // takesPart says whether a peer can do the scenario and is meant to.
 func (p *peer) takesPart(sc scenario) bool {
-	return (!sc.tcp() || !p.noTCP) && (p.only == nil || p.only(sc))
+	return (!sc.tcp() || !p.noTCP) && (!sc.tls() || !p.noTLS) && (p.only == nil || p.only(sc))
 }
 
 // env makes Go programs use as many threads as the others have workers, and keeps their files in dir.
@@ -173,7 +176,7 @@ http {
 	}
 	server {
 		listen %[5]s %[6]s;
-		location / {
+%[7]s		location / {
 			proxy_pass http://endpoints;
 			proxy_http_version 1.1;
 			proxy_set_header Connection "";
@@ -185,7 +188,7 @@ http {
 		}
 	}
 }
-`, p.Workers, p.Dir, idleLimit, each("\t\tserver {addr};\n", p.To.HTTP), p.HTTP, listen)
+`, p.Workers, p.Dir, idleLimit, each("\t\tserver {addr};\n", p.To.HTTP), p.HTTP, listen, nginxTLS(p, listen))
 	if p.NoTCP {
 		return b.String()
 	}
@@ -201,12 +204,25 @@ http {
 	return b.String()
 }
 
+// nginxTLS has the same server listen for TLS. No session is resumed, so there is no cache of any.
+func nginxTLS(p plan, listen string) string {
+	if p.TLS == "" {
+		return ""
+	}
+	return fmt.Sprintf("\t\tlisten %s ssl %s;\n\t\tssl_certificate %[3]s;\n\t\tssl_certificate_key %[3]s;\n\t\tssl_protocols TLSv1.2 TLSv1.3;\n",
+		p.TLS, listen, p.Certificate)
+}
+
 // haproxyConfig: connections to the endpoints are shared by all clients. By itself HAProxy decides when to splice
 // (splice-auto), which for streams as even as these it seldom does; forced, it is the honest opponent for bulk.
 func haproxyConfig(p plan) string {
 	splice := "\toption splice-auto\n"
 	if p.ForceSplice {
 		splice = "\toption splice-request\n\toption splice-response\n"
+	}
+	secure := ""
+	if p.TLS != "" {
+		secure = fmt.Sprintf("\tbind %s backlog 4096 ssl crt %s\n", p.TLS, p.Certificate)
 	}
 	return fmt.Sprintf(`global
 	nbthread %d
@@ -222,7 +238,7 @@ defaults
 %[3]slisten http
 	mode http
 	bind %[4]s backlog 4096
-	http-reuse always
+%[10]s	http-reuse always
 	option forwardfor
 %[5]slisten echo
 	mode tcp
@@ -233,7 +249,7 @@ defaults
 %[9]s`, p.Workers, idleLimit, splice,
 		p.HTTP, each("\tserver e{n} {addr}\n", p.To.HTTP),
 		p.Echo, each("\tserver e{n} {addr}\n", p.To.Echo),
-		p.Stream, each("\tserver e{n} {addr}\n", p.To.Stream))
+		p.Stream, each("\tserver e{n} {addr}\n", p.To.Stream), secure)
 }
 
 // caddyConfig: no TLS, HTTP/1.1 alone, 256 idle connections to each endpoint (the default is 32), no admin, no access log.
@@ -298,6 +314,10 @@ connect_timeout = "5s"
 keepalive_timeout = "%[2]s"
 
 `, p.HTTP, idleLimit, quotedList(p.To.HTTP))
+	if p.TLS != "" {
+		fmt.Fprintf(&b, "[[listener]]\nname = \"https\"\nlisten = %q\nprotocol = \"HTTPS\"\nservice = \"http\"\n\n", p.TLS)
+		fmt.Fprintf(&b, "[listener.tls]\ncertificates = [{ cert_file = %q, key_file = %[1]q }]\n\n", p.Certificate)
+	}
 	for _, s := range []struct {
 		name, addr string
 		to         []string

@@ -146,11 +146,17 @@ func (b *bench) measure(ctx context.Context, p *peer, sc scenario, to endpointAd
 
 // startProxy returns when the proxy accepts where the scenario will connect.
 func (b *bench) startProxy(ctx context.Context, p *peer, sc scenario, to endpointAddrs) (*process, string, error) {
-	ports, err := freePorts(3)
+	ports, err := freePorts(4)
 	if err != nil {
 		return nil, "", err
 	}
 	setup := plan{HTTP: ports[0], Echo: ports[1], Stream: ports[2], To: to, Workers: sc.workers(), Dir: b.dir, Root: os.Geteuid() == 0}
+	if sc.tls() {
+		setup.TLS = ports[3]
+		if setup.Certificate, err = writeCertificate(b.dir); err != nil {
+			return nil, "", err
+		}
+	}
 	if p.name == "nginx" {
 		module, found := nginxModule(ctx, p.binary, b.modules)
 		setup.NginxStream, setup.NoTCP = module, !found
@@ -170,6 +176,8 @@ func (b *bench) startProxy(ctx context.Context, p *peer, sc scenario, to endpoin
 		addr = setup.Echo
 	case stream:
 		addr = setup.Stream
+	case tlsKept, tlsFresh:
+		addr = setup.TLS
 	}
 	err = proc.until(ctx, func() bool {
 		conn, err := net.DialTimeout("tcp", addr, time.Second)

@@ -19,6 +19,8 @@ const (
 	echoFresh     kind = "echo-fresh"     // connect, 64 bytes there and back, close
 	stream        kind = "stream"         // the endpoint sends as fast as it can; an operation is a byte
 	idle          kind = "idle"           // connections that have made one request and now wait
+	tlsKept       kind = "tls"            // an exchange over a kept TLS connection
+	tlsFresh      kind = "tls-fresh"      // the same, each with a connection and a whole handshake of its own
 	besides       kind = "besides"        // a few clients' exchanges, before and while thousands of others are slow
 )
 
@@ -51,6 +53,8 @@ var scenarios = []scenario{
 	{Name: "S7", Title: "TCP connect, 64 B echo, close, 64 at a time", Kind: echoFresh, Conns: 64},
 	{Name: "S8", Title: "TCP 64 B echo, 64 long-lived connections", Kind: echo, Conns: 64},
 	{Name: "S9", Title: "memory of 8,000 idle keep-alive connections", Kind: idle, Path: "/128", Conns: 8000},
+	{Name: "S10a", Title: "GET 128 B over TLS 1.3, keep-alive, 64 connections", Kind: tlsKept, Path: "/128", Conns: 64},
+	{Name: "S10b", Title: "GET 128 B, a full TLS 1.3 handshake for each request, 32 at a time", Kind: tlsFresh, Path: "/128", Conns: 32},
 	{Name: "S1u", Title: "S1 unpinned, two workers", Kind: exchange, Path: "/128", Conns: 64, Workers: 2},
 	{Name: "S5u", Title: "S5 unpinned, two workers", Kind: exchangeFresh, Path: "/128", Conns: 64, Workers: 2},
 	{Name: "SlowH", Title: "16 clients at 100 requests/s each, beside 2,000 that send their heads slowly", Kind: besides, Path: "/128", Conns: 16, Pause: pause, Attack: "-H"},
@@ -88,6 +92,9 @@ func pickScenarios(names string) ([]scenario, error) {
 
 // tcp says whether the proxy must pass bytes through rather than speak HTTP.
 func (sc scenario) tcp() bool { return sc.Kind == echo || sc.Kind == echoFresh || sc.Kind == stream }
+
+// tls says whether the clients speak TLS.
+func (sc scenario) tls() bool { return sc.Kind == tlsKept || sc.Kind == tlsFresh }
 
 // costUnit names what cost returns.
 func (sc scenario) costUnit() string {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -40,6 +41,27 @@ func startRelay(t *testing.T, to []string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return startRelayOn(t, ln, to)
+}
+
+// startTLSRelay starts one whose clients speak TLS.
+func startTLSRelay(t *testing.T, to []string) string {
+	file, err := writeCertificate(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.LoadX509KeyPair(file, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := tls.Listen("tcp4", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{pair}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return startRelayOn(t, ln, to)
+}
+
+func startRelayOn(t *testing.T, ln net.Listener, to []string) string {
 	r := &relay{ln: ln, to: to}
 	r.wg.Go(r.serve)
 	t.Cleanup(func() {
@@ -88,6 +110,7 @@ func TestEveryKindOfWorkGoesThroughARelay(t *testing.T) {
 	}
 	defer endpoints.stop(syscall.SIGKILL)
 	web, echoes, streams := startRelay(t, to.HTTP), startRelay(t, to.Echo), startRelay(t, to.Stream)
+	secure := startTLSRelay(t, to.HTTP)
 
 	for _, sc := range scenarios {
 		t.Run(sc.Name, func(t *testing.T) {
@@ -97,6 +120,8 @@ func TestEveryKindOfWorkGoesThroughARelay(t *testing.T) {
 				addr = echoes
 			case stream:
 				addr = streams
+			case tlsKept, tlsFresh:
+				addr = secure
 			}
 			if sc.tcp() {
 				if err := checkProxy(sc, addr); err != nil {
