@@ -52,7 +52,7 @@ func (sc scenario) traceable() int {
 	switch {
 	case sc.Kind == stream:
 		return 500e6
-	case sc.Bulk:
+	case sc.Bulk || sc.Kind == tlsFresh:
 		return 1000
 	case sc.Body > 0 || sc.Kind == exchangeFresh || sc.Kind == echoFresh:
 		return 5000
