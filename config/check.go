@@ -210,27 +210,28 @@ func (l *loader) onLine(path string) string {
 func (l *loader) checkListens(c *Config) {
 	type taken struct {
 		path string
+		udp  bool // its ports are others than TCP's
 		address
 	}
 	var all []taken
-	add := func(path, listen string) {
+	add := func(path, listen string, udp bool) {
 		a, err := checkListenAddress(listen)
 		if err != nil {
 			return
 		}
 		for _, other := range all {
-			if clash(a, other.address) {
+			if udp == other.udp && clash(a, other.address) {
 				l.errorf(path, "%q cannot be had beside %s%s", listen, withoutIndices(other.path), l.onLine(other.path))
 				return
 			}
 		}
-		all = append(all, taken{path, a})
+		all = append(all, taken{path, udp, a})
 	}
 	if c.Admin != nil {
-		add("admin.listen", c.Admin.Listen)
+		add("admin.listen", c.Admin.Listen, false)
 	}
 	for i, v := range c.Listeners {
-		add(at("listener", i)+".listen", v.Listen)
+		add(at("listener", i)+".listen", v.Listen, v.Protocol == "UDP")
 	}
 }
 

@@ -21,6 +21,8 @@ func (l *loader) checkListener(path string, v *Listener, c *Config) {
 	}
 	if v.Protocol == "HTTP" {
 		l.checkHTTPListener(path, v)
+	} else if v.Protocol == "UDP" {
+		l.checkUDPListener(path, v)
 	} else if !l.bad[path+".protocol"] {
 		l.checkTCPListener(path, v)
 	}
@@ -28,6 +30,9 @@ func (l *loader) checkListener(path string, v *Listener, c *Config) {
 		l.checkServiceOf(path, path+".service", v.Service, v, c)
 	}
 	for i := range v.Routes {
+		if v.Protocol == "UDP" {
+			break // it has none
+		}
 		if v.Protocol == "TCP" {
 			l.checkNameRoute(path, i, v, c)
 			continue

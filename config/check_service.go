@@ -20,6 +20,7 @@ func (l *loader) checkService(path string, s *Service, c *Config) {
 	l.checkCookie(path, s)
 	l.checkMembers(path, s, c)
 	l.checkTracking(path, s)
+	l.checkUDPService(path, s, c)
 	l.checkFailover(path, s)
 	l.checkZonalAffinity(path, s, c)
 	if s.HealthCheck != nil {

@@ -135,6 +135,9 @@ func (l *loader) fillRoutes(path string, routes []Route, c *Config) {
 func (l *loader) fillService(path string, s *Service) {
 	fillEndpoints(s.Endpoints)
 	orElse(&s.Protocol, "HTTP")
+	if !l.has(path + ".timeout") {
+		s.Timeout = defaultTimeout(s.Protocol)
+	}
 	orElse(&s.SessionAffinity, "NONE")
 	if s.SessionAffinity != "NONE" {
 		orElse(&s.LocalityLBPolicy, "MAGLEV")
@@ -190,7 +193,9 @@ func (l *loader) fillConsistentHash(path string, s *Service) {
 
 func (l *loader) fillHealthCheck(path string, s *Service) {
 	h := s.HealthCheck
-	orElse(&h.Type, s.Protocol)
+	if s.Protocol != "UDP" { // which has nothing to check by
+		orElse(&h.Type, s.Protocol)
+	}
 	if !l.has(path + ".timeout") {
 		h.Timeout = min(5*second, h.CheckInterval)
 	}

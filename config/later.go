@@ -40,10 +40,10 @@ var (
 	logLevels         = enum{allowed: []string{"debug", "info", "warn", "error"}}
 	logFormats        = enum{allowed: []string{"text", "json"}}
 	engines           = enum{allowed: []string{"loop", "stream"}}
-	listenerProtocols = enum{allowed: []string{"HTTP", "TCP"}, later: []string{"HTTPS", "SSL", "UDP"}}
+	listenerProtocols = enum{allowed: []string{"HTTP", "TCP", "UDP"}, later: []string{"HTTPS", "SSL"}}
 	serviceProtocols  = enum{
-		allowed: []string{"HTTP", "TCP"},
-		later:   []string{"HTTPS", "HTTP2", "H2C", "SSL", "UDP"},
+		allowed: []string{"HTTP", "TCP", "UDP"},
+		later:   []string{"HTTPS", "HTTP2", "H2C", "SSL"},
 	}
 	policies = enum{
 		allowed: []string{"ROUND_ROBIN", "LEAST_REQUEST", "RANDOM", "RING_HASH", "MAGLEV", "WEIGHTED_MAGLEV"},

@@ -8,10 +8,11 @@ type Listener struct {
 	// The address: host:port, :port for every address of the machine, or
 	// unix:/path. Port 0 takes a free one. Required.
 	Listen string `toml:"listen"`
-	// What clients speak: HTTP or TCP. Default: `HTTP`.
+	// What clients speak: HTTP, TCP or UDP. Default: `HTTP`.
 	Protocol string `toml:"protocol"`
 	// The service that gets what no route matches. Default: none, which answers 404
 	// over HTTP and resets the connection over TCP; then there must be routes.
+	// Required for UDP.
 	Service string `toml:"service"`
 	// Whose X-Forwarded-For is believed: addresses and CIDR prefixes, read as
 	// prefixes. The client is the right-most address that none of them holds.
@@ -26,7 +27,8 @@ type Listener struct {
 	// The largest request head in bytes, 1024 to 1048576; a longer one is
 	// answered with 431. HTTP only. Default: `65536`.
 	MaxHeaderBytes int `toml:"max_header_bytes,omitzero"`
-	// The most connections at once; 0 is no limit. Default: `0`.
+	// The most connections at once, for which more wait; for UDP the most sessions,
+	// and the datagrams of more clients are dropped. 0 is no limit. Default: `0`.
 	MaxConnections int `toml:"max_connections"`
 	// Where requests go by host and path, or TCP connections by sni; the first that
 	// matches wins. Default: none.

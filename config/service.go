@@ -9,7 +9,7 @@ type Service struct {
 	// Addresses, or tables with the keys of an endpoint. Required, unless there
 	// are backends.
 	Endpoints []Endpoint `toml:"endpoints"`
-	// What the endpoints speak: HTTP or TCP. Default: as the listeners that use
+	// What the endpoints speak: HTTP, TCP or UDP. Default: as the listeners that use
 	// the service.
 	Protocol string `toml:"protocol"`
 	// How an endpoint is chosen: ROUND_ROBIN, LEAST_REQUEST, RANDOM, RING_HASH,
@@ -31,10 +31,12 @@ type Service struct {
 	AffinityCookieTTL Duration `toml:"affinity_cookie_ttl,omitzero"`
 	// HTTP: from sending the request to the last byte of the response, retries
 	// included. TCP, and HTTP after an upgrade: how long a connection may be
-	// without a byte in either direction. 0 is no limit. Default: `30s`.
+	// without a byte in either direction. 0 is no limit. UDP: how long a session,
+	// which is a client's address and port, is kept without a datagram in either
+	// direction, above 0. Default: 30s, or 60s for UDP.
 	Timeout Duration `toml:"timeout"`
-	// How long one attempt to connect to an endpoint may take, above 0.
-	// Default: `5s`.
+	// How long one attempt to connect to an endpoint may take, for UDP to resolve
+	// its name, above 0. Default: `5s`.
 	ConnectTimeout Duration `toml:"connect_timeout"`
 	// How long an idle connection to an endpoint is kept, above 0; the endpoints
 	// should keep theirs longer. HTTP only. Default: `600s`.
@@ -45,7 +47,7 @@ type Service struct {
 	// What happens when fewer than panic_threshold percent of the endpoints are
 	// healthy: open sends traffic to all of them, closed refuses it. Not with a
 	// failover_policy, which has its own rule. Default: closed for HTTP, open for
-	// TCP.
+	// TCP and UDP.
 	Panic string `toml:"panic"`
 	// Percent of the endpoints, 0 to 100; 0 means that panic begins only when
 	// nobody is healthy. Default: `0`.
@@ -107,8 +109,8 @@ type HTTPCookie struct {
 
 // HealthCheck says how a service's endpoints are checked.
 type HealthCheck struct {
-	// TCP connects; HTTP sends a GET and wants status 200. Default: the
-	// service's protocol.
+	// TCP connects; HTTP sends a GET and wants status 200. Required for UDP.
+	// Default: the service's protocol.
 	Type string `toml:"type"`
 	// From the start of a check to the start of the next, 10ms to 5m.
 	// Default: `5s`.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"net"
 	"reflect"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 	"github.com/spillway-lb/spillway/proxy"
 	proxyhttp "github.com/spillway-lb/spillway/proxy/http"
 	"github.com/spillway-lb/spillway/proxy/tcp"
+	"github.com/spillway-lb/spillway/proxy/udp"
 )
 
 // A service is the live part of one service: it keeps its identity, and with it
@@ -64,29 +66,48 @@ func (s *service) update(spec *config.Service, o lb.Options) error {
 // A listener is an open address with its engine. It keeps both as long as a
 // file has a listener of that name and address.
 type listener struct {
-	proxy.Listener
+	door
 	spec   config.Listener
-	engine proxy.Engine
-	http   *proxyhttp.Engine // one of the two is nil
+	engine aborter
+	http   *proxyhttp.Engine // all but one of the three are nil
 	tcp    *tcp.Engine
+	udp    *udp.Listener
 	stop   context.CancelFunc
 	left   atomic.Bool // Serve has returned
 }
 
+// A door is a proxy.Listener, or one for datagrams.
+type door interface {
+	Listen() error
+	LocalAddr() net.Addr
+	Active() int64
+	Serve(context.Context) error
+	Close() error
+}
+
+// An aborter cuts everything at once.
+type aborter interface{ Abort() }
+
 // newListener opens the address.
 func (a *App) newListener(spec *config.Listener, drain time.Duration) (*listener, error) {
 	l := &listener{spec: *spec}
+	if spec.Protocol == "UDP" {
+		a.newUDP(l, drain)
+		return l, l.Listen()
+	}
+	var engine proxy.Engine
 	if spec.Protocol == "TCP" {
 		l.tcp = tcp.New(tcp.Options{Listener: spec.Name, Loops: a.loops, Log: a.log.Logger, Access: a.log.access})
-		l.engine = l.tcp
+		engine = l.tcp
 	} else {
 		l.http = proxyhttp.New(proxyhttp.Options{Listener: spec.Name, Loops: a.loops, Pools: a.pools, Access: a.log.access, Log: a.log.Logger})
-		l.engine = l.http
+		engine = l.http
 	}
-	l.Listener = proxy.Listener{
+	l.engine = engine
+	l.door = &proxy.Listener{
 		Name:           spec.Name,
 		Addr:           spec.Listen,
-		Engine:         l.engine,
+		Engine:         engine,
 		MaxConnections: spec.MaxConnections,
 		DrainTimeout:   drain,
 		Log:            a.log.Logger,
@@ -95,11 +116,14 @@ func (a *App) newListener(spec *config.Listener, drain time.Duration) (*listener
 }
 
 // configure makes the listener send its traffic to these services. settings is
-// nil for TCP.
+// nil but for HTTP.
 func (l *listener) configure(spec *config.Listener, services map[string]*proxy.Service, settings *proxyhttp.Settings) {
-	if l.tcp != nil {
+	switch {
+	case l.udp != nil:
+		l.udp.SetService(services[spec.Service])
+	case l.tcp != nil:
 		l.tcp.SetSettings(tcpSettings(spec, services))
-	} else {
+	default:
 		l.http.SetSettings(settings)
 	}
 	l.spec = *spec
@@ -113,7 +137,8 @@ func (l *listener) serve(ctx context.Context) error {
 }
 
 // leave closes the address and makes the connections drain, if it has any yet.
-// When it returns, the address is free for another listener.
+// When it returns, the address is free for another listener; that of a UDP
+// listener when its last session has ended.
 func (l *listener) leave() (drains bool) {
 	if l.stop != nil {
 		l.stop()

@@ -98,7 +98,7 @@ func (a *App) refuse(cfg *config.Config) error {
 		for i := range cfg.Listeners {
 			spec := &cfg.Listeners[i]
 			anyPort := strings.HasSuffix(spec.Listen, ":0") // another name is another socket then
-			if spec.Listen != l.spec.Listen || anyPort && spec.Name != l.spec.Name {
+			if spec.Listen != l.spec.Listen || anyPort && spec.Name != l.spec.Name || isOther(spec, &l.spec) {
 				continue
 			}
 			name := fmt.Sprintf("listener %q: ", spec.Listen)

@@ -37,10 +37,11 @@ type Service struct {
 	Stats    *proxy.Stats // nil: no traffic goes through package proxy
 }
 
-// A Listener is a listener and its client connections now.
+// A Listener is a listener and its client connections, or UDP sessions, now.
 type Listener struct {
 	Name        string
 	Connections int64
+	UDPDrops    *proxy.UDPDrops // nil but for UDP
 }
 
 // A Collector reads a Source when it is scraped. It may be scraped by several
@@ -82,6 +83,7 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 	if c.source.Listeners != nil {
 		for _, l := range c.source.Listeners() {
 			s.gauge(connections, float64(l.Connections), l.Name)
+			s.drops(l)
 		}
 	}
 	if c.source.Reloads != nil {
@@ -171,9 +173,21 @@ func (s sink) traffic(service string, stats *proxy.Stats) {
 		}
 	}
 	for d, direction := range proxy.Directions {
+		s.counter(udpDatagrams, stats.UDP.Datagrams[d].Load(), service, direction)
+		s.counter(udpBytes, stats.UDP.Bytes[d].Load(), service, direction)
 		for p, path := range proxy.Paths {
 			s.counter(tcpBytes, stats.TCPBytes[d][p].Load(), service, direction, path)
 		}
+	}
+}
+
+// drops sends what a listener for datagrams did not pass on.
+func (s sink) drops(l Listener) {
+	if l.UDPDrops == nil {
+		return
+	}
+	for i, reason := range proxy.UDPDropReasons {
+		s.counter(udpDropped, l.UDPDrops[i].Load(), l.Name, reason)
 	}
 }
 

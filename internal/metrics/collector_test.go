@@ -178,7 +178,7 @@ spillway_affinity_total{result="unkeyed",service="web"} 0
 # TYPE spillway_config_reloads_total counter
 spillway_config_reloads_total{result="failure"} 1
 spillway_config_reloads_total{result="success"} 3
-# HELP spillway_connections Client connections now.
+# HELP spillway_connections Client connections, or UDP sessions, now.
 # TYPE spillway_connections gauge
 spillway_connections{listener="in"} 7
 # HELP spillway_health_checks_total Health checks by result.
@@ -213,6 +213,40 @@ spillway_connections_cut_total{cause="failed_over",service="web"} 0
 `)
 }
 
+func TestDatagramsAreCountedByDirectionAndReason(t *testing.T) {
+	service := web(t)
+	service.Stats.UDP.Datagrams[proxy.FromClient].Add(3)
+	service.Stats.UDP.Bytes[proxy.ToClient].Add(512)
+	drops := new(proxy.UDPDrops)
+	drops[proxy.DropStray].Add(7)
+	c := metrics.NewCollector(metrics.Source{
+		Services:  func() []metrics.Service { return []metrics.Service{service} },
+		Listeners: func() []metrics.Listener { return []metrics.Listener{{Name: "dns", UDPDrops: drops}, {Name: "web"}} },
+	})
+	expect(t, c, `
+# HELP spillway_udp_bytes_total Bytes of the datagrams that UDP sessions passed on.
+# TYPE spillway_udp_bytes_total counter
+spillway_udp_bytes_total{direction="from_client",service="web"} 0
+spillway_udp_bytes_total{direction="to_client",service="web"} 512
+# HELP spillway_udp_datagrams_total Datagrams that UDP sessions passed on.
+# TYPE spillway_udp_datagrams_total counter
+spillway_udp_datagrams_total{direction="from_client",service="web"} 3
+spillway_udp_datagrams_total{direction="to_client",service="web"} 0
+# HELP spillway_udp_dropped_total Datagrams that a listener did not pass on, by reason.
+# TYPE spillway_udp_dropped_total counter
+spillway_udp_dropped_total{listener="dns",reason="draining"} 0
+spillway_udp_dropped_total{listener="dns",reason="max_connections"} 0
+spillway_udp_dropped_total{listener="dns",reason="no_endpoint"} 0
+spillway_udp_dropped_total{listener="dns",reason="no_port"} 0
+spillway_udp_dropped_total{listener="dns",reason="no_room"} 0
+spillway_udp_dropped_total{listener="dns",reason="refused"} 0
+spillway_udp_dropped_total{listener="dns",reason="send_failed"} 0
+spillway_udp_dropped_total{listener="dns",reason="stray"} 7
+spillway_udp_dropped_total{listener="dns",reason="too_big"} 0
+spillway_udp_dropped_total{listener="dns",reason="unresolved"} 0
+`)
+}
+
 // Names that dashboards are built on.
 func TestEveryPromisedNameIsThere(t *testing.T) {
 	r := metrics.NewRegistry(metrics.Source{
@@ -233,7 +267,7 @@ func TestEveryPromisedNameIsThere(t *testing.T) {
 	for _, want := range []string{
 		"requests_total", "request_duration_seconds", "attempts_total", "endpoint_up", "endpoint_active",
 		"endpoint_share_expected", "endpoint_share_actual", "health_checks_total", "affinity_total",
-		"tcp_bytes_total", "connections_cut_total", "connections", "config_reloads_total",
+		"tcp_bytes_total", "connections_cut_total", "udp_datagrams_total", "udp_bytes_total", "connections", "config_reloads_total",
 		"log_dropped_total", "access_log_dropped_total", "build_info",
 	} {
 		if !slices.Contains(names, "spillway_"+want) {

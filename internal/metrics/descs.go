@@ -43,8 +43,17 @@ var (
 	connectionsCut = desc("connections_cut_total",
 		"TCP connections, UDP sessions and HTTP exchanges that were cut because of what befell their endpoint.",
 		"service", "cause")
+	udpDatagrams = desc("udp_datagrams_total",
+		"Datagrams that UDP sessions passed on.",
+		"service", "direction")
+	udpBytes = desc("udp_bytes_total",
+		"Bytes of the datagrams that UDP sessions passed on.",
+		"service", "direction")
+	udpDropped = desc("udp_dropped_total",
+		"Datagrams that a listener did not pass on, by reason.",
+		"listener", "reason")
 	connections = desc("connections",
-		"Client connections now.",
+		"Client connections, or UDP sessions, now.",
 		"listener")
 	reloads = desc("config_reloads_total",
 		"Reloads of the configuration by result.",
@@ -65,6 +74,6 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 // all is every Desc above, for Describe.
 var all = []*prometheus.Desc{
 	requests, duration, attempts, retries, retriesOverBudget, endpointUp, endpointActive, shareExpected, shareActual,
-	healthChecks, affinity, tcpBytes, connectionsCut, connections, reloads,
+	healthChecks, affinity, tcpBytes, udpDatagrams, udpBytes, udpDropped, connectionsCut, connections, reloads,
 	logDropped, accessLogDropped, buildInfo,
 }

@@ -23,6 +23,8 @@
 //	spillway_affinity_total{service,result}
 //	spillway_tcp_bytes_total{service,direction,path}
 //	spillway_connections_cut_total{service,cause}
+//	spillway_udp_datagrams_total, spillway_udp_bytes_total {service,direction}
+//	spillway_udp_dropped_total{listener,reason}
 //	spillway_connections{listener}
 //	spillway_config_reloads_total{result}
 //	spillway_log_dropped_total, spillway_access_log_dropped_total

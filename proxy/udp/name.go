@@ -1,6 +1,7 @@
 package udp
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/netip"
@@ -16,6 +17,8 @@ const (
 	maxWaiting = 8
 	// An address is good for so long; that there is none, for not so long.
 	nameTTL, noNameTTL = 30 * time.Second, time.Second
+	// defaultLookup is how long finding out may take, if the service does not say.
+	defaultLookup = 5 * time.Second
 )
 
 // A name is an endpoint's "host:port" and what it means.
@@ -36,7 +39,7 @@ func (x *shard) resolve(s *session, hostPort string) (netip.AddrPort, bool) {
 		x.names[hostPort] = n
 	}
 	if !n.asking && x.now >= n.until {
-		x.ask(n, hostPort)
+		x.ask(n, s, hostPort)
 	}
 	if n.addr.IsValid() {
 		return n.addr, true // perhaps an old one, until there is another
@@ -49,14 +52,15 @@ func (x *shard) resolve(s *session, hostPort string) (netip.AddrPort, bool) {
 }
 
 // ask finds out. An address that needs no resolver is known at once.
-func (x *shard) ask(n *name, hostPort string) {
+func (x *shard) ask(n *name, s *session, hostPort string) {
 	if a, err := netip.ParseAddrPort(hostPort); err == nil {
 		n.addr, n.until = canonical(a), x.now+int64(nameTTL)
 		return
 	}
 	n.asking = true
+	timeout := cmp.Or(s.service.ConnectTimeout, defaultLookup)
 	x.of.lookups.Go(func() {
-		addr, err := lookup(x.of.ctx, hostPort)
+		addr, err := lookup(x.of.ctx, hostPort, timeout)
 		x.wire.enter(func() {
 			n.asking, n.err = false, err
 			if n.until = x.now + int64(noNameTTL); err == nil {
@@ -110,7 +114,7 @@ func (x *shard) forgetNames() {
 	}
 }
 
-func lookup(ctx context.Context, hostPort string) (netip.AddrPort, error) {
+func lookup(ctx context.Context, hostPort string, timeout time.Duration) (netip.AddrPort, error) {
 	host, port, err := net.SplitHostPort(hostPort)
 	if err != nil {
 		return netip.AddrPort{}, err
@@ -119,7 +123,7 @@ func lookup(ctx context.Context, hostPort string) (netip.AddrPort, error) {
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	if err != nil {
