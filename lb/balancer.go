@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/spillway-lb/spillway/balance"
 	"github.com/spillway-lb/spillway/health"
@@ -20,6 +21,7 @@ type Balancer struct {
 	state state      // the writer's
 
 	watchlist chan struct{} // capacity 1: members or checks changed
+	leisure   chan struct{} // capacity 1: the inbox has changes that nobody waits for
 	checks    [2]atomic.Uint64
 	running   atomic.Bool
 }
@@ -28,7 +30,7 @@ type Balancer struct {
 // their health, everybody is a candidate. The error lists everything that is
 // wrong with o.
 func New(o Options) (*Balancer, error) {
-	b := &Balancer{watchlist: make(chan struct{}, 1)}
+	b := &Balancer{watchlist: make(chan struct{}, 1), leisure: make(chan struct{}, 1)}
 	if err := b.SetOptions(o); err != nil {
 		return nil, err
 	}
@@ -110,22 +112,61 @@ func (b *Balancer) Run(ctx context.Context) error {
 	}
 	w := watches{b: b, running: make(map[watchKey]context.CancelFunc)}
 	defer w.stop()
+	var due <-chan time.Time
+	w.sync(ctx)
 	for {
-		w.sync(ctx)
 		select {
 		case <-b.watchlist:
+			w.sync(ctx)
+		case <-b.leisure:
+			if due == nil {
+				due = time.After(leisurely)
+			}
+		case <-due:
+			due = nil
+			_ = b.write(func(*state) (bool, error) { return false, nil })
 		case <-ctx.Done():
 			return nil
 		}
 	}
 }
 
-// setHealth notes what a check found. A report of a watch that is not wanted any
-// more, of another address or by another check, is dropped.
+// leisurely is how long a change that nobody waits for may take to have its
+// effect. A hundred endpoints may each report another weight with every check,
+// and each change of weights is a table to be laid.
+const leisurely = 250 * time.Millisecond
+
+// noteWeight notes what a check found out of an endpoint's weight, and nothing
+// else.
+func (b *Balancer) noteWeight(k watchKey, w health.Weight) {
+	b.inbox.put(&change{apply: func(s *state) (bool, error) {
+		if m := s.watched(k); m != nil {
+			logReport(&s.opt, m, w)
+			m.report.note(w)
+		}
+		return false, nil
+	}})
+	select {
+	case b.leisure <- struct{}{}:
+	default:
+	}
+}
+
+// watched returns the member that a watch is about, or nil where it is not wanted
+// any more: it is of another address, or by another check.
+func (s *state) watched(k watchKey) *member {
+	m := s.find(k.id)
+	if m == nil || m.endpoint.Addr != k.addr || s.opt.HealthCheck == nil || *s.opt.HealthCheck != k.check {
+		return nil
+	}
+	return m
+}
+
+// setHealth notes what a check found.
 func (b *Balancer) setHealth(k watchKey, ev health.Event) {
 	_ = b.write(func(s *state) (bool, error) {
-		m := s.find(k.id)
-		if m == nil || m.endpoint.Addr != k.addr || s.opt.HealthCheck == nil || *s.opt.HealthCheck != k.check {
+		m := s.watched(k)
+		if m == nil {
 			return false, nil
 		}
 		to := ev.Status

@@ -171,7 +171,7 @@ func TestEligibleIsWhatTheSpecSays(t *testing.T) {
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 0))
 	some, none, seen := 0, 0, make(map[Standing]int)
-	for range 200_000 {
+	for range 40_000 {
 		members, r := randomService(random)
 		want, d := oracle(members, r), eligible(members, r)
 		for i, m := range members {
@@ -192,11 +192,11 @@ func TestEligibleIsWhatTheSpecSays(t *testing.T) {
 		}
 	}
 	for s := InUse; s <= NotKnown; s++ {
-		if seen[s] < 1000 {
+		if seen[s] < 200 {
 			t.Errorf("only %d endpoints stood %v: the cases are too alike", seen[s], s)
 		}
 	}
-	if some < 10_000 || none < 10_000 {
+	if some < 2000 || none < 2000 {
 		t.Errorf("%d services with somebody eligible, %d with nobody: the cases are too alike", some, none)
 	}
 }

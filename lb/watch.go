@@ -77,8 +77,12 @@ func (b *Balancer) watch(ctx context.Context, k watchKey) {
 		} else {
 			b.checks[1].Add(1)
 		}
-		if (first || ev.Changed || ev.Reason != reason || ev.Result.Weight != weight) && ctx.Err() == nil {
+		switch {
+		case ctx.Err() != nil:
+		case first || ev.Changed || ev.Reason != reason:
 			b.setHealth(k, ev)
+		case ev.Result.Weight != weight:
+			b.noteWeight(k, ev.Result.Weight)
 		}
 		first, reason, weight = false, ev.Reason, ev.Result.Weight
 	})
