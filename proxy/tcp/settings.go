@@ -11,11 +11,11 @@ import (
 type Settings struct {
 	// Service gets the connections that no route takes. nil: they are reset.
 	Service *proxy.Service
-	// Routes choose a service by the name that a TLS client asks for (SNI). Its
-	// ClientHello is waited for and passed on untouched; whoever has no name goes
-	// where no route matches. nil: no client is waited for.
+	// Routes choose a service by the name that a TLS client asks for (SNI); whoever
+	// asks for none goes where no route matches. Unless TLS was taken off before,
+	// the ClientHello is waited for and passed on untouched. nil: nobody is.
 	Routes *proxy.Routes
-	// ClientTimeout is how long a client may take for its ClientHello; then it is
-	// reset. It is for Routes. 0: no limit.
+	// ClientTimeout is how long a client with Routes may take for its ClientHello;
+	// then it is reset. 0: no limit.
 	ClientTimeout time.Duration
 }

@@ -18,9 +18,9 @@ var helloBuffers = netio.NewPool(4 << 10)
 const maxName = 255
 
 // ask reports whether the client is to be asked for a name: to be listened to
-// until heard has enough.
+// until heard has enough. Who speaks TLS to us has told it already.
 func (s *session) ask() bool {
-	if s.settings.Routes != nil {
+	if s.settings.Routes != nil && s.record.TLS == nil {
 		s.asked = new(hello.Reader)
 	}
 	return s.asked != nil
@@ -36,17 +36,23 @@ func (s *session) heard(b []byte) (enough bool, refused relay.Cause) {
 		return false, ""
 	}
 	s.asked = nil
-	if len(h.ServerName) > 0 {
-		s.record.SNI = string(h.ServerName[:min(len(h.ServerName), maxName)])
-		if r := s.settings.Routes.MatchName(h.ServerName); r != nil {
+	s.record.SNI = string(h.ServerName[:min(len(h.ServerName), maxName)])
+	return true, s.route(h.ServerName, state)
+}
+
+// route makes it a session of the service that the name leads to. Where there is
+// none the session is refused, for the reason returned.
+func (s *session) route(name []byte, state hello.State) (refused relay.Cause) {
+	if len(name) > 0 {
+		if r := s.settings.Routes.MatchName(name); r != nil {
 			s.use(r.Service)
 		}
 	}
 	if s.service == nil {
 		s.unrouted(state.String(), nil)
-		return true, causeUnrouted
+		return causeUnrouted
 	}
-	return true, ""
+	return ""
 }
 
 // unheard says why the session ends, because reading has ended with err before
@@ -64,9 +70,25 @@ func (s *session) unrouted(state string, err error) {
 	s.engine.counters.Unrouted.Add(1)
 	s.engine.log.Write(slog.LevelWarn, "no route",
 		slog.Any("client", s.record.Client),
-		slog.String("sni", s.record.SNI),
+		slog.String("sni", s.record.ServerName()),
 		slog.String("client_hello", state),
 		slog.Any("error", err))
+}
+
+// routed finds the service by the client's name, where that decides. If it reports
+// false the session was cut.
+func (s *streamSession) routed() bool {
+	switch {
+	case s.ask():
+		return s.listen()
+	case s.settings.Routes == nil:
+		return true
+	}
+	if refused := s.route([]byte(s.record.TLS.SNI), hello.Found); refused != "" {
+		s.cut(refused)
+		return false
+	}
+	return true
 }
 
 // listen reads until the service is known. If it reports false the session was cut.

@@ -2,9 +2,11 @@ package tcp_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"slices"
 	"strings"
@@ -16,6 +18,7 @@ import (
 	"github.com/spillway-lb/spillway/internal/testkit"
 	"github.com/spillway-lb/spillway/lb"
 	"github.com/spillway-lb/spillway/proxy"
+	"github.com/spillway-lb/spillway/proxy/internal/netio"
 	"github.com/spillway-lb/spillway/proxy/tcp"
 )
 
@@ -417,4 +420,62 @@ func TestASlowHelloDoesNotTakeTheEndpointsTime(t *testing.T) {
 			t.Error("nobody has met the one that refuses")
 		}
 	})
+}
+
+// A front takes TLS off before the engine gets a connection.
+type front struct {
+	proxy.Engine
+	config *tls.Config
+}
+
+func (f *front) ServeConn(c net.Conn) {
+	inside := netio.TLSServer(netio.Wrap(c), f.config)
+	if inside.TLS().Handshake() != nil {
+		inside.Close()
+		return
+	}
+	f.Engine.ServeConn(inside)
+}
+
+func TestWhereTLSIsOursItsNameLeads(t *testing.T) {
+	j := setupNames(t, stream, nil)
+	greet := func(name string) *proxy.Service {
+		b, err := lb.New(lb.Options{Policy: balance.RoundRobin(), Endpoints: []balance.Endpoint{{Addr: endpoint(t, func(c *net.TCPConn) {
+			io.WriteString(c, name)
+		})}}})
+		must(t, err)
+		return &proxy.Service{Name: name, Balancer: b, Stats: new(proxy.Stats)}
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{j.ca.Server("a.example").TLS}}
+	l := &proxy.Listener{Name: "in", Addr: "127.0.0.1:0", Engine: &front{j.engine, config}, Log: slog.New(slog.DiscardHandler)}
+	must(t, l.Listen())
+	ctx, stop := context.WithCancel(t.Context())
+	var serving sync.WaitGroup
+	serving.Go(func() { l.Serve(ctx) })
+	defer serving.Wait()
+	defer stop()
+	visit := func(name string) string {
+		c, err := tls.Dial("tcp", l.LocalAddr().String(), &tls.Config{ServerName: name, InsecureSkipVerify: true})
+		must(t, err)
+		defer c.Close()
+		got, _ := io.ReadAll(c)
+		return string(got)
+	}
+	rest := greet("the rest")
+	set := &tcp.Settings{Service: rest, Routes: proxy.NewRoutes([]proxy.Route{{Host: "a.example", Service: greet("a")}}, nil)}
+	j.engine.SetSettings(set)
+	for name, want := range map[string]string{"a.example": "a", "A.example": "a", "b.example": "the rest", "": "the rest"} {
+		if got := visit(name); got != want {
+			t.Errorf("%q: got %q, want %q", name, got, want)
+		}
+	}
+	j.engine.SetSettings(&tcp.Settings{Routes: set.Routes})
+	for name, want := range map[string]string{"a.example": "a", "b.example": "", "": ""} {
+		if got := visit(name); got != want {
+			t.Errorf("without a service, %q: got %q, want %q", name, got, want)
+		}
+	}
+	if n := j.engine.Counters().Unrouted.Load(); n != 2 {
+		t.Errorf("%d counted as unrouted", n)
+	}
 }

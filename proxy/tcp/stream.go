@@ -47,7 +47,7 @@ func addrPort(a net.Addr) netip.AddrPort {
 func (s *streamSession) serve() {
 	defer s.cancel()
 	var endpoint *netio.Conn
-	if !s.ask() || s.listen() {
+	if s.routed() {
 		endpoint = s.connect()
 	}
 	var first time.Time
