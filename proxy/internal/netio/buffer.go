@@ -96,6 +96,11 @@ func (c *Conn) receive(p *Pool) (*Buffer, error) {
 	if c.raw.on {
 		return c.rawReceive(p)
 	}
+	if len(c.ahead) > 0 {
+		b := p.Get()
+		b.B = b.store[:c.fromAhead(b.store)]
+		return b, nil
+	}
 	if c.records != nil {
 		return c.receiveTLS(p)
 	}

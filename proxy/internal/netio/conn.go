@@ -23,6 +23,8 @@ type Conn struct {
 	// local and remote are what the addresses are said to be; nil: the socket's.
 	local, remote net.Addr
 
+	ahead []byte // where the platform cannot peek: what Peek has shown, and nobody read
+
 	lazy    bool       // net survives a timer that fires too early
 	timers  sync.Mutex // held while the runtime's timers are set
 	readBy  deadline
@@ -76,6 +78,9 @@ func (c *Conn) Read(p []byte) (int, error) {
 func (c *Conn) read(p []byte) (int, error) {
 	if c.raw.on {
 		return c.rawRead(p)
+	}
+	if len(c.ahead) > 0 {
+		return c.fromAhead(p), nil
 	}
 	n, err := c.net.Read(p)
 	if c.records != nil {

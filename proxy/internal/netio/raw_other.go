@@ -11,3 +11,4 @@ func (c *Conn) rawRead([]byte) (int, error)       { panic("netio: no raw calls")
 func (c *Conn) rawWrite(_, _ []byte) (int, error) { panic("netio: no raw calls") }
 func (c *Conn) rawReceive(*Pool) (*Buffer, error) { panic("netio: no raw calls") }
 func splice(_, _ *Conn, _ int64) (int64, error)   { return 0, ErrNoSplice }
+func (c *Conn) rawPeek([]byte, int) (int, error)  { panic("netio: no raw calls") }

@@ -44,6 +44,25 @@ func Peek(fd int) (int, syscall.Errno) {
 	}
 }
 
+// PeekAt copies what is there, as far as p holds it, and leaves it there. 0 bytes
+// without an error are the end of the stream. It is never short: who has seen the
+// end come may rely on this being all.
+func PeekAt(fd int, p []byte) (int, syscall.Errno) {
+	if errno := fault(reading, fd); errno != 0 {
+		return 0, errno
+	}
+	for {
+		if interrupted() {
+			continue
+		}
+		n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd),
+			uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_DONTWAIT|unix.MSG_PEEK, 0, 0)
+		if errno != syscall.EINTR {
+			return int(n), errno
+		}
+	}
+}
+
 // Send sends as much of a and then b as the kernel takes, in one call. A peer
 // that is gone is an error, and no SIGPIPE.
 func Send(fd int, a, b []byte) (int, syscall.Errno) {
