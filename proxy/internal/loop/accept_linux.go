@@ -145,7 +145,8 @@ func (d *door) take() bool {
 	switch errno {
 	case 0:
 		d.delay = 0
-		d.serve(fd, rawAddrPort(&from))
+		peer := rawAddrPort(&from)
+		a.Hand(d.loop, fd, func() { a.opt.Serve(a, d.loop, fd, peer) })
 		return true
 	case syscall.ECONNABORTED, syscall.EPROTO:
 		a.Done()
@@ -161,22 +162,23 @@ func (d *door) take() bool {
 	return false
 }
 
-// serve hands a connection over. A panic there must not close the door.
-func (d *door) serve(fd int, peer netip.AddrPort) {
+// Hand calls serve, which takes fd, a connection of a's, over on l. A panic there
+// ends the connection, and nothing else.
+func (a *Acceptor) Hand(l *Loop, fd int, serve func()) {
 	served := false
-	d.loop.guard(func() {
-		d.of.opt.Serve(d.of, d.loop, fd, peer)
+	l.guard(func() {
+		serve()
 		served = true
 	})
 	if served {
 		return
 	}
-	if c := d.loop.conns[fd]; c != nil {
+	if c := l.conns[fd]; c != nil {
 		c.Abort()
 	} else {
 		unix.Close(fd)
 	}
-	d.of.Done()
+	a.Done()
 }
 
 // admit counts one connection in, if there is room.
