@@ -16,6 +16,7 @@ type goroutines struct {
 	slots  chan struct{} // one for each connection there may be
 	count  atomic.Int64
 	conns  sync.WaitGroup
+	greet  greeter
 }
 
 func newGoroutines(l *Listener, socket net.Listener) *goroutines {
@@ -26,6 +27,8 @@ func (g *goroutines) addr() net.Addr { return g.socket.Addr() }
 func (g *goroutines) close() error   { return g.socket.Close() }
 func (g *goroutines) active() int64  { return g.count.Load() }
 func (g *goroutines) wait()          { g.conns.Wait() }
+
+func (g *goroutines) hurry(until time.Time) { g.greet.hurry(until) }
 
 func (g *goroutines) serve(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { g.socket.Close() })
@@ -45,7 +48,9 @@ func (g *goroutines) serve(ctx context.Context) error {
 		}
 		g.count.Add(1)
 		g.conns.Go(func() {
-			g.of.Engine.ServeConn(conn)
+			if conn := g.greet.greet(g.of, conn); conn != nil {
+				g.of.Engine.ServeConn(conn)
+			}
 			g.count.Add(-1)
 			if limited {
 				<-g.slots

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -33,7 +34,10 @@ type Listener struct {
 	// not block, see [LogWriter].
 	Log *slog.Logger
 
-	entry entry
+	entry    entry
+	headers  atomic.Pointer[ProxyHeaders]
+	counters HeaderCounters
+	refused  *LimitedLog
 }
 
 // An Arrival says between which addresses a client has connected. These need
@@ -54,6 +58,9 @@ type entry interface {
 	serve(ctx context.Context) error
 	// close stops accepting. When it returns the address is free.
 	close() error
+	// hurry gives connections whose PROXY header has not come until then. It is
+	// for after close.
+	hurry(until time.Time)
 	active() int64
 	// wait waits until every connection has ended. It is for after serve.
 	wait()
@@ -61,6 +68,11 @@ type entry interface {
 
 // Listen opens the address, so that a wrong one is known before anything runs.
 func (l *Listener) Listen() error {
+	log := l.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	l.refused = NewLimitedLog(log.With("listener", l.Name), 10)
 	entry, err := l.open()
 	if err != nil {
 		return fmt.Errorf("listener %q: %w", l.Name, err)
@@ -148,6 +160,7 @@ func (l *Listener) acceptFailed(err error, retry time.Duration) {
 // drain waits for the connections to end, and makes them when the time is up.
 func (l *Listener) drain() {
 	l.Engine.Drain()
+	l.entry.hurry(time.Now().Add(headerGrace))
 	gone := make(chan struct{})
 	go func() {
 		l.entry.wait()
@@ -163,6 +176,7 @@ func (l *Listener) drain() {
 	if n := l.Active(); n > 0 {
 		l.Log.Warn("drain timeout: connections aborted", "listener", l.Name, "connections", n)
 	}
+	l.entry.hurry(time.Now())
 	l.Engine.Abort()
 	<-gone
 }

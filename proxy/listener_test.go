@@ -44,7 +44,9 @@ func (h *holding) Abort() {
 // serve runs a listener and returns what stops it and waits.
 func serve(t *testing.T, l *Listener) (stop func() error) {
 	t.Helper()
-	l.Log = testkit.Logger(new(testkit.Buffer))
+	if l.Log == nil {
+		l.Log = testkit.Logger(new(testkit.Buffer))
+	}
 	if err := l.Listen(); err != nil {
 		t.Fatal(err)
 	}

@@ -130,6 +130,10 @@ func (o *onLoops) serve(ctx context.Context) error {
 
 // serveOn is called, on the loop, with each connection that was accepted.
 func (o *onLoops) serveOn(a *loop.Acceptor, l *loop.Loop, fd int, peer netip.AddrPort) {
+	if h := o.of.expects(peer); h != nil {
+		o.greet(a, l, fd, peer, h)
+		return
+	}
 	o.engine.ServeOn(a, l, fd, Arrival{Peer: peer})
 }
 
