@@ -112,7 +112,7 @@ func (r *Record) AppendJSON(b []byte) []byte {
 		b = appendString(b, "path", r.Path)
 		b = appendInt(b, "status", int64(r.Status))
 	}
-	if sni := r.ServerName(); sni != "" {
+	if sni := r.NameAskedFor(); sni != "" {
 		b = appendString(b, "sni", sni)
 	}
 	b = appendInt(b, "bytes_in", r.BytesIn)
@@ -126,8 +126,8 @@ func (r *Record) AppendJSON(b []byte) []byte {
 	return append(b, "}\n"...)
 }
 
-// ServerName is the name that a TLS client asked for, whoever TLS is with; "": none.
-func (r *Record) ServerName() string {
+// NameAskedFor is the name that a TLS client asked for, whoever TLS is with; "": none.
+func (r *Record) NameAskedFor() string {
 	if r.TLS != nil {
 		return r.TLS.SNI
 	}

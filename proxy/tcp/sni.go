@@ -70,7 +70,7 @@ func (s *session) unrouted(state string, err error) {
 	s.engine.counters.Unrouted.Add(1)
 	s.engine.log.Write(slog.LevelWarn, "no route",
 		slog.Any("client", s.record.Client),
-		slog.String("sni", s.record.ServerName()),
+		slog.String("sni", s.record.NameAskedFor()),
 		slog.String("client_hello", state),
 		slog.Any("error", err))
 }
