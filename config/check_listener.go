@@ -19,6 +19,7 @@ func (l *loader) checkListener(path string, v *Listener, c *Config) {
 	if v.MaxConnections < 0 {
 		l.errorf(path+".max_connections", "must not be negative")
 	}
+	l.checkTransparent(path, v)
 	if v.Protocol == "HTTP" {
 		l.checkHTTPListener(path, v)
 	} else if v.Protocol == "UDP" {

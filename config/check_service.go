@@ -21,6 +21,8 @@ func (l *loader) checkService(path string, s *Service, c *Config) {
 	l.checkMembers(path, s, c)
 	l.checkTracking(path, s)
 	l.checkUDPService(path, s, c)
+	l.checkSource(path, s, c)
+	l.checkOriginalDestination(path, s, c)
 	l.checkFailover(path, s)
 	l.checkZonalAffinity(path, s, c)
 	if s.HealthCheck != nil {

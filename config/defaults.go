@@ -139,6 +139,9 @@ func (l *loader) fillService(path string, s *Service) {
 		s.Timeout = defaultTimeout(s.Protocol)
 	}
 	orElse(&s.SessionAffinity, "NONE")
+	if isNetwork(s.Protocol) {
+		orElse(&s.Source, "PROXY")
+	}
 	if s.SessionAffinity != "NONE" {
 		orElse(&s.LocalityLBPolicy, "MAGLEV")
 	}

@@ -56,6 +56,7 @@ func ExampleConfig_Print() {
 	// keepalive_timeout = "10m10s"
 	// max_header_bytes = 65536
 	// max_connections = 0
+	// transparent = false
 	//
 	// [[service]]
 	// name = "default"

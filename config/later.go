@@ -13,7 +13,7 @@ var laterKeys = map[string][]string{
 	"group":    {"dns", "srv", "file"},
 	"listener": {"proxy_protocol", "tls"},
 	"service": {
-		"proxy_protocol", "source", "tls", "strong_session_affinity_cookie", "service_lb_policy",
+		"proxy_protocol", "tls", "strong_session_affinity_cookie", "service_lb_policy",
 		"outlier_detection", "circuit_breakers",
 		"utilization", "custom_metrics", "subsetting",
 		"slow_start",
@@ -46,8 +46,8 @@ var (
 		later:   []string{"HTTPS", "HTTP2", "H2C", "SSL"},
 	}
 	policies = enum{
-		allowed: []string{"ROUND_ROBIN", "LEAST_REQUEST", "RANDOM", "RING_HASH", "MAGLEV", "WEIGHTED_MAGLEV"},
-		later:   []string{"WEIGHTED_ROUND_ROBIN", "ORIGINAL_DESTINATION"},
+		allowed: []string{"ROUND_ROBIN", "LEAST_REQUEST", "RANDOM", "RING_HASH", "MAGLEV", "WEIGHTED_MAGLEV", "ORIGINAL_DESTINATION"},
+		later:   []string{"WEIGHTED_ROUND_ROBIN"},
 	}
 	affinities = enum{
 		allowed: []string{

@@ -30,6 +30,10 @@ type Listener struct {
 	// The most connections at once, for which more wait; for UDP the most sessions,
 	// and the datagrams of more clients are dropped. 0 is no limit. Default: `0`.
 	MaxConnections int `toml:"max_connections"`
+	// Whether clients may be let in whom TPROXY has brought here although they dialed
+	// another address. Needs Linux and CAP_NET_ADMIN or CAP_NET_RAW
+	// (docs/transparent.md). Default: `false`.
+	Transparent bool `toml:"transparent"`
 	// Where requests go by host and path, or TCP connections by sni; the first that
 	// matches wins. Default: none.
 	Routes []Route `toml:"route"`

@@ -12,12 +12,22 @@ type Service struct {
 	// What the endpoints speak: HTTP, TCP or UDP. Default: as the listeners that use
 	// the service.
 	Protocol string `toml:"protocol"`
+	// From whose address endpoints are dialed: PROXY; or CLIENT, the client's own. That
+	// needs Linux, CAP_NET_ADMIN or CAP_NET_RAW, and routes that lead the endpoints'
+	// answers back here (docs/transparent.md). The client's port is not kept, and a
+	// client that cannot be answered so, such as an endpoint of the service itself,
+	// comes from the proxy's address. Health checks always do. Not for HTTP, whose
+	// clients share connections. Default: `PROXY`.
+	Source string `toml:"source,omitzero"`
 	// How an endpoint is chosen: ROUND_ROBIN, LEAST_REQUEST, RANDOM, RING_HASH,
 	// MAGLEV or WEIGHTED_MAGLEV. The last is MAGLEV by the weights that endpoints
 	// report, 0 to 1000, in the field X-Load-Balancing-Endpoint-Weight of their
 	// replies to a health_check of type HTTP; 0 asks for no new traffic. As long as
 	// the last reply of any endpoint has no valid one, or with another health_check
-	// or none, the weights of the file count. Default: ROUND_ROBIN, or MAGLEV when
+	// or none, the weights of the file count. Or ORIGINAL_DESTINATION, for TCP on
+	// Linux: clients that netfilter has redirected here get the endpoint that they have
+	// dialed, and others are refused (docs/transparent.md). Default: ROUND_ROBIN, or
+	// MAGLEV when
 	// session_affinity is set.
 	LocalityLBPolicy string `toml:"locality_lb_policy"`
 	// What keeps a client on one endpoint: NONE, CLIENT_IP,

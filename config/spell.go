@@ -26,6 +26,7 @@ func (l *loader) spell(c *Config) {
 		l.word(path+".protocol", &s.Protocol, serviceProtocols)
 		l.word(path+".locality_lb_policy", &s.LocalityLBPolicy, policies)
 		l.word(path+".session_affinity", &s.SessionAffinity, affinities)
+		l.word(path+".source", &s.Source, sources)
 		l.word(path+".panic", &s.Panic, panics)
 		l.word(path+".connection_tracking_policy.tracking_mode", &s.ConnectionTrackingPolicy.TrackingMode, trackingModes)
 		l.word(path+".connection_tracking_policy.connection_persistence_on_unhealthy_backends",

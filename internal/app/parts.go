@@ -109,6 +109,7 @@ func (a *App) newListener(spec *config.Listener, drain time.Duration) (*listener
 		Addr:           spec.Listen,
 		Engine:         engine,
 		MaxConnections: spec.MaxConnections,
+		Transparent:    spec.Transparent,
 		DrainTimeout:   drain,
 		Log:            a.log.Logger,
 	}

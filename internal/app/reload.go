@@ -105,6 +105,7 @@ func (a *App) refuse(cfg *config.Config) error {
 			no(name+"name", spec.Name != l.spec.Name)
 			no(name+"protocol", spec.Protocol != l.spec.Protocol)
 			no(name+"max_connections", spec.MaxConnections != l.spec.MaxConnections)
+			no(name+"transparent", spec.Transparent != l.spec.Transparent)
 		}
 	}
 	return errors.Join(errs...)
@@ -154,6 +155,9 @@ func (a *App) buildService(p *parts, spec *config.Service) error {
 	}
 	face, err := proxyService(p.cfg, spec, s.balancer, s.stats)
 	if err != nil {
+		return err
+	}
+	if face.Source, err = sourceOf(p.cfg, spec, s.stats, a.log.Logger); err != nil {
 		return err
 	}
 	if s.tracker == nil {

@@ -152,6 +152,8 @@ func proxyService(cfg *config.Config, s *config.Service, b *lb.Balancer, stats *
 		Retry:            retry,
 		Tracking:         tracking,
 		ResetIdle:        s.EnableTCPReset,
+
+		OriginalDestination: s.LocalityLBPolicy == "ORIGINAL_DESTINATION",
 	}, nil
 }
 

@@ -172,6 +172,9 @@ func (s sink) traffic(service string, stats *proxy.Stats) {
 			s.counter(connectionsCut, stats.Cuts[c].Load(), service, cause)
 		}
 	}
+	for i, reason := range proxy.SourceFallbacks {
+		s.counter(sourceFallbacks, stats.SourceFallbacks[i].Load(), service, reason)
+	}
 	for d, direction := range proxy.Directions {
 		s.counter(udpDatagrams, stats.UDP.Datagrams[d].Load(), service, direction)
 		s.counter(udpBytes, stats.UDP.Bytes[d].Load(), service, direction)

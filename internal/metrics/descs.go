@@ -37,6 +37,9 @@ var (
 	affinity = desc("affinity_total",
 		"Picks with an affinity key, and those that had none although the service has affinity.",
 		"service", "result")
+	sourceFallbacks = desc("source_fallbacks_total",
+		"Connections to endpoints that came from the proxy's address although source is CLIENT.",
+		"service", "reason")
 	tcpBytes = desc("tcp_bytes_total",
 		"Bytes relayed by TCP connections and upgraded HTTP connections, inside the kernel or copied through memory.",
 		"service", "direction", "path")
@@ -74,6 +77,6 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 // all is every Desc above, for Describe.
 var all = []*prometheus.Desc{
 	requests, duration, attempts, retries, retriesOverBudget, endpointUp, endpointActive, shareExpected, shareActual,
-	healthChecks, affinity, tcpBytes, udpDatagrams, udpBytes, udpDropped, connectionsCut, connections, reloads,
+	healthChecks, affinity, sourceFallbacks, tcpBytes, udpDatagrams, udpBytes, udpDropped, connectionsCut, connections, reloads,
 	logDropped, accessLogDropped, buildInfo,
 }

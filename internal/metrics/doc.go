@@ -21,6 +21,7 @@
 //	spillway_endpoint_up, _active, _share_expected, _share_actual {service,group,endpoint}
 //	spillway_health_checks_total{service,result}
 //	spillway_affinity_total{service,result}
+//	spillway_source_fallbacks_total{service,reason}
 //	spillway_tcp_bytes_total{service,direction,path}
 //	spillway_connections_cut_total{service,cause}
 //	spillway_udp_datagrams_total, spillway_udp_bytes_total {service,direction}
