@@ -26,7 +26,13 @@ type process struct {
 
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, cmd: exec.Command(os.Args[0], args...), lines: make(chan string, 1000), all: new(lockedBuffer)}
+	return startAs(t, append([]string{os.Args[0]}, args...)...)
+}
+
+// startAs is start for a whole command line, of a program that becomes the command.
+func startAs(t *testing.T, line ...string) *process {
+	t.Helper()
+	p := &process{t: t, cmd: exec.Command(line[0], line[1:]...), lines: make(chan string, 1000), all: new(lockedBuffer)}
 	p.cmd.Env = append(os.Environ(), "SPILLWAY_TEST_AS_COMMAND=1")
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
