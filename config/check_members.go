@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // checkMembers checks which endpoints a service has, its own or its groups'.
 func (l *loader) checkMembers(path string, s *Service, c *Config) {
@@ -118,15 +121,17 @@ func (m *membership) noPort(e member) {
 func (c *Config) listensOf(s *Service) []address {
 	var listens []address
 	for _, v := range c.Listeners {
-		uses := v.Service == s.Name
-		for _, r := range v.Routes {
-			uses = uses || r.Service == s.Name
-		}
-		if a, err := checkListenAddress(v.Listen); uses && err == nil {
+		if a, err := checkListenAddress(v.Listen); v.uses(s.Name) && err == nil {
 			listens = append(listens, a)
 		}
 	}
 	return listens
+}
+
+// uses reports whether any traffic of the listener goes to a service.
+func (v *Listener) uses(service string) bool {
+	return v.Service == service ||
+		slices.ContainsFunc(v.Routes, func(r Route) bool { return r.Service == service })
 }
 
 // reaches reports whether dialing an endpoint surely ends at the listener.

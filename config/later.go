@@ -62,6 +62,7 @@ var (
 	// grpcConditions are retry conditions, too, but no response of HTTP/1.1 is one.
 	grpcConditions = []string{"cancelled", "deadline-exceeded", "resource-exhausted", "unavailable"}
 
+	sources       = enum{allowed: []string{"PROXY", "CLIENT"}}
 	panics        = enum{allowed: []string{"open", "closed"}, later: []string{"shed"}}
 	spillovers    = enum{allowed: []string{"ZONAL_AFFINITY_DISABLED", "ZONAL_AFFINITY_STAY_WITHIN_ZONE", "ZONAL_AFFINITY_SPILL_CROSS_ZONE"}}
 	trackingModes = enum{allowed: []string{"PER_CONNECTION", "PER_SESSION"}}
