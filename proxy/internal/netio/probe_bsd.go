@@ -8,6 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// canProbe says that idle knows.
+const canProbe = true
+
 // peek looks at what a read would give, without taking it or waiting: a byte
 // (n is 1), the end (n is 0), or an error, unix.EAGAIN for nothing yet.
 func (c *Conn) peek() (n int, err error) {

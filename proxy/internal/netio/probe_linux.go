@@ -20,6 +20,9 @@ type rawAsk struct {
 	quiet bool // what peek found: nothing to read, no end, no error
 }
 
+// canProbe says that idle knows.
+const canProbe = true
+
 const finOrWorse = unix.POLLRDHUP | unix.POLLHUP | unix.POLLERR
 
 // idle looks at the next byte and leaves it there. A kept connection is asked

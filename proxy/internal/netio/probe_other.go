@@ -5,6 +5,8 @@ package netio
 // This platform is not asked. So no connection counts as idle, and each is used
 // for one exchange only: slower, and never wrong.
 
+const canProbe = false
+
 func (c *Conn) idle() bool   { return false }
 func (c *Conn) gone() bool   { return false }
 func (c *Conn) broken() bool { return false }
