@@ -42,6 +42,9 @@ type Service struct {
 	// Tracking says what becomes of connections when something befalls their
 	// endpoint.
 	Tracking Tracking
+	// TLS secures the connections to endpoints. nil: they are plain. Engines with
+	// event loops cannot: a service with TLS is for those without.
+	TLS *EndpointTLS
 	// Retry is for HTTP. nil: only connections that were not made, or ended before
 	// anything was sent, are tried again, on up to three more endpoints and
 	// without a budget.

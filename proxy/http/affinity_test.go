@@ -25,7 +25,7 @@ func startHashing(t *testing.T, d driver, rule affinity.Rule, options ...option)
 		s.Affinity, s.Hashes = rule, true
 	}))...)
 	var endpoints []balance.Endpoint
-	for i, a := range addrs {
+	for i, a := range b.addrs {
 		endpoints = append(endpoints, balance.Endpoint{ID: fmt.Sprint(i), Addr: a})
 	}
 	if err := b.balancer.SetOptions(lb.Options{Policy: balance.Maglev(0), Endpoints: endpoints}); err != nil {

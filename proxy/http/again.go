@@ -12,7 +12,7 @@ import (
 
 // beginTry starts the time of one try.
 func (x *exchange) beginTry(now time.Time) {
-	x.began, x.tryBy = now, x.deadline
+	x.began, x.tryBy, x.fault = now, x.deadline, nil
 	if r := x.svc.Retry; r != nil && r.PerTryTimeout > 0 {
 		if by := now.Add(r.PerTryTimeout); x.deadline.IsZero() || by.Before(x.deadline) {
 			x.tryBy = by

@@ -17,11 +17,18 @@ type driver struct {
 	pools int64
 	// tls says that clients speak TLS.
 	tls bool
+	// toTLS says that endpoints do.
+	toTLS bool
 }
 
+func noLoops(*testing.T, *proxyhttp.Options) {}
+
 var drivers = []driver{
-	{"stream", func(*testing.T, *proxyhttp.Options) {}, 1, false},
+	{name: "stream", choose: noLoops, pools: 1},
 }
+
+// toTLS keeps the same promises as stream, except for the price.
+var toTLS = driver{name: "stream to TLS", choose: noLoops, pools: 1, toTLS: true}
 
 // A promise is what users of the proxy may rely on, and the test of it.
 type promise struct {
@@ -34,15 +41,20 @@ type promise struct {
 //	go test ./proxy/http -run 'Conformance//pipelined'
 //	go test ./proxy/http -run 'Conformance/stream/^late_bytes_poison_nobody$'
 func TestConformance(t *testing.T) {
-	eachDriver(t, func(t *testing.T, d driver) {
+	conforms := func(t *testing.T, d driver) {
 		oneByOne(t, d, promisesAlone)
 		sideBySide(t, d, promises)
-	})
+	}
+	eachDriver(t, conforms)
+	t.Run(toTLS.name, func(t *testing.T) { conforms(t, toTLS) })
 }
 
 func oneByOne(t *testing.T, d driver, promises []promise) {
 	for _, p := range promises {
-		t.Run(p.name, func(t *testing.T) { p.kept(t, d) })
+		t.Run(p.name, func(t *testing.T) {
+			d.mayKeep(t, p)
+			p.kept(t, d)
+		})
 	}
 }
 
@@ -51,6 +63,7 @@ func sideBySide(t *testing.T, d driver, promises []promise) {
 	for _, p := range promises {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
+			d.mayKeep(t, p)
 			p.kept(t, d)
 		})
 	}

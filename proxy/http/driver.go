@@ -58,9 +58,9 @@ type driver interface {
 	local(link) netip.AddrPort
 	// home is where idle connections to an endpoint are.
 	home(*balance.Endpoint) home
-	// dial connects to an endpoint, and shows the connection to the client's
-	// Abort while it waits.
-	dial(c *client, addr string, timeout time.Duration) (*endpointConn, error)
+	// dial connects to a service's endpoint, and shows the connection to the
+	// client's Abort while it waits.
+	dial(c *client, s *proxy.Service, e *balance.Endpoint, timeout time.Duration) (*endpointConn, error)
 	// splice moves bytes inside the kernel; it is as netio.Splice.
 	splice(dst, src link, n int64) (int64, error)
 	// upload runs an upload beside its exchange.
@@ -87,8 +87,9 @@ type endpointConn struct {
 	link
 	home    home
 	addr    string
-	reused  bool      // it has carried an exchange before
-	expires time.Time // idle since too long; zero: never
+	tls     *proxy.EndpointTLS // how it is secured; nil: not at all
+	reused  bool               // it has carried an exchange before
+	expires time.Time          // idle since too long; zero: never
 
 	// codes are where stats counts the endpoint's answers: to look that up for
 	// each would cost more than to count.

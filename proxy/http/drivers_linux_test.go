@@ -12,7 +12,7 @@ import (
 
 // A loop has a pool; and where the next request is here in the same turn in which
 // a connection came back, which is to rest, it makes another one.
-func init() { drivers = append(drivers, driver{"loop", chooseLoops, 4, false}) }
+func init() { drivers = append(drivers, driver{name: "loop", choose: chooseLoops, pools: 4}) }
 
 // chooseLoops runs two event loops for as long as the test.
 func chooseLoops(t *testing.T, o *proxyhttp.Options) {

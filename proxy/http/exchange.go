@@ -10,6 +10,7 @@ import (
 	"github.com/spillway-lb/spillway/lb"
 	"github.com/spillway-lb/spillway/proxy"
 	"github.com/spillway-lb/spillway/proxy/http/h1"
+	"github.com/spillway-lb/spillway/proxy/internal/secure"
 )
 
 // An exchange is one request and its response. With response.go this file is
@@ -66,6 +67,7 @@ type exchangeState struct {
 	retrying bool      // it has a place in the service's retry budget
 	began    time.Time // the try, which for the first is start
 	tryBy    time.Time // the response must begin, or the try has failed; zero: whenever
+	fault    error     // what TLS has against the try's connection, for the log
 
 	// Where a driver goes on with an exchange that it has left for a while.
 	stage stage
@@ -341,9 +343,14 @@ func (x *exchange) reuse() bool {
 	if x.try.refreshed {
 		return false
 	}
-	x.conn = x.c.driver.home(e).get(e, x.start, !x.req.Idempotent())
-	if x.conn == nil {
-		return false
+	for home := x.c.driver.home(e); ; x.dropConn() {
+		x.conn = home.get(e, x.start, !x.req.Idempotent())
+		if x.conn == nil {
+			return false
+		}
+		if x.conn.tls == x.svc.TLS {
+			break
+		} // else it is from before a reload
 	}
 	x.try.reused = true
 	x.connected()
@@ -371,13 +378,13 @@ func (x *exchange) dial() *failure {
 			timeout = left
 		}
 	}
-	conn, err := x.c.driver.dial(x.c, e.Addr, timeout)
+	conn, err := x.c.driver.dial(x.c, x.svc, e, timeout)
 	x.rec.Connect += time.Since(began)
 	if err != nil {
 		if x.c.engine.isAborted() {
 			return aborted
 		}
-		return connectFailed(err)
+		return x.connectFailed(err)
 	}
 	conn.home = x.c.driver.home(e)
 	x.conn = conn
@@ -426,6 +433,10 @@ func (x *exchange) sent(n int64, err error) *failure {
 
 // broken is the failure for a connection that ended before a response began.
 func (x *exchange) broken() *failure {
+	if !x.try.reused && !x.try.interim && secure.Refused(x.fault) {
+		x.try.connected = false // as it turns out
+		return tlsAlert
+	}
 	if x.try.reused && !x.try.interim {
 		return stale
 	}

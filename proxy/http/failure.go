@@ -10,6 +10,7 @@ import (
 	"github.com/spillway-lb/spillway/lb"
 	"github.com/spillway-lb/spillway/proxy"
 	"github.com/spillway-lb/spillway/proxy/http/h1"
+	"github.com/spillway-lb/spillway/proxy/internal/secure"
 )
 
 // A failure is why an exchange did not end with the endpoint's response: what
@@ -39,6 +40,9 @@ var (
 	unresolved    = &failure{502, "dns_error", "the endpoint's name has no address\n", lb.Failure, proxy.AttemptConnectFailure}
 	connectSlow   = &failure{504, "connection_timeout", "connection timeout\n", lb.Failure, proxy.AttemptConnectFailure}
 	notConnected  = &failure{502, "destination_unavailable", "no connection\n", lb.Failure, proxy.AttemptConnectFailure}
+	tlsCert       = &failure{502, secure.CertificateError, "the endpoint's certificate is not good\n", lb.Failure, proxy.AttemptConnectFailure}
+	tlsAlert      = &failure{502, secure.AlertReceived, "the endpoint refused the TLS handshake\n", lb.Failure, proxy.AttemptConnectFailure}
+	tlsBad        = &failure{502, secure.ProtocolError, "no TLS handshake with the endpoint\n", lb.Failure, proxy.AttemptConnectFailure}
 	noResources   = &failure{503, "proxy_internal_error", "out of resources\n", lb.Neutral, proxy.AttemptConnectFailure}
 	reset         = &failure{502, "connection_terminated", "", lb.Failure, proxy.AttemptReset}
 	terminated    = &failure{502, "connection_terminated", "the endpoint closed the connection\n", lb.Failure, proxy.AttemptReset}
@@ -66,6 +70,23 @@ func pickFailed(err error) *failure {
 		return saturated
 	}
 	return noEndpoint
+}
+
+// connectFailed is the failure for an error of a driver's dial.
+func (x *exchange) connectFailed(err error) *failure {
+	var f *failure
+	switch secure.Cause(err) {
+	case secure.CertificateError:
+		f = tlsCert
+	case secure.AlertReceived:
+		f = tlsAlert
+	case secure.ProtocolError:
+		f = tlsBad
+	default:
+		return connectFailed(err)
+	}
+	x.fault = err
+	return f
 }
 
 // connectFailed is the failure for an error of netio.Dial.

@@ -7,6 +7,7 @@ import (
 	"github.com/spillway-lb/spillway/lb"
 	"github.com/spillway-lb/spillway/proxy"
 	"github.com/spillway-lb/spillway/proxy/http/h1"
+	"github.com/spillway-lb/spillway/proxy/internal/secure"
 )
 
 // finish ends the exchange, which f says what was wrong with, or nil. It tells
@@ -188,11 +189,21 @@ func (x *exchange) note(f *failure, v verdict) {
 		slog.String("service", x.svc.Name),
 		slog.String("endpoint", x.rec.Endpoint),
 		what,
+		x.whatFault(),
 		slog.Int("attempt", x.try.number),
 		slog.Duration("duration", took),
 		slog.String("method", string(x.req.Method)),
 		slog.String("target", string(x.req.Target)),
 		slog.String("then", verdicts[v]))
+}
+
+// whatFault names what TLS had against the endpoint, such as a name that its
+// certificate does not have. Without that the attribute is empty, and so omitted.
+func (x *exchange) whatFault() slog.Attr {
+	if secure.Cause(x.fault) == "" {
+		return slog.Attr{}
+	}
+	return slog.String("error", x.fault.Error())
 }
 
 // recordFailed adds a failed attempt to what the access log will say.

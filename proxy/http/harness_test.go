@@ -24,6 +24,7 @@ func TestMain(m *testing.M) {
 type bench struct {
 	t        *testing.T
 	driver   driver
+	addrs    []string    // of the endpoints, as the proxy knows them
 	listen   string      // where the proxy is to listen
 	addr     string      // where it does
 	speak    *tls.Config // what its clients speak; nil: no TLS
@@ -57,6 +58,10 @@ func withRoute(f func(*proxy.Route)) option {
 func (d driver) start(t *testing.T, addrs []string, options ...option) *bench {
 	t.Helper()
 	var endpoints []balance.Endpoint
+	var secure *proxy.EndpointTLS
+	if d.toTLS {
+		addrs, secure = secured(t, addrs)
+	}
 	for _, a := range addrs {
 		endpoints = append(endpoints, balance.Endpoint{Addr: a})
 	}
@@ -67,16 +72,20 @@ func (d driver) start(t *testing.T, addrs []string, options ...option) *bench {
 	b := &bench{
 		t:        t,
 		driver:   d,
+		addrs:    addrs,
 		listen:   "127.0.0.1:0",
 		balancer: balancer,
 		pools:    new(proxyhttp.Pools),
 		log:      new(testkit.Buffer),
 		access:   new(testkit.Buffer),
 		service: &proxy.Service{
-			Name: "web", Balancer: balancer, Stats: new(proxy.Stats),
+			Name: "web", Balancer: balancer, Stats: new(proxy.Stats), TLS: secure,
 			Timeout: 10 * time.Second, ConnectTimeout: time.Second, KeepaliveTimeout: time.Minute,
 		},
 		settings: &proxyhttp.Settings{ClientTimeout: 5 * time.Second, KeepaliveTimeout: 5 * time.Second},
+	}
+	if d.toTLS {
+		b.service.ConnectTimeout = 10 * time.Second // on a busy machine a hundred handshakes take their time
 	}
 	for _, o := range options {
 		o(b)

@@ -34,7 +34,7 @@ func urgentBytesOfAClientHoldNothingUp(t *testing.T, d driver) {
 
 // oneLoop is the Loop driver with one loop, which hold keeps from turning.
 func oneLoop(loops **proxy.Loops) driver {
-	return driver{"one loop", func(t *testing.T, o *proxyhttp.Options) {
+	return driver{name: "one loop", choose: func(t *testing.T, o *proxyhttp.Options) {
 		ls, err := proxy.NewLoops(1, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
@@ -44,7 +44,7 @@ func oneLoop(loops **proxy.Loops) driver {
 		running.Go(func() { ls.Run(ctx) })
 		t.Cleanup(func() { cancel(); running.Wait() })
 		o.Loops, *loops = ls, ls
-	}, 1, false}
+	}, pools: 1}
 }
 
 // Requests that need no endpoint never wait for anything, and a client can send

@@ -1,6 +1,7 @@
 package http
 
 import (
+	"errors"
 	"net/netip"
 	"time"
 
@@ -68,16 +69,23 @@ func (d *onLoop) local(l link) netip.AddrPort {
 
 func (d *onLoop) home(e *balance.Endpoint) home { return d.pool.of(e) }
 
-func (d *onLoop) dial(c *client, addr string, timeout time.Duration) (*endpointConn, error) {
-	e := new(loopEndpoint)
-	e.link, e.addr = e, addr
-	c.endpoint.Store(&e.endpointConn)
-	if err := d.Dial(&e.Conn, addr, timeout, e); err != nil {
+func (d *onLoop) dial(c *client, s *proxy.Service, e *balance.Endpoint, timeout time.Duration) (*endpointConn, error) {
+	if s.TLS != nil {
+		return nil, errNoTLS
+	}
+	conn := new(loopEndpoint)
+	conn.link, conn.addr = conn, e.Addr
+	c.endpoint.Store(&conn.endpointConn)
+	if err := d.Dial(&conn.Conn, e.Addr, timeout, conn); err != nil {
 		c.endpoint.Store(nil)
 		return nil, err
 	}
-	return &e.endpointConn, nil
+	return &conn.endpointConn, nil
 }
+
+// errNoTLS keeps a service that was not meant for event loops from being sent
+// plain text.
+var errNoTLS = errors.New("http: endpoints that speak TLS cannot be reached from an event loop")
 
 func (*onLoop) splice(dst, src link, n int64) (int64, error) {
 	return loop.Splice(socketOf(dst), socketOf(src), n)

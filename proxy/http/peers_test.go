@@ -52,6 +52,7 @@ func endpoint(t *testing.T, h nethttp.HandlerFunc) string {
 	t.Helper()
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
+	plain.Store(s.Listener.Addr().String(), true)
 	return s.Listener.Addr().String()
 }
 
@@ -82,6 +83,11 @@ func scriptedAt(t *testing.T, network, addr string, f func(n int, c net.Conn, r 
 		}
 	}()
 	t.Cleanup(func() { l.Close(); <-done })
+	name := l.Addr().String()
+	if network == "unix" {
+		name = "unix:" + name
+	}
+	plain.Store(name, true)
 	return l.Addr().String()
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/spillway-lb/spillway/balance"
+	"github.com/spillway-lb/spillway/proxy/internal/netio"
 )
 
 // Pools keeps idle connections to endpoints, a stack for each: the one used
@@ -42,13 +43,17 @@ func (s *stack) get(e *balance.Endpoint, now time.Time, _ bool) *endpointConn {
 		if c == nil {
 			return nil
 		}
-		if c.addr == e.Addr && (c.expires.IsZero() || now.Before(c.expires)) && c.Idle() {
+		if c.addr == e.Addr && (c.expires.IsZero() || now.Before(c.expires)) && c.reusable() {
 			c.reused = true
 			return c
 		}
 		c.Close()
 	}
 }
+
+// reusable asks the kernel, and TLS, whether nothing has come that nobody asked
+// for. Where it has, the connection is to be closed.
+func (c *endpointConn) reusable() bool { return c.link.(*netio.Conn).Reusable() }
 
 func (s *stack) pop() *endpointConn {
 	s.mu.Lock()
@@ -106,7 +111,7 @@ func (s *stack) sweep(now time.Time) {
 
 	alive := all[:0]
 	for _, c := range all {
-		if (c.expires.IsZero() || now.Before(c.expires)) && c.Idle() {
+		if (c.expires.IsZero() || now.Before(c.expires)) && c.reusable() {
 			alive = append(alive, c)
 		} else {
 			c.Close()

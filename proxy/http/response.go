@@ -97,6 +97,7 @@ func (x *exchange) fill() (ended bool, f *failure) {
 		case io.EOF:
 			return true, nil
 		}
+		x.fault = err
 		return false, reset
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spillway-lb/spillway/proxy"
 	"github.com/spillway-lb/spillway/proxy/internal/netio"
 	"github.com/spillway-lb/spillway/proxy/internal/relay"
+	"github.com/spillway-lb/spillway/proxy/internal/secure"
 )
 
 // stream is the driver with a goroutine for each client's connection, and a
@@ -47,12 +48,12 @@ func addrPort(a net.Addr) netip.AddrPort {
 
 func (s stream) home(e *balance.Endpoint) home { return s.opt.Pools.of(e) }
 
-func (s stream) dial(_ *client, addr string, timeout time.Duration) (*endpointConn, error) {
-	conn, err := netio.Dial(s.aborting, addr, timeout)
+func (s stream) dial(_ *client, svc *proxy.Service, e *balance.Endpoint, timeout time.Duration) (*endpointConn, error) {
+	conn, err := secure.Dial(s.aborting, secure.Options{Endpoint: e, TLS: svc.TLS, Timeout: timeout})
 	if err != nil {
 		return nil, err
 	}
-	return &endpointConn{link: conn, addr: addr}, nil
+	return &endpointConn{link: conn, addr: e.Addr, tls: svc.TLS}, nil
 }
 
 func (stream) splice(dst, src link, n int64) (int64, error) {

@@ -4,19 +4,17 @@ import (
 	"crypto/tls"
 	"net"
 	nethttp "net/http"
-	"testing"
 	"time"
 
 	"github.com/spillway-lb/spillway/internal/testkit"
 	"github.com/spillway-lb/spillway/proxy"
-	proxyhttp "github.com/spillway-lb/spillway/proxy/http"
 	"github.com/spillway-lb/spillway/proxy/internal/netio"
 	"github.com/spillway-lb/spillway/proxy/tlsfront"
 )
 
 // TLS in front of the Stream driver changes nothing of what HTTP means.
 func init() {
-	drivers = append(drivers, driver{"tls", func(*testing.T, *proxyhttp.Options) {}, 1, true})
+	drivers = append(drivers, driver{name: "tls", choose: noLoops, pools: 1, tls: true})
 }
 
 // front puts TLS before the engine, and lets the test's clients speak it.

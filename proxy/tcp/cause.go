@@ -8,10 +8,14 @@ import (
 	"syscall"
 
 	"github.com/spillway-lb/spillway/proxy/internal/relay"
+	"github.com/spillway-lb/spillway/proxy/internal/secure"
 )
 
 // causeOf names the failure of a dial.
 func causeOf(err error) relay.Cause {
+	if cause := secure.Cause(err); cause != "" {
+		return relay.Cause(cause)
+	}
 	var dns *net.DNSError
 	switch {
 	case errors.As(err, &dns):

@@ -2,6 +2,7 @@ package tcp
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -136,6 +137,9 @@ func (s *loopSession) connect() {
 // dial begins to connect to the endpoint that is leased. It reports whether
 // another one is to be tried now.
 func (s *loopSession) dial() (again bool) {
+	if s.service.TLS != nil {
+		return s.tryAnother(errNoTLS)
+	}
 	l := s.client.Loop()
 	err := l.DialNow(&s.endpoint, s.lease.Endpoint.Addr, (*loopEndpoint)(s), s.service.From(s.record.Client))
 	switch {
@@ -153,6 +157,10 @@ func (s *loopSession) dial() (again bool) {
 	}
 	return s.dialed()
 }
+
+// errNoTLS keeps a service that was not meant for event loops from being sent
+// plain text.
+var errNoTLS = errors.New("tcp: endpoints that speak TLS cannot be reached from an event loop")
 
 // dialed goes on with what is known of the dial. It reports whether another
 // endpoint is to be tried now.

@@ -11,6 +11,7 @@ import (
 	"github.com/spillway-lb/spillway/proxy"
 	"github.com/spillway-lb/spillway/proxy/internal/netio"
 	"github.com/spillway-lb/spillway/proxy/internal/relay"
+	"github.com/spillway-lb/spillway/proxy/internal/secure"
 )
 
 // A streamSession is a session with a goroutine.
@@ -93,7 +94,12 @@ func (s *streamSession) connect() *netio.Conn {
 }
 
 func (s *streamSession) dial(e *balance.Endpoint) (*netio.Conn, error) {
-	return netio.DialFrom(s.ctx, e.Addr, s.service.ConnectTimeout, s.service.From(s.record.Client))
+	return secure.Dial(s.ctx, secure.Options{
+		Endpoint: e,
+		TLS:      s.service.TLS,
+		Timeout:  s.service.ConnectTimeout,
+		From:     s.service.From(s.record.Client),
+	})
 }
 
 // watchClient ends the session if the client resets its connection while the
