@@ -33,7 +33,8 @@ type ruling struct {
 //
 // Failover and zones count as well who is HEALTHY or was not checked even once: a
 // proxy that starts does not fail over for the moment that takes, and one failed
-// check is enough for a primary not to count. Weights do not count for them.
+// check is enough for a primary not to count. Weights do not count for them. Why
+// it is so is in docs/decisions/0011-who-is-eligible.md.
 func eligible(members []*member, r rules) ruling {
 	d := ruling{standings: make([]Standing, len(members)), shares: make([]uint32, len(members))}
 	if r.reports {

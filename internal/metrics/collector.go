@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"runtime"
+	"slices"
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -106,6 +107,9 @@ func (s sink) service(v Service) {
 	status := v.Balancer.Status()
 	s.counter(healthChecks, status.ChecksPassed, v.Name, "success")
 	s.counter(healthChecks, status.ChecksFailed, v.Name, "failure")
+	if slices.ContainsFunc(status.Groups, func(g lb.GroupStatus) bool { return g.Backup }) {
+		s.gauge(failoverActive, float64(status.Pool), v.Name) // Primaries is 0, Backups 1
+	}
 	for _, g := range status.Groups {
 		for i := range g.Endpoints {
 			s.endpoint(v.Name, g.Name, &g.Endpoints[i])

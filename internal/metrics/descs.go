@@ -31,6 +31,9 @@ var (
 	shareActual = desc("endpoint_share_actual",
 		"Part of traffic that the endpoint got since shares last changed, from 0 to 1.",
 		"service", "group", "endpoint")
+	failoverActive = desc("failover_active",
+		"1 while the backups of a service have its traffic, else 0; only of services with backups.",
+		"service")
 	healthChecks = desc("health_checks_total",
 		"Health checks by result.",
 		"service", "result")
@@ -77,6 +80,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 // all is every Desc above, for Describe.
 var all = []*prometheus.Desc{
 	requests, duration, attempts, retries, retriesOverBudget, endpointUp, endpointActive, shareExpected, shareActual,
-	healthChecks, affinity, sourceFallbacks, tcpBytes, udpDatagrams, udpBytes, udpDropped, connectionsCut, connections, reloads,
+	failoverActive, healthChecks, affinity, sourceFallbacks, tcpBytes, udpDatagrams, udpBytes, udpDropped, connectionsCut,
+	connections, reloads,
 	logDropped, accessLogDropped, buildInfo,
 }
