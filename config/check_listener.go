@@ -13,26 +13,27 @@ func (l *loader) checkListener(path string, v *Listener, c *Config) {
 	} else {
 		l.checkLabel(path+".name", v.Name)
 	}
-	if v.Service == "" && len(v.Routes) == 0 && !l.bad[path+".protocol"] {
+	if v.Service == "" && (len(v.Routes) == 0 || v.Protocol == "SSL") && !l.bad[path+".protocol"] {
 		l.errorf(path+".service", "a listener needs a service or routes")
 	}
 	if v.MaxConnections < 0 {
 		l.errorf(path+".max_connections", "must not be negative")
 	}
 	l.checkTransparent(path, v)
-	if v.Protocol == "HTTP" {
+	if v.IsHTTP() {
 		l.checkHTTPListener(path, v)
 	} else if v.Protocol == "UDP" {
 		l.checkUDPListener(path, v)
 	} else if !l.bad[path+".protocol"] {
 		l.checkTCPListener(path, v)
 	}
+	l.checkListenerTLS(path, v)
 	if v.Service != "" {
 		l.checkServiceOf(path, path+".service", v.Service, v, c)
 	}
 	for i := range v.Routes {
-		if v.Protocol == "UDP" {
-			break // it has none
+		if v.Protocol == "UDP" || v.Protocol == "SSL" {
+			break // told above that it has none
 		}
 		if v.Protocol == "TCP" {
 			l.checkNameRoute(path, i, v, c)
@@ -56,15 +57,16 @@ func (l *loader) checkHTTPListener(path string, v *Listener) {
 }
 
 func (l *loader) checkTCPListener(path string, v *Listener) {
-	const http = `protocol = "HTTP"`
+	const http = `protocol = "HTTP" or "HTTPS"`
 	l.onlyWith(path+".trusted_proxies", len(v.TrustedProxies) > 0, http)
 	for _, key := range []string{".keepalive_timeout", ".max_header_bytes"} {
 		l.onlyWith(path+key, l.has(path+key), http)
 	}
-	if len(v.Routes) > 0 {
+	l.onlyWith(path+".route", v.IsTLS() && len(v.Routes) > 0, `protocol = "HTTP", "HTTPS" or "TCP"`)
+	if v.IsTLS() || len(v.Routes) > 0 {
 		l.checkPositive(path+".client_timeout", v.ClientTimeout)
 	} else {
-		l.onlyWith(path+".client_timeout", l.has(path+".client_timeout"), http+" or with routes by sni")
+		l.onlyWith(path+".client_timeout", l.has(path+".client_timeout"), `protocol = "HTTP", "HTTPS" or "SSL", or with routes by sni`)
 	}
 }
 
@@ -80,7 +82,7 @@ func (l *loader) checkServiceOf(listener, path, name string, v *Listener, c *Con
 			l.errorf(path, "no service is named %q", name)
 		}
 	case l.bad[listener+".protocol"] || l.bad[at("service", i)+".protocol"]:
-	case s.Protocol != v.Protocol:
+	case s.Protocol != insideTLS(v.Protocol):
 		l.errorf(path, "the service %q speaks %s, but the listener speaks %s", name, s.Protocol, v.Protocol)
 	}
 }

@@ -72,7 +72,7 @@ func (l *loader) fillIn(c *Config) {
 		l.fillService(at("service", i), s)
 	}
 	for i := range c.Listeners {
-		if v := &c.Listeners[i]; v.Protocol == "HTTP" {
+		if v := &c.Listeners[i]; v.IsHTTP() {
 			l.fillRoutes(at("listener", i)+".route", v.Routes, c)
 		}
 	}
@@ -83,9 +83,9 @@ func (l *loader) fillIn(c *Config) {
 func (c *Config) protocolsByService() map[string]string {
 	protocols := map[string]string{}
 	for _, listener := range c.Listeners {
-		protocols[listener.Service] = listener.Protocol
+		protocols[listener.Service] = insideTLS(listener.Protocol)
 		for _, route := range listener.Routes {
-			protocols[route.Service] = listener.Protocol
+			protocols[route.Service] = insideTLS(listener.Protocol)
 		}
 	}
 	return protocols
@@ -105,10 +105,14 @@ func fillEndpoints(endpoints []Endpoint) {
 func (l *loader) fillListener(path string, v *Listener) {
 	orElse(&v.Name, v.Listen)
 	orElse(&v.Protocol, "HTTP")
-	if (v.Protocol == "HTTP" || len(v.Routes) > 0) && !l.has(path+".client_timeout") {
+	if t := v.TLS; t != nil {
+		orElse(&t.MinVersion, "1.2")
+		orElse(&t.ClientAuth, "NONE")
+	}
+	if (v.IsHTTP() || v.IsTLS() || len(v.Routes) > 0) && !l.has(path+".client_timeout") {
 		v.ClientTimeout = minute
 	}
-	if v.Protocol != "HTTP" {
+	if !v.IsHTTP() {
 		return
 	}
 	if !l.has(path + ".keepalive_timeout") {

@@ -11,7 +11,7 @@ const notYet = "not supported by this version"
 var laterKeys = map[string][]string{
 	"":         {"zone"},
 	"group":    {"dns", "srv", "file"},
-	"listener": {"proxy_protocol", "tls"},
+	"listener": {"proxy_protocol"},
 	"service": {
 		"proxy_protocol", "tls", "strong_session_affinity_cookie", "service_lb_policy",
 		"outlier_detection", "circuit_breakers",
@@ -40,7 +40,7 @@ var (
 	logLevels         = enum{allowed: []string{"debug", "info", "warn", "error"}}
 	logFormats        = enum{allowed: []string{"text", "json"}}
 	engines           = enum{allowed: []string{"loop", "stream"}}
-	listenerProtocols = enum{allowed: []string{"HTTP", "TCP", "UDP"}, later: []string{"HTTPS", "SSL"}}
+	listenerProtocols = enum{allowed: []string{"HTTP", "HTTPS", "TCP", "SSL", "UDP"}}
 	serviceProtocols  = enum{
 		allowed: []string{"HTTP", "TCP", "UDP"},
 		later:   []string{"HTTPS", "HTTP2", "H2C", "SSL"},
@@ -56,6 +56,8 @@ var (
 		},
 		later: []string{"STRONG_COOKIE_AFFINITY"},
 	}
+	tlsVersions     = enum{allowed: []string{"1.2", "1.3"}}
+	clientAuths     = enum{allowed: []string{"NONE", "REQUEST", "REQUIRE"}}
 	retryConditions = enum{
 		allowed: []string{"5xx", "gateway-error", "connect-failure", "retriable-4xx", "refused-stream"},
 	}

@@ -8,24 +8,26 @@ type Listener struct {
 	// The address: host:port, :port for every address of the machine, or
 	// unix:/path. Port 0 takes a free one. Required.
 	Listen string `toml:"listen"`
-	// What clients speak: HTTP, TCP or UDP. Default: `HTTP`.
+	// What clients speak: HTTP, TCP or UDP; HTTPS or SSL, which is HTTP or TCP inside
+	// TLS. Default: `HTTP`.
 	Protocol string `toml:"protocol"`
 	// The service that gets what no route matches. Default: none, which answers 404
 	// over HTTP and resets the connection over TCP; then there must be routes.
-	// Required for UDP.
+	// Required for SSL and UDP.
 	Service string `toml:"service"`
 	// Whose X-Forwarded-For is believed: addresses and CIDR prefixes, read as
 	// prefixes. The client is the right-most address that none of them holds.
-	// HTTP only. Default: nobody's.
+	// HTTP and HTTPS only. Default: nobody's.
 	TrustedProxies []string `toml:"trusted_proxies"`
 	// How long a client may take to send a whole request head, or with TCP routes
-	// its ClientHello, above 0. HTTP, and TCP with routes only. Default: `60s`.
+	// its ClientHello, above 0; and how long for a TLS handshake. Not for TCP
+	// without routes. Default: `60s`.
 	ClientTimeout Duration `toml:"client_timeout,omitzero"`
 	// How long a client's connection is kept between requests, above 0. HTTP
-	// only. Default: `610s`.
+	// and HTTPS only. Default: `610s`.
 	KeepaliveTimeout Duration `toml:"keepalive_timeout,omitzero"`
 	// The largest request head in bytes, 1024 to 1048576; a longer one is
-	// answered with 431. HTTP only. Default: `65536`.
+	// answered with 431. HTTP and HTTPS only. Default: `65536`.
 	MaxHeaderBytes int `toml:"max_header_bytes,omitzero"`
 	// The most connections at once, for which more wait; for UDP the most sessions,
 	// and the datagrams of more clients are dropped. 0 is no limit. Default: `0`.
@@ -34,6 +36,8 @@ type Listener struct {
 	// another address. Needs Linux and CAP_NET_ADMIN or CAP_NET_RAW
 	// (docs/transparent.md). Default: `false`.
 	Transparent bool `toml:"transparent"`
+	// TLS towards the clients. Required for HTTPS and SSL. Default: none.
+	TLS *ListenerTLS `toml:"tls"`
 	// Where requests go by host and path, or TCP connections by sni; the first that
 	// matches wins. Default: none.
 	Routes []Route `toml:"route"`

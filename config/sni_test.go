@@ -31,5 +31,5 @@ func TestATCPListenerWithoutRoutesWaitsForNoClient(t *testing.T) {
 	text := `
 listener = [{ listen = ":443", protocol = "TCP", service = "web", client_timeout = "1s" }]
 service  = [{ name = "web", endpoints = ["x:1"] }]`
-	refused(t, text, `listener.client_timeout: only has a meaning with protocol = "HTTP" or with routes`)
+	refused(t, text, `listener.client_timeout: only has a meaning with protocol = "HTTP", "HTTPS" or "SSL", or with routes by sni`)
 }

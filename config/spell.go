@@ -45,6 +45,9 @@ func (l *loader) spell(c *Config) {
 
 func (l *loader) spellListener(path string, v *Listener) {
 	l.word(path+".protocol", &v.Protocol, listenerProtocols)
+	if t := v.TLS; t != nil {
+		l.spellTLS(path+".tls", t)
+	}
 	for i, s := range v.TrustedProxies {
 		prefix, err := parsePrefix(s)
 		if err != nil {
@@ -58,6 +61,15 @@ func (l *loader) spellListener(path string, v *Listener) {
 		r.Host = strings.ToLower(r.Host)
 		r.SNI = strings.ToLower(r.SNI)
 	}
+}
+
+func (l *loader) spellTLS(path string, t *ListenerTLS) {
+	if t.MinVersion == "1.0" || t.MinVersion == "1.1" {
+		l.errorf(path+".min_version", "TLS %s is not safe (RFC 8996): write 1.2, or 1.3", t.MinVersion)
+		t.MinVersion = ""
+	}
+	l.word(path+".min_version", &t.MinVersion, tlsVersions)
+	l.word(path+".client_auth", &t.ClientAuth, clientAuths)
 }
 
 func (l *loader) spellRetryOn(path string, conditions []string) {

@@ -105,7 +105,7 @@ func (a *App) metricListeners() []metrics.Listener {
 	defer a.mu.Unlock()
 	out := make([]metrics.Listener, len(a.listeners))
 	for i, l := range a.listeners {
-		out[i] = metrics.Listener{Name: l.spec.Name, Connections: l.Active()}
+		out[i] = metrics.Listener{Name: l.spec.Name, Connections: l.Active(), TLS: l.metricTLS()}
 		if l.udp != nil {
 			out[i].UDPDrops = l.udp.Drops()
 		}

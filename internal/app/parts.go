@@ -13,6 +13,7 @@ import (
 	"github.com/spillway-lb/spillway/proxy"
 	proxyhttp "github.com/spillway-lb/spillway/proxy/http"
 	"github.com/spillway-lb/spillway/proxy/tcp"
+	"github.com/spillway-lb/spillway/proxy/tlsfront"
 	"github.com/spillway-lb/spillway/proxy/udp"
 )
 
@@ -72,6 +73,7 @@ type listener struct {
 	http   *proxyhttp.Engine // all but one of the three are nil
 	tcp    *tcp.Engine
 	udp    *udp.Listener
+	tls    *tlsfront.Engine // in front of one of the other two; nil: clients speak no TLS
 	stop   context.CancelFunc
 	left   atomic.Bool // Serve has returned
 }
@@ -96,13 +98,14 @@ func (a *App) newListener(spec *config.Listener, drain time.Duration) (*listener
 		return l, l.Listen()
 	}
 	var engine proxy.Engine
-	if spec.Protocol == "TCP" {
-		l.tcp = tcp.New(tcp.Options{Listener: spec.Name, Loops: a.loops, Log: a.log.Logger, Access: a.log.access})
+	if !spec.IsHTTP() {
+		l.tcp = tcp.New(tcp.Options{Listener: spec.Name, Loops: a.loopsFor(spec), Log: a.log.Logger, Access: a.log.access})
 		engine = l.tcp
 	} else {
-		l.http = proxyhttp.New(proxyhttp.Options{Listener: spec.Name, Loops: a.loops, Pools: a.pools, Access: a.log.access, Log: a.log.Logger})
+		l.http = proxyhttp.New(proxyhttp.Options{Listener: spec.Name, Loops: a.loopsFor(spec), Pools: a.pools, Access: a.log.access, Log: a.log.Logger})
 		engine = l.http
 	}
+	engine = l.behindTLS(a, engine)
 	l.engine = engine
 	l.door = &proxy.Listener{
 		Name:           spec.Name,
@@ -117,8 +120,11 @@ func (a *App) newListener(spec *config.Listener, drain time.Duration) (*listener
 }
 
 // configure makes the listener send its traffic to these services. settings is
-// nil but for HTTP.
-func (l *listener) configure(spec *config.Listener, services map[string]*proxy.Service, settings *proxyhttp.Settings) {
+// nil but for HTTP, material without TLS.
+func (l *listener) configure(spec *config.Listener, services map[string]*proxy.Service, settings *proxyhttp.Settings, material *tlsfront.Material) {
+	if l.tls != nil {
+		l.tls.Use(material)
+	}
 	switch {
 	case l.udp != nil:
 		l.udp.SetService(services[spec.Service])
@@ -134,6 +140,9 @@ func (l *listener) start(t *tasks) { l.stop = t.run(l.serve) }
 
 func (l *listener) serve(ctx context.Context) error {
 	defer l.left.Store(true)
+	if l.tls != nil {
+		return l.serveTLS(ctx)
+	}
 	return l.Serve(ctx)
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/spillway-lb/spillway/lb"
 	"github.com/spillway-lb/spillway/proxy"
 	proxyhttp "github.com/spillway-lb/spillway/proxy/http"
+	"github.com/spillway-lb/spillway/proxy/tlsfront"
 )
 
 // Reload reads the file again and swaps it in whole. On an error, which lists
@@ -120,6 +121,7 @@ type parts struct {
 	faces     map[string]*proxy.Service // as the engines see them
 	listeners []*listener
 	settings  []*proxyhttp.Settings
+	materials []*tlsfront.Material
 	opened    []*listener // those of listeners that are new
 }
 
@@ -171,15 +173,18 @@ func (a *App) buildService(p *parts, spec *config.Service) error {
 
 func (a *App) buildListener(p *parts, spec *config.Listener) error {
 	var settings *proxyhttp.Settings
-	if spec.Protocol == "HTTP" {
+	if spec.IsHTTP() {
 		var err error
 		if settings, err = httpSettings(spec, p.faces); err != nil {
 			return err
 		}
 	}
+	material, err := readTLS(spec)
+	if err != nil {
+		return err
+	}
 	l := a.listenerAt(spec)
 	if l == nil {
-		var err error
 		if l, err = a.newListener(spec, time.Duration(p.cfg.Proxy.DrainTimeout)); err != nil {
 			return err
 		}
@@ -187,6 +192,7 @@ func (a *App) buildListener(p *parts, spec *config.Listener) error {
 	}
 	p.listeners = append(p.listeners, l)
 	p.settings = append(p.settings, settings)
+	p.materials = append(p.materials, material)
 	return nil
 }
 
@@ -224,7 +230,7 @@ func (a *App) swap(next *parts) {
 	}
 	for i, l := range next.listeners {
 		spec := &cfg.Listeners[i]
-		l.configure(spec, next.faces, next.settings[i])
+		l.configure(spec, next.faces, next.settings[i], next.materials[i])
 		if a.tasks.running() && l.stop == nil {
 			l.start(&a.tasks)
 		}

@@ -82,6 +82,16 @@ name = "b"
 endpoints = ["x:1"]
 `, `
 [[listener]]
+listen = ":443"
+protocol = "HTTPS"
+service = "a"
+[listener.tls]
+certificates = [{ cert_file = "../../config/testdata/tls/localhost.pem", key_file = "../../config/testdata/tls/localhost.key" }]
+[[service]]
+name = "a"
+endpoints = ["x:1"]
+`, `
+[[listener]]
 listen = ":80"
 protocol = "TCP"
 service = "a"

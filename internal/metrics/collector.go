@@ -43,6 +43,7 @@ type Listener struct {
 	Name        string
 	Connections int64
 	UDPDrops    *proxy.UDPDrops // nil but for UDP
+	TLS         *TLS            // nil: its clients speak none
 }
 
 // A Collector reads a Source when it is scraped. It may be scraped by several
@@ -85,6 +86,9 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 		for _, l := range c.source.Listeners() {
 			s.gauge(connections, float64(l.Connections), l.Name)
 			s.drops(l)
+			if l.TLS != nil {
+				s.tls(l.Name, l.TLS)
+			}
 		}
 	}
 	if c.source.Reloads != nil {

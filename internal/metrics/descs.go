@@ -82,5 +82,6 @@ var all = []*prometheus.Desc{
 	requests, duration, attempts, retries, retriesOverBudget, endpointUp, endpointActive, shareExpected, shareActual,
 	failoverActive, healthChecks, affinity, sourceFallbacks, tcpBytes, udpDatagrams, udpBytes, udpDropped, connectionsCut,
 	connections, reloads,
+	tlsHandshakes, tlsFailures, tlsReads, tlsNotAfter,
 	logDropped, accessLogDropped, buildInfo,
 }

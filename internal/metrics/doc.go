@@ -28,6 +28,10 @@
 //	spillway_udp_datagrams_total, spillway_udp_bytes_total {service,direction}
 //	spillway_udp_dropped_total{listener,reason}
 //	spillway_connections{listener}
+//	spillway_tls_handshakes_total{listener,kind}
+//	spillway_tls_handshake_failures_total{listener,cause}
+//	spillway_tls_file_reloads_total{listener,result}
+//	spillway_tls_certificate_not_after_seconds{listener,cert_file}
 //	spillway_config_reloads_total{result}
 //	spillway_log_dropped_total, spillway_access_log_dropped_total
 //	spillway_build_info{version,goversion}
