@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"runtime"
 	"strings"
 	"sync"
@@ -260,6 +261,56 @@ func TestNeverPersistEndsConnectionsToWhoBecomesUnhealthy(t *testing.T) {
 			}
 			well.wantAlive()
 			p.stop()
+		}
+	})
+}
+
+// Idle connections to an endpoint are closed when the operator drains it, and long
+// exchanges with it when its time is up.
+func TestHTTPLeavesADrainedEndpoint(t *testing.T) {
+	eachEngine(t, func(t *testing.T, engine string) {
+		idle, reading := make(chan bool, 1), make(chan bool, 1)
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &http.Server{
+			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/long" {
+					reading <- true
+					<-r.Context().Done()
+				}
+			}),
+			ConnState: func(_ net.Conn, s http.ConnState) {
+				if s == http.StateClosed {
+					idle <- true
+				}
+			},
+		}
+		go s.Serve(l)
+		t.Cleanup(func() { s.Close() })
+		file := strings.Replace(oneListener, "[admin]", "[proxy]\ndrain_timeout = '0s'\nengine = '"+engine+"'\n[admin]", 1) + list(l.Addr().String())
+		p := run(t, file)
+		p.get("web", "/")
+		if err := p.Balancer("web").SetAdmin(l.Addr().String(), lb.Drain); err != nil {
+			t.Fatal(err)
+		}
+		<-idle
+		if err := p.Balancer("web").SetAdmin(l.Addr().String(), lb.Ready); err != nil {
+			t.Fatal(err)
+		}
+		status := make(chan int, 1)
+		go func() {
+			code, _ := p.get("web", "/long")
+			status <- code
+		}()
+		<-reading
+		if err := p.Balancer("web").SetAdmin(l.Addr().String(), lb.Drain); err != nil {
+			t.Fatal(err)
+		}
+		p.reload(file + "connection_draining = { draining_timeout = '1ms' }\n")
+		if code := <-status; code != 504 {
+			t.Errorf("the exchange that was cut has status %d", code)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package http
 
 import (
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/spillway-lb/spillway/balance"
@@ -87,9 +88,11 @@ type endpointConn struct {
 	link
 	home    home
 	addr    string
-	tls     *proxy.EndpointTLS // how it is secured; nil: not at all
-	reused  bool               // it has carried an exchange before
-	expires time.Time          // idle since too long; zero: never
+	tls     *proxy.EndpointTLS      // how it is secured; nil: not at all
+	load    *balance.Load           // the endpoint's; nil while it is being dialed
+	doom    atomic.Pointer[failure] // why it is to end now; nil: it is not
+	reused  bool                    // it has carried an exchange before
+	expires time.Time               // idle since too long; zero: never
 
 	// codes are where stats counts the endpoint's answers: to look that up for
 	// each would cost more than to count.

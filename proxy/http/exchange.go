@@ -386,7 +386,7 @@ func (x *exchange) dial() *failure {
 		}
 		return x.connectFailed(err)
 	}
-	conn.home = x.c.driver.home(e)
+	conn.home, conn.load = x.c.driver.home(e), e.Load
 	x.conn = conn
 	x.try.connected = true
 	x.connected()
@@ -414,6 +414,8 @@ func (x *exchange) sent(n int64, err error) *failure {
 		switch {
 		case x.c.engine.isAborted():
 			return aborted
+		case x.doomed() != nil:
+			return x.doomed()
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return responseSlow
 		}

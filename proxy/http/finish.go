@@ -25,6 +25,9 @@ func (x *exchange) finish(f *failure) (keep bool) {
 // time: parting says that it is to be. Where f is nil, and there is no upload, it
 // does not wait.
 func (x *exchange) settle(f *failure) (keep, parting bool) {
+	if f != nil && x.doomed() != nil {
+		f = x.doomed() // whatever it looked like to whom it woke
+	}
 	x.rec.Cause = causeOf(f)
 	status := x.resp.Status
 	if f != nil {
@@ -91,7 +94,7 @@ func (x *exchange) refuse(f *failure) {
 	if string(x.req.Method) == "HEAD" {
 		body = ""
 	}
-	x.out = h1.AppendError(x.out[:0], f.status, f.cause, body, x.req.Close)
+	x.out = h1.AppendError(x.out[:0], f.status, f.errorType(), body, x.req.Close)
 	x.c.conn.WriteBy(time.Now().Add(lingerTime))
 	if x.write(x.out, nil) != nil {
 		x.req.Close = true
@@ -140,6 +143,8 @@ func (x *exchange) account(status int, f *failure) {
 		}
 		if f == nil {
 			x.svc.Stats.Attempts[proxy.AttemptOK].Add(1)
+		} else {
+			x.svc.Stats.CountCut(f.cause)
 		}
 	}
 	log := x.c.engine.opt.Access

@@ -332,19 +332,37 @@ func (e *Engine) drainLoops() { e.eachOnLoops((*loopClient).hurry) }
 
 func (e *Engine) abortLoops() {
 	e.eachOnLoops((*loopClient).cutOff)
+	e.eachTunnel(func(_ *loopClient, t *relay.Joint) {
+		t.Cut(relay.ClientGone) // no matter: it is the engine that was aborted
+	})
+}
+
+func (e *Engine) cutOnLoops(doomed proxy.Doomed) {
+	e.eachOnLoops(func(c *loopClient) {
+		if c.cutIfDoomed(doomed) {
+			c.hurryUp()
+		}
+	})
+	e.eachTunnel(func(c *loopClient, t *relay.Joint) {
+		if c.cutIfDoomed(doomed) {
+			t.Cut(relay.EndpointReset) // no matter: the connection says why
+		}
+	})
+}
+
+// eachTunnel calls f, on their loops, with the clients that no longer speak HTTP.
+func (e *Engine) eachTunnel(f func(*loopClient, *relay.Joint)) {
 	if e.opt.Loops == nil {
 		return
 	}
 	for _, l := range e.opt.Loops.All() {
-		l.Post(func() { e.cutTunnels(e.opt.Pools.onLoop(l)) })
-	}
-}
-
-func (e *Engine) cutTunnels(d *onLoop) {
-	for c, t := range d.tunnels {
-		if c.engine == e {
-			t.Cut(relay.ClientGone) // no matter: it is the engine that was aborted
-		}
+		l.Post(func() {
+			for c, t := range e.opt.Pools.onLoop(l).tunnels {
+				if c.engine == e {
+					f(c, t)
+				}
+			}
+		})
 	}
 }
 

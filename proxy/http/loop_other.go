@@ -2,10 +2,15 @@
 
 package http
 
-import "github.com/spillway-lb/spillway/balance"
+import (
+	"github.com/spillway-lb/spillway/balance"
+	"github.com/spillway-lb/spillway/proxy"
+)
 
 func (*Engine) drainLoops() {}
 
 func (*Engine) abortLoops() {}
+
+func (*Engine) cutOnLoops(proxy.Doomed) {}
 
 func (*Pools) retainOnLoops(func(*balance.Load) bool) {}

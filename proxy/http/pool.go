@@ -43,7 +43,7 @@ func (s *stack) get(e *balance.Endpoint, now time.Time, _ bool) *endpointConn {
 		if c == nil {
 			return nil
 		}
-		if c.addr == e.Addr && (c.expires.IsZero() || now.Before(c.expires)) && c.reusable() {
+		if c.addr == e.Addr && c.doom.Load() == nil && (c.expires.IsZero() || now.Before(c.expires)) && c.reusable() {
 			c.reused = true
 			return c
 		}

@@ -148,6 +148,9 @@ func (x *exchange) look() *failure {
 	if f := x.up.failure(); f != nil {
 		return f
 	}
+	if f := x.doomed(); f != nil {
+		return f
+	}
 	if passed(x.tryBy) {
 		x.endUpload() // a byte may just have come; once it has ended, it is settled who was waited for
 		if x.up.waiting() {
@@ -380,7 +383,7 @@ func (x *exchange) fillBody() (ended bool, f *failure) {
 // connection back if it can carry another exchange, and ends the lease.
 func (x *exchange) keepConn() {
 	surplus := !x.back.empty() // bytes that nobody asked for
-	if x.resp.Close || surplus || !x.sentAll() {
+	if x.resp.Close || surplus || !x.sentAll() || x.doomed() != nil {
 		x.dropConn()
 	} else {
 		x.c.endpoint.Store(nil)

@@ -85,6 +85,8 @@ func (x *exchange) relayed(cause relay.Cause) *failure {
 		return nil
 	case x.c.engine.isAborted(): // it closes connections, and the relay takes it for their peers' doing
 		return aborted
+	case x.doomed() != nil:
+		return x.doomed()
 	case cause == relay.Idle:
 		x.endLease(lb.Success)
 		return tunnelIdle
