@@ -1,0 +1,315 @@
+package udp_test
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spillway-lb/spillway/affinity"
+	"github.com/spillway-lb/spillway/balance"
+	"github.com/spillway-lb/spillway/internal/testkit"
+	"github.com/spillway-lb/spillway/lb"
+	"github.com/spillway-lb/spillway/proxy"
+)
+
+// Two of three endpoints refuse. Every client finds the third, whichever it is
+// sent to first, and its session lives on.
+func TestRefusingEndpointIsPassedOver(t *testing.T) {
+	onBoth(t, func(t *testing.T, loops bool) {
+		well := echo(t)
+		b := setup{loops: loops, endpoints: []string{nobody(t), nobody(t), well}, policy: balance.Maglev(0)}.start(t)
+		for i := range 10 {
+			c := b.dial("")
+			if got, want := c.askUntil("x"), well+" x"; got != want {
+				t.Fatalf("client %d: got %q, want %q", i, got, want)
+			}
+		}
+		_, failed, active := b.load()
+		refused := b.service.Stats.Attempts[proxy.AttemptConnectFailure].Load()
+		if failed == 0 || failed != refused || active != 10 {
+			t.Errorf("%d failures, %d refusals, %d leases", failed, refused, active)
+		}
+		if n := b.Drops()[proxy.DropRefused].Load(); n < refused {
+			t.Errorf("%d datagrams dropped for %d refusals", n, refused)
+		}
+		if log := b.log.String(); !strings.Contains(log, "connection refused") || !strings.Contains(log, "endpoint=127.0.0.1:") {
+			t.Errorf("log does not explain: %s", log)
+		}
+		for _, r := range b.records() {
+			if r["endpoint"] != well || r["cause"] != "aborted" { // by the end of the test
+				t.Errorf("record %v", r)
+			}
+		}
+	})
+}
+
+// With nobody else to ask the endpoint is asked again, and found when it is there.
+func TestEndpointThatComesBackIsFound(t *testing.T) {
+	onBoth(t, func(t *testing.T, loops bool) {
+		addr := nobody(t)
+		b := setup{loops: loops, endpoints: []string{addr}}.start(t)
+		c := b.dial("")
+		testkit.Eventually(t, func() bool {
+			c.send("?")
+			return b.service.Stats.Attempts[proxy.AttemptConnectFailure].Load() > 1
+		})
+		endpoint(t, addr, func(_ netip.AddrPort, b []byte) []byte { return b })
+		if got := c.askUntil("x"); got != "x" && got != "?" {
+			t.Errorf("got %q", got)
+		}
+		if n := b.Active(); n != 1 {
+			t.Errorf("%d sessions for one client", n)
+		}
+	})
+}
+
+func TestEndpointThatCannotBeReachedIsPassedOver(t *testing.T) {
+	onBoth(t, func(t *testing.T, loops bool) {
+		well := echo(t)
+		// "no.invalid" is no name (RFC 6761).
+		b := setup{loops: loops, endpoints: []string{"no.invalid:53", well}}.start(t)
+		for range 4 {
+			if got := b.dial("").askUntil("x"); got != well+" x" {
+				t.Fatalf("got %q", got)
+			}
+		}
+		if n := b.Drops()[proxy.DropUnresolved].Load(); n == 0 {
+			t.Error("nobody waited for a name")
+		}
+	})
+}
+
+func TestNameOfAnEndpointIsResolved(t *testing.T) {
+	onBoth(t, func(t *testing.T, loops bool) {
+		addr := netip.MustParseAddrPort(mirror(t))
+		b := setup{loops: loops, endpoints: []string{fmt.Sprint("localhost:", addr.Port())}}.start(t)
+		c := b.dial("")
+		for i := range 3 { // the first ones wait, none is lost
+			c.send(fmt.Sprint(i))
+		}
+		for i := range 3 {
+			if got := c.receive(); got != fmt.Sprint(i) {
+				t.Errorf("got %q, want %d", got, i)
+			}
+		}
+	})
+}
+
+func TestNobodyToPick(t *testing.T) {
+	onBoth(t, func(t *testing.T, loops bool) {
+		b := setup{loops: loops}.start(t)
+		c := b.dial("")
+		c.send("x")
+		testkit.Eventually(t, func() bool { return b.Drops()[proxy.DropNoEndpoint].Load() == 1 })
+		if n := b.Active(); n != 0 {
+			t.Errorf("%d sessions", n)
+		}
+		b.SetService(nil)
+		c.send("x")
+		testkit.Eventually(t, func() bool { return b.Drops()[proxy.DropNoEndpoint].Load() == 2 })
+		if log := b.log.String(); !strings.Contains(log, "no endpoint") {
+			t.Errorf("log does not explain: %s", log)
+		}
+	})
+}
+
+func TestSessionsEndBySilence(t *testing.T) {
+	onBoth(t, func(t *testing.T, loops bool) {
+		b := setup{loops: loops, endpoints: []string{mirror(t)}, service: proxy.Service{Timeout: 100 * time.Millisecond}}.start(t)
+		for range 5 {
+			b.dial("").ask("x")
+		}
+		testkit.Eventually(t, func() bool { return b.Active() == 0 })
+		if _, failed, active := b.load(); failed != 0 || active != 0 {
+			t.Errorf("%d failures, %d leases", failed, active)
+		}
+		records := b.records()
+		if len(records) != 5 {
+			t.Errorf("%d records", len(records))
+		}
+		for _, r := range records {
+			if r["cause"] != "" || r["total"].(float64) < 0.1 {
+				t.Errorf("record %v", r)
+			}
+		}
+	})
+}
+
+// What one side says is enough, for several times the timeout.
+func TestOneBusyDirectionKeepsTheSession(t *testing.T) {
+	onBoth(t, func(t *testing.T, loops bool) {
+		const timeout = 400 * time.Millisecond
+		back := make(chan netip.AddrPort, 1)
+		addr, conn := endpoint(t, "127.0.0.1:0", func(from netip.AddrPort, _ []byte) []byte {
+			select {
+			case back <- from:
+			default:
+			}
+			return nil
+		})
+		b := setup{loops: loops, endpoints: []string{addr}, service: proxy.Service{Timeout: timeout}}.start(t)
+		c := b.dial("")
+		c.send("x")
+		to := <-back
+		for range 12 {
+			time.Sleep(timeout / 8)
+			conn.WriteToUDPAddrPort([]byte("."), to)
+			if got := c.receive(); got != "." {
+				t.Fatalf("got %q", got)
+			}
+		}
+		if started, _, _ := b.load(); started != 1 || b.Active() != 1 {
+			t.Errorf("%d sessions were begun, %d are there", started, b.Active())
+		}
+	})
+}
+
+func TestMaxSessions(t *testing.T) {
+	onBoth(t, func(t *testing.T, loops bool) {
+		s := setup{loops: loops, endpoints: []string{mirror(t)}}
+		s.options.MaxSessions = 2
+		b := s.start(t)
+		first, second, third := b.dial(""), b.dial(""), b.dial("")
+		first.ask("1")
+		second.ask("2")
+		third.send("3")
+		testkit.Eventually(t, func() bool { return b.Drops()[proxy.DropMaxSessions].Load() == 1 })
+		if got := first.ask("again"); got != "again" {
+			t.Errorf("got %q", got)
+		}
+		if n := b.Active(); n != 2 {
+			t.Errorf("%d sessions", n)
+		}
+	})
+}
+
+func TestDoomedSessionsAreForgotten(t *testing.T) {
+	onBoth(t, func(t *testing.T, loops bool) {
+		b := setup{loops: loops, endpoints: []string{echo(t), echo(t)}}.start(t)
+		stays, goes := b.dial(""), b.dial("")
+		stays.ask("x")
+		before := goes.ask("x")
+		var doomed *balance.Endpoint
+		for _, c := range b.service.Balancer.Snapshot().Candidates {
+			if strings.HasPrefix(before, c.Addr) {
+				doomed = c.Endpoint
+			}
+		}
+		must(t, b.service.Balancer.SetAdmin(doomed.ID, lb.Down))
+		b.Cut(proxy.Doomed{proxy.PlaceOf(doomed): proxy.EndpointDown})
+		testkit.Eventually(t, func() bool { return b.Active() == 1 })
+		if after := goes.ask("x"); after == before {
+			t.Errorf("still on %q", after)
+		}
+		if n := b.service.Stats.Cuts[proxy.EndpointDown].Load(); n != 1 {
+			t.Errorf("%d cuts counted", n)
+		}
+		if started, failed, active := b.load(); started != 3 || failed != 0 || active != 2 {
+			t.Errorf("%d leases, %d failed, %d now", started, failed, active)
+		}
+	})
+}
+
+func TestAbortEndsEverySession(t *testing.T) {
+	onBoth(t, func(t *testing.T, loops bool) {
+		s := setup{loops: loops, endpoints: []string{mirror(t)}}
+		s.options.DrainTimeout = time.Hour
+		b := s.start(t)
+		b.dial("").ask("x")
+		b.stop()
+		b.Abort()
+		for _, r := range b.records() { // which waits for Serve
+			if r["cause"] != "aborted" {
+				t.Errorf("record %v", r)
+			}
+		}
+	})
+}
+
+// A listener that drains keeps whom it has, and takes nobody new.
+func TestDrainTakesNobodyNew(t *testing.T) {
+	onBoth(t, func(t *testing.T, loops bool) {
+		s := setup{loops: loops, endpoints: []string{mirror(t)}}
+		s.options.DrainTimeout = time.Hour
+		b := s.start(t)
+		c := b.dial("")
+		c.ask("x")
+		b.stop()
+		stranger := b.dial("")
+		testkit.Eventually(t, func() bool { stranger.send("?"); return b.Drops()[proxy.DropDraining].Load() > 0 })
+		if got := c.ask("y"); got != "y" {
+			t.Errorf("got %q", got)
+		}
+		if r := b.records(); len(r) != 1 || r[0]["cause"] != "" { // by silence, long before the timeout
+			t.Errorf("records %v", r)
+		}
+	})
+}
+
+func TestPerSessionKeepsAllOfAClientTogether(t *testing.T) {
+	onBoth(t, func(t *testing.T, loops bool) {
+		service := proxy.Service{
+			Affinity: affinity.Rule{Kind: affinity.ClientIPNoDestination},
+			Tracking: proxy.Tracking{PerSession: true, IdleTimeout: 200 * time.Millisecond},
+		}
+		// Round robin would part them: it is tracking that keeps them together.
+		b := setup{loops: loops, endpoints: []string{echo(t), echo(t), echo(t)}, service: service}.start(t)
+		where := func(from string, ports int) map[string]bool {
+			seen := map[string]bool{}
+			for i := range ports {
+				asks := fmt.Sprint("port ", i)
+				got := b.dial(from).ask(asks)
+				addr, said, _ := strings.Cut(got, " ")
+				if said != asks {
+					t.Errorf("%q is for somebody else", got)
+				}
+				seen[addr] = true
+			}
+			return seen
+		}
+		if seen := where("127.0.0.2:0", 8); len(seen) != 1 {
+			t.Errorf("one client is on %v", seen)
+		}
+		all := map[string]bool{}
+		for i := range 3 {
+			for addr := range where(fmt.Sprintf("127.0.0.%d:0", 3+i), 2) {
+				all[addr] = true
+			}
+		}
+		if len(all) != 3 {
+			t.Errorf("three clients are on %v", all)
+		}
+		testkit.Eventually(t, func() bool { return b.Active() == 0 }) // and nothing is remembered
+		if seen := where("127.0.0.2:0", 1); len(seen) != 1 {
+			t.Error(seen)
+		}
+	})
+}
+
+func TestAffinityKeepsAClientOnOneEndpoint(t *testing.T) {
+	onBoth(t, func(t *testing.T, loops bool) {
+		b := setup{
+			loops: loops, endpoints: []string{echo(t), echo(t), echo(t)}, policy: balance.Maglev(0),
+			service: proxy.Service{Affinity: affinity.Rule{Kind: affinity.ClientIP}},
+		}.start(t)
+		seen := map[string]bool{}
+		for range 10 { // also what a client behind a NAT that rebinds looks like
+			seen[b.dial("").ask("x")] = true
+		}
+		if len(seen) != 1 {
+			t.Errorf("one client met %v", seen)
+		}
+		if n := b.service.Stats.AffinityHit.Load(); n != 10 {
+			t.Errorf("%d keyed picks counted", n)
+		}
+		seen = map[string]bool{}
+		for i := range 40 {
+			seen[b.dial(fmt.Sprintf("127.0.1.%d:0", 1+i)).ask("x")] = true
+		}
+		if len(seen) != 3 {
+			t.Errorf("40 clients met %v", seen)
+		}
+	})
+}
