@@ -18,6 +18,8 @@ func checkProxy(sc scenario, addr string) error {
 	switch sc.Kind {
 	case echo, echoFresh:
 		return checkEcho(addr)
+	case datagrams:
+		return checkDatagrams(addr)
 	case stream:
 		return checkStream(addr)
 	default:

@@ -29,6 +29,7 @@ type clientLoop struct {
 	sizes responseSizer
 	begun time.Time
 
+	looked     int64 // for lost datagrams
 	ops        uint64
 	errors     uint64
 	firstError string
@@ -75,7 +76,7 @@ func newClientLoop(spec loadSpec) (*clientLoop, error) {
 		buf:   make([]byte, 1<<20),
 		begun: time.Now(),
 	}
-	if sc.tcp() {
+	if sc.tcp() || sc.udp() {
 		l.request, l.fixed = bytes.Repeat([]byte("x"), echoBytes), echoBytes
 	} else {
 		l.request = request(sc.Path, sc.Body, sc.Kind == exchangeFresh)
@@ -126,6 +127,10 @@ func (l *clientLoop) step(deadline int64) error {
 		l.connect(at)
 	}
 	l.rested()
+	if now := l.now(); l.kind == datagrams && now-l.looked > lostAfter/4 {
+		l.looked = now
+		l.findLost()
+	}
 	return nil
 }
 
@@ -148,19 +153,23 @@ func (l *clientLoop) rested() {
 func (l *clientLoop) connect(at int) {
 	c := &l.conns[at]
 	*c = client{fd: -1, started: l.now(), did: c.did}
+	dial, events := dial, uint32(edges)
+	if l.kind == datagrams {
+		dial, events = dialUDP, edges&^syscall.EPOLLOUT // room is always there
+	}
 	fd, errno := dial(l.addr)
 	if errno != 0 {
 		l.fail(at, c, errno)
 		return
 	}
 	c.fd = fd
-	if !l.fresh {
+	if !l.fresh && l.kind != datagrams {
 		_ = syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1) // without it: slower, not wrong
 	}
 	if !l.push(at, c) {
 		return
 	}
-	if errno := l.poll.add(fd, edges, at); errno != 0 {
+	if errno := l.poll.add(fd, events, at); errno != 0 {
 		l.fail(at, c, errno)
 	}
 }

@@ -18,16 +18,17 @@ const endpointCount = 4
 
 // endpointAddrs is what the endpoint process prints when it is ready: the addresses of each role.
 type endpointAddrs struct {
-	HTTP, Echo, Stream []string
+	HTTP, Echo, Stream, Datagrams []string
 }
 
 // A role is what an endpoint does with a connection.
 type role uint8
 
 const (
-	roleHTTP   role = iota // answers requests
-	roleEcho               // sends back what it receives
-	roleStream             // sends for ever once it has received anything
+	roleHTTP      role = iota // answers requests
+	roleEcho                  // sends back what it receives
+	roleStream                // sends for ever once it has received anything
+	roleDatagrams             // sends back what it receives, over UDP
 )
 
 // endpointLoop serves every endpoint. Sockets are edge-triggered and registered once, listeners level-triggered.
@@ -81,9 +82,13 @@ func runEndpoint(w io.Writer) error {
 	l.answers = append(l.answers, answer{[]byte("POST /128 "), canned(128)})
 
 	var addrs endpointAddrs
-	for r, list := range map[role]*[]string{roleHTTP: &addrs.HTTP, roleEcho: &addrs.Echo, roleStream: &addrs.Stream} {
+	for r, list := range map[role]*[]string{roleHTTP: &addrs.HTTP, roleEcho: &addrs.Echo, roleStream: &addrs.Stream, roleDatagrams: &addrs.Datagrams} {
+		open := l.listen
+		if r == roleDatagrams {
+			open = l.listenUDP
+		}
 		for i := range endpointCount {
-			addr, err := l.listen(listener{r, i})
+			addr, err := open(listener{r, i})
 			if err != nil {
 				return err
 			}
@@ -135,7 +140,10 @@ func (l *endpointLoop) listen(as listener) (addr string, err error) {
 func (l *endpointLoop) event(fd int, events uint32) {
 	c := &l.conns[fd]
 	if !c.open {
-		if as, found := l.listeners[fd]; found {
+		switch as, found := l.listeners[fd]; {
+		case found && as.role == roleDatagrams:
+			l.sendBack(fd)
+		case found:
 			l.accept(fd, as)
 		}
 		return

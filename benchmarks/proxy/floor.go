@@ -29,7 +29,7 @@ func floorConfig(p plan) string {
 
 // hasFloor says whether the floor is known: not where bytes are to be spliced, nor for several workers.
 func hasFloor(sc scenario) bool {
-	return !sc.Bulk && sc.workers() == 1 && sc.Kind != idle && sc.Kind != besides
+	return !sc.Bulk && !sc.udp() && sc.workers() == 1 && sc.Kind != idle && sc.Kind != besides
 }
 
 type floor struct {

@@ -12,7 +12,7 @@ type goal struct {
 	figure   func(sec section, ours peerRun) (float64, bool)
 }
 
-// goals are those of HTTP/1.1, TCP and TLS.
+// goals are those of HTTP/1.1, TCP, TLS and UDP.
 var goals = []goal{
 	{"S1", "CPU, of nginx's", 0.72, costBy("nginx")},
 	{"S1", "CPU, of HAProxy's", 0.70, costBy("haproxy")},
@@ -35,6 +35,7 @@ var goals = []goal{
 	{"S7", "CPU, of HAProxy's", 0.92, costBy("haproxy")},
 	{"S8", "CPU, of nginx's", 0.95, costBy("nginx")},
 	{"S8", "CPU, of HAProxy's", 0.95, costBy("haproxy")},
+	{"U1", "CPU, of nginx's", 1, costBy("nginx")},
 	{"S10a", "CPU, of nginx's", 0.90, costBy("nginx")},
 	{"S10b", "CPU, of nginx's", 1, costBy("nginx")},
 	{"S9", "resident bytes per idle connection", 256, costItself},

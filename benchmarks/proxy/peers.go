@@ -20,6 +20,7 @@ type peer struct {
 	version string              // filled in by find
 	noTCP   bool                // HTTP only
 	noTLS   bool                // plaintext only
+	udp     bool                // datagrams, too
 	only    func(scenario) bool // takes part only there; nil: everywhere
 	engine  string              // Spillway: the engine in its file; "": the default
 	ours    bool                // a Spillway
@@ -51,7 +52,7 @@ const idleLimit = "600s"
 // otherPeers are all proxies that are not Spillway.
 func otherPeers() []*peer {
 	return []*peer{
-		{name: "nginx", file: "nginx.conf", render: nginxConfig, ask: []string{"-v"},
+		{name: "nginx", udp: true, file: "nginx.conf", render: nginxConfig, ask: []string{"-v"},
 			argv: func(bin, file string) []string { return []string{bin, "-p", filepath.Dir(file), "-c", file} }},
 		{name: "haproxy", file: "haproxy.cfg", render: haproxyConfig, ask: []string{"-v"},
 			argv: func(bin, file string) []string { return []string{bin, "-db", "-f", file} }},
@@ -70,7 +71,7 @@ func bulk(sc scenario) bool { return sc.Bulk }
 // spillwayPeer is a Spillway with an engine of the file's choice, or, for "", the one it chooses itself.
 func spillwayPeer(name, engine string) *peer {
 	return &peer{
-		name: name, ours: true, engine: engine, file: name + ".toml", ask: []string{"version"},
+		name: name, ours: true, udp: true, engine: engine, file: name + ".toml", ask: []string{"version"},
 		render: func(p plan) string { p.Engine = engine; return spillwayConfig(p) },
 		argv:   func(bin, file string) []string { return []string{bin, "run", "-c", file} },
 	}
@@ -78,7 +79,7 @@ func spillwayPeer(name, engine string) *peer {
 
 // takesPart says whether a peer can do the scenario and is meant to.
 func (p *peer) takesPart(sc scenario) bool {
-	return (!sc.tcp() || !p.noTCP) && (!sc.tls() || !p.noTLS) && (p.only == nil || p.only(sc))
+	return (!sc.tcp() || !p.noTCP) && (!sc.udp() || p.udp) && (!sc.tls() || !p.noTLS) && (p.only == nil || p.only(sc))
 }
 
 // env makes Go programs use as many threads as the others have workers, and keeps their files in dir.
@@ -200,6 +201,12 @@ http {
 		fmt.Fprintf(&b, "\tupstream %[1]s {\n%[2]s\t}\n\tserver { listen %[3]s %[4]s; proxy_pass %[1]s; }\n",
 			s.name, each("\t\tserver {addr};\n", s.to), s.addr, listen)
 	}
+	shared := ""
+	if p.Workers > 1 {
+		shared = " reuseport"
+	}
+	fmt.Fprintf(&b, "\tupstream datagrams {\n%s\t}\n\tserver { listen %s udp%s; proxy_pass datagrams; proxy_timeout %s; }\n",
+		each("\t\tserver {addr};\n", p.To.Datagrams), p.Echo, shared, idleLimit)
 	b.WriteString("}\n")
 	return b.String()
 }
@@ -325,6 +332,8 @@ keepalive_timeout = "%[2]s"
 		fmt.Fprintf(&b, "[[listener]]\nname = %q\nlisten = %q\nprotocol = \"TCP\"\nservice = %[1]q\n\n", s.name, s.addr)
 		fmt.Fprintf(&b, "[[service]]\nname = %q\nendpoints = [%s]\n\n", s.name, quotedList(s.to))
 	}
+	fmt.Fprintf(&b, "[[listener]]\nname = \"datagrams\"\nlisten = %q\nprotocol = \"UDP\"\nservice = \"datagrams\"\n\n", p.Echo)
+	fmt.Fprintf(&b, "[[service]]\nname = \"datagrams\"\nendpoints = [%s]\ntimeout = %q\n\n", quotedList(p.To.Datagrams), idleLimit)
 	return b.String()
 }
 

@@ -172,21 +172,14 @@ func (b *bench) startProxy(ctx context.Context, p *peer, sc scenario, to endpoin
 	}
 	addr := setup.HTTP
 	switch sc.Kind {
-	case echo, echoFresh:
+	case echo, echoFresh, datagrams:
 		addr = setup.Echo
 	case stream:
 		addr = setup.Stream
 	case tlsKept, tlsFresh:
 		addr = setup.TLS
 	}
-	err = proc.until(ctx, func() bool {
-		conn, err := net.DialTimeout("tcp", addr, time.Second)
-		if err != nil {
-			return false
-		}
-		conn.Close()
-		return true
-	})
+	err = proc.until(ctx, func() bool { return accepts(sc, addr) })
 	if err != nil {
 		proc.stop(syscall.SIGTERM)
 		return nil, "", err

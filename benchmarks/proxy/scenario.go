@@ -17,6 +17,7 @@ const (
 	exchangeFresh kind = "exchange-fresh" // the same, each on a connection of its own
 	echo          kind = "echo"           // 64 bytes there and back on a kept TCP connection
 	echoFresh     kind = "echo-fresh"     // connect, 64 bytes there and back, close
+	datagrams     kind = "datagrams"      // 64 bytes there and back over UDP, from the same port each time
 	stream        kind = "stream"         // the endpoint sends as fast as it can; an operation is a byte
 	idle          kind = "idle"           // connections that have made one request and now wait
 	tlsKept       kind = "tls"            // an exchange over a kept TLS connection
@@ -52,6 +53,7 @@ var scenarios = []scenario{
 	{Name: "S6b", Title: "TCP stream at full speed, 32 connections", Kind: stream, Conns: 32, Bulk: true},
 	{Name: "S7", Title: "TCP connect, 64 B echo, close, 64 at a time", Kind: echoFresh, Conns: 64},
 	{Name: "S8", Title: "TCP 64 B echo, 64 long-lived connections", Kind: echo, Conns: 64},
+	{Name: "U1", Title: "UDP 64 B echo, 64 clients", Kind: datagrams, Conns: 64},
 	{Name: "S9", Title: "memory of 8,000 idle keep-alive connections", Kind: idle, Path: "/128", Conns: 8000},
 	{Name: "S10a", Title: "GET 128 B over TLS 1.3, keep-alive, 64 connections", Kind: tlsKept, Path: "/128", Conns: 64},
 	{Name: "S10b", Title: "GET 128 B, a full TLS 1.3 handshake for each request, 32 at a time", Kind: tlsFresh, Path: "/128", Conns: 32},
@@ -99,7 +101,7 @@ func (sc scenario) tls() bool { return sc.Kind == tlsKept || sc.Kind == tlsFresh
 // costUnit names what cost returns.
 func (sc scenario) costUnit() string {
 	switch sc.Kind {
-	case echo:
+	case echo, datagrams:
 		return "CPU µs/message"
 	case echoFresh:
 		return "CPU µs/connection"

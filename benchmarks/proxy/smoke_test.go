@@ -94,6 +94,50 @@ func pipe(to, from net.Conn) {
 	from.Close()
 }
 
+// startDatagramRelay relays for each client by a socket of its own.
+func startDatagramRelay(t *testing.T, to string) string {
+	t.Helper()
+	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	all.Go(func() {
+		sessions := map[string]net.Conn{}
+		b := make([]byte, 1<<16)
+		for {
+			n, client, err := conn.ReadFrom(b)
+			if err != nil {
+				for _, s := range sessions {
+					s.Close()
+				}
+				return
+			}
+			s := sessions[client.String()]
+			if s == nil {
+				if s, err = net.Dial("udp4", to); err != nil {
+					t.Error(err)
+					continue
+				}
+				sessions[client.String()] = s
+				all.Go(func() {
+					b := make([]byte, 1<<16)
+					for {
+						n, err := s.Read(b)
+						if err != nil {
+							return
+						}
+						conn.WriteTo(b[:n], client)
+					}
+				})
+			}
+			s.Write(b[:n])
+		}
+	})
+	t.Cleanup(func() { conn.Close(); all.Wait() })
+	return conn.LocalAddr().String()
+}
+
 func newBench(t *testing.T) *bench {
 	self, err := os.Executable()
 	if err != nil {
@@ -118,12 +162,14 @@ func TestEveryKindOfWorkGoesThroughARelay(t *testing.T) {
 			switch sc.Kind {
 			case echo, echoFresh:
 				addr = echoes
+			case datagrams:
+				addr = startDatagramRelay(t, to.Datagrams[0])
 			case stream:
 				addr = streams
 			case tlsKept, tlsFresh:
 				addr = secure
 			}
-			if sc.tcp() {
+			if sc.tcp() || sc.udp() {
 				if err := checkProxy(sc, addr); err != nil {
 					t.Fatal(err)
 				}
