@@ -14,10 +14,8 @@ func (l *loader) checkSource(path string, s *Service, c *Config) {
 	}
 	switch {
 	case !isNetwork(s.Protocol):
-		l.errorf(key, "CLIENT needs a service that speaks TCP, not %s: connections to its endpoints are shared between clients", s.Protocol)
+		l.errorf(key, "CLIENT needs a service that speaks TCP or UDP, not %s: connections to its endpoints are shared between clients", s.Protocol)
 		return
-	case s.Protocol == "UDP":
-		l.errorf(key, "CLIENT is "+notYet+" for UDP")
 	case runtime.GOOS != "linux":
 		l.errorf(key, "CLIENT needs Linux")
 	}
@@ -26,7 +24,7 @@ func (l *loader) checkSource(path string, s *Service, c *Config) {
 		a, err := checkEndpointAddress(m.Address)
 		switch {
 		case err != nil:
-		case a.path != "":
+		case a.path != "" && s.Protocol != "UDP": // which is told of sockets anyway
 			l.errorf(m.path, `a unix socket has no use for the client's address, which source = "CLIENT"%s asks for`, l.onLine(key))
 		case isLoopback(a.host):
 			l.warnf(m.path, `%s sees the proxy's address in spite of source = "CLIENT"%s: a client's means nothing on loopback`,

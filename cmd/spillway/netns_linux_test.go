@@ -141,7 +141,58 @@ func (n *network) serve(addrs ...string) {
 	}
 }
 
-func hostOf(a net.Addr) string { return a.(*net.TCPAddr).IP.String() }
+func hostOf(a net.Addr) string {
+	host, _, _ := net.SplitHostPort(a.String())
+	return host
+}
+
+// serveUDP answers datagrams as serve answers connections.
+func (n *network) serveUDP(addr string) {
+	n.t.Helper()
+	var c net.PacketConn
+	var err error
+	inside(n.t, n.endpoint, func() { c, err = net.ListenPacket("udp", addr) })
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	gone := make(chan struct{})
+	n.t.Cleanup(func() { c.Close(); <-gone })
+	go func() {
+		defer close(gone)
+		for b := make([]byte, 100); ; {
+			_, from, err := c.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			_, _ = c.WriteTo(fmt.Appendf(nil, "%s at %s", hostOf(from), hostOf(c.LocalAddr())), from)
+		}
+	}()
+}
+
+// ask sends a datagram from a namespace and returns the answer. An error is returned
+// as what it is.
+func (n *network) ask(from, to string) string {
+	n.t.Helper()
+	var answer string
+	inside(n.t, from, func() {
+		c, err := net.Dial("udp", to)
+		if err != nil {
+			answer = err.Error()
+			return
+		}
+		defer c.Close()
+		_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+		b := make([]byte, 200)
+		m := 0
+		if _, err = c.Write([]byte("?")); err == nil {
+			m, err = c.Read(b)
+		}
+		if answer = string(b[:m]); err != nil {
+			answer = err.Error()
+		}
+	})
+	return answer
+}
 
 // dial connects from a namespace and returns all that it is told. An error is told
 // as what it is.

@@ -89,6 +89,50 @@ func TestIPv6ClientsKeepTheirAddressToo(t *testing.T) {
 	})
 }
 
+func TestEndpointsSeeTheOwnAddressOfUDPClients(t *testing.T) {
+	everywhere(t, func(t *testing.T, n *network, tables, engine string) {
+		n.serveUDP("10.0.2.2:53")
+		n.serveUDP("[fd00:0:0:2::2]:53")
+		n.run(n.proxy, documented(t, "way back, "+tables))
+		p := n.start(engine, `
+[[listener]]
+name     = "in"
+listen   = ":53"
+protocol = "UDP"
+service  = "four"
+
+[[listener]]
+name     = "six"
+listen   = ":54"
+protocol = "UDP"
+service  = "six"
+
+[[service]]
+name      = "four"
+endpoints = ["10.0.2.2:53"]
+source    = "CLIENT"
+
+[[service]]
+name      = "six"
+endpoints = ["[fd00:0:0:2::2]:53"]
+source    = "CLIENT"
+`)
+		p.await(listening)
+		for _, c := range []struct{ from, to, want string }{
+			{n.client, "10.0.1.1:53", "10.0.1.2 at 10.0.2.2"},
+			{n.client, "10.0.1.1:53", "10.0.1.2 at 10.0.2.2"}, // another session of the client
+			{n.client, "[fd00:0:0:1::1]:54", "fd00:0:0:1::2 at fd00:0:0:2::2"},
+			{n.proxy, "10.0.1.1:53", "10.0.1.1 at 10.0.2.2"},
+			{n.endpoint, "10.0.2.1:53", "10.0.2.1 at 10.0.2.2"},
+		} {
+			if got := n.ask(c.from, c.to); got != c.want {
+				t.Errorf("%s asks %s: told %q, want %q", c.from, c.to, got, c.want)
+			}
+		}
+		p.await(`address is not kept.* client=10\.0\.2\.2 .*cause=hairpin`)
+	})
+}
+
 // Without the lines nothing works, so the tests above show that they are what does.
 func TestWithoutTheWayBackThereIsNoConnection(t *testing.T) {
 	n := newNetwork(t)

@@ -282,7 +282,7 @@ func (w *loopWire) send(p *port, out []parcel) {
 // open opens a socket that is connected to nobody: the kernel chooses its port,
 // and tells which datagram was refused (IP_RECVERR).
 func (w *loopWire) open(to *remote) (*port, error) {
-	fd, err := openPort(to.addr.Addr().Is4())
+	fd, err := openPort(to)
 	if err != nil {
 		return nil, err
 	}

@@ -23,14 +23,20 @@ const (
 // A nat is a shard's ports.
 type nat struct {
 	open    func(to *remote) (*port, error)
-	remotes map[netip.AddrPort]*remote
+	remotes map[pair]*remote
 	ports   []*port // by serial
 	serial  uint64
 }
 
-// A remote is the address of an endpoint.
+// A pair is whom datagrams go to, and whom they come from.
+type pair struct {
+	addr netip.AddrPort // an endpoint's
+	from netip.Addr     // a client's (see proxy.ClientSource), or invalid: this machine's
+}
+
+// A remote is the address of an endpoint, for those who come from one address.
 type remote struct {
-	addr   netip.AddrPort
+	pair
 	raw    rawAddr
 	rested []rest // ports that were given back, the first one first
 	cursor uint64 // ports below this serial have been used for it, or passed over
@@ -46,7 +52,8 @@ type rest struct {
 type port struct {
 	serial uint64
 	is4    bool
-	only   *remote // connected to it; nil: to nobody
+	from   netip.Addr // bound to it; invalid: to no address
+	only   *remote    // connected to it; nil: to nobody
 	slots  []slot
 	used   int   // slots with a session
 	since  int64 // when one was last given back
@@ -62,12 +69,12 @@ type slot struct {
 	session *session // nil: in quarantine, or over
 }
 
-// remote finds or makes the one with this address.
-func (n *nat) remote(addr netip.AddrPort) *remote {
-	to := n.remotes[addr]
+// remote finds or makes the one of this pair.
+func (n *nat) remote(p pair) *remote {
+	to := n.remotes[p]
 	if to == nil {
-		to = &remote{addr: addr, raw: rawOf(addr)}
-		n.remotes[addr] = to
+		to = &remote{pair: p, raw: rawOf(p.addr)}
+		n.remotes[p] = to
 	}
 	return to
 }
@@ -75,7 +82,7 @@ func (n *nat) remote(addr netip.AddrPort) *remote {
 // lend gives s a port to its remote.
 func (n *nat) lend(s *session, to *remote, now int64) error {
 	p := n.restedPort(to, now)
-	if p == nil {
+	if p == nil && !to.from.IsValid() { // a client's own address is hardly worth the search
 		p = n.unusedPort(to)
 	}
 	if p == nil {
@@ -84,7 +91,7 @@ func (n *nat) lend(s *session, to *remote, now int64) error {
 			return err
 		}
 		n.serial++
-		p.serial, p.is4 = n.serial, to.addr.Addr().Is4()
+		p.serial, p.is4, p.from = n.serial, to.addr.Addr().Is4(), to.from
 		n.ports = append(n.ports, p)
 		to.cursor = p.serial + 1
 	}
@@ -127,7 +134,7 @@ func (n *nat) unusedPort(to *remote) *port {
 	for ; i < len(n.ports); i++ {
 		p := n.ports[i]
 		to.cursor = p.serial + 1
-		if p.is4 == to.addr.Addr().Is4() && p.only == nil && len(p.slots) < maxShared {
+		if p.is4 == to.addr.Addr().Is4() && p.from == to.from && p.only == nil && len(p.slots) < maxShared {
 			return p
 		}
 	}
@@ -169,12 +176,12 @@ func (n *nat) sweep(now int64) {
 		p.shut()
 		return true
 	})
-	for addr, to := range n.remotes {
+	for of, to := range n.remotes {
 		for len(to.rested) > 0 && to.rested[0].port.closed {
 			to.rested = to.rested[1:]
 		}
 		if to.refs == 0 && len(to.rested) == 0 {
-			delete(n.remotes, addr)
+			delete(n.remotes, of)
 		}
 	}
 }

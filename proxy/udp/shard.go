@@ -51,7 +51,7 @@ type wire interface {
 
 func newShard(l *Listener) *shard {
 	x := &shard{of: l, flows: make(map[flow]*session), names: make(map[string]*name)}
-	x.nat.remotes = make(map[netip.AddrPort]*remote)
+	x.nat.remotes = make(map[pair]*remote)
 	x.nat.open = func(to *remote) (*port, error) { return x.wire.open(to) }
 	x.sessions.init()
 	return x
@@ -179,7 +179,11 @@ const protocolUDP = 17
 
 // connect gives s a port to its endpoint.
 func (x *shard) connect(s *session, to netip.AddrPort) bool {
-	if err := x.nat.lend(s, x.nat.remote(to), x.now); err != nil {
+	of := pair{addr: to}
+	if from := s.service.From(s.client); from != nil {
+		of.from = from(to.Addr())
+	}
+	if err := x.nat.lend(s, x.nat.remote(of), x.now); err != nil {
 		x.drop(proxy.DropNoPort)
 		x.warn("no port", s, err)
 		x.release(s, lb.Neutral)

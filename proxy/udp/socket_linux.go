@@ -9,6 +9,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/spillway-lb/spillway/proxy/internal/sys"
 )
 
 // A kind is what is to be known of a listening socket.
@@ -100,8 +102,10 @@ func kindOfConn(c *net.UDPConn) (k kind) {
 	return k
 }
 
-// openPort opens a socket on a port of the kernel's choice, for endpoints of one family.
-func openPort(is4 bool) (int, error) {
+// openPort opens a socket on a port of the kernel's choice, for endpoints of one
+// family, and as to wants it at the address of a client.
+func openPort(to *remote) (int, error) {
+	is4 := to.addr.Addr().Is4()
 	family, level, option := unix.AF_INET6, unix.IPPROTO_IPV6, unix.IPV6_RECVERR
 	var any unix.Sockaddr = &unix.SockaddrInet6{}
 	if is4 {
@@ -117,7 +121,11 @@ func openPort(is4 bool) (int, error) {
 	if err == nil {
 		err = unix.SetsockoptInt(fd, level, option, 1)
 	}
-	if err == nil {
+	switch {
+	case err != nil:
+	case to.from.IsValid():
+		err = sys.BindFrom(fd, to.from)
+	default:
 		err = unix.Bind(fd, any)
 	}
 	if err != nil {
@@ -125,6 +133,26 @@ func openPort(is4 bool) (int, error) {
 		return -1, os.NewSyscallError("bind", err)
 	}
 	return fd, nil
+}
+
+// dial opens a socket that is connected to an endpoint, as to wants it from the
+// address of a client.
+func dial(to *remote) (*net.UDPConn, error) {
+	if !to.from.IsValid() {
+		return net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(to.addr))
+	}
+	d := net.Dialer{Control: func(_, _ string, raw syscall.RawConn) error {
+		var err error
+		if e := raw.Control(func(fd uintptr) { err = sys.BindFrom(int(fd), to.from) }); e != nil {
+			return e
+		}
+		return err
+	}}
+	c, err := d.Dial("udp", to.addr.String())
+	if err != nil {
+		return nil, err
+	}
+	return c.(*net.UDPConn), nil
 }
 
 // destination is the address that a datagram was sent to; where that is no address

@@ -31,6 +31,10 @@ func listenPacket(addr string, _ bool) (*net.UDPConn, error) {
 	return c.(*net.UDPConn), nil
 }
 
+func dial(to *remote) (*net.UDPConn, error) {
+	return net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(to.addr))
+}
+
 func kindOfConn(c *net.UDPConn) kind {
 	local := c.LocalAddr().(*net.UDPAddr).AddrPort().Addr()
 	return kind{wildcard: local.IsUnspecified(), local: local.Unmap()}

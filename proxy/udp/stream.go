@@ -126,7 +126,7 @@ func (w *streamWire) toEndpoint(s *session, b []byte) {
 
 // open opens a socket for sessions of one endpoint, one after the other.
 func (w *streamWire) open(to *remote) (*port, error) {
-	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(to.addr))
+	conn, err := dial(to)
 	if err != nil {
 		return nil, err
 	}
