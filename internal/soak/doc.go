@@ -8,7 +8,7 @@
 //	go test ./internal/soak -v -run Streams -soak 5m -engine stream   one engine; else all that the file may name
 //
 // TestSoak is HTTP/1.1 with a little TCP beside it; TestSoakStreams is TCP, and
-// TLS in it.
+// TLS in it; TestSoakDatagrams is UDP.
 //
 // With -v, counts are printed every ten seconds and memory every minute. The
 // seed decides what each client asks and how, what endpoints answer, and what
@@ -42,6 +42,9 @@
 // above, idle, whose connections are ended by their timeout, and named, whose
 // endpoints speak TLS and are found by the name in the ClientHello. What resets
 // looks reset to the other end.
+//
+// A datagram knows its answers. Some may be lost, but none comes twice or to
+// another client, however late it is, and steady loses few.
 //
 // One thing is not asked for: bytes that an endpoint sends unasked while its
 // connection is idle belong to nobody, but if they arrive after the next request

@@ -14,10 +14,11 @@ import (
 type endpoint struct {
 	addr  string
 	serve func(*endpointConn)
-	lag   atomic.Int64 // a time.Duration before each response
+	hear  func(*endpoint, *net.UDPConn) // in place of serve: until the socket is closed
+	lag   atomic.Int64                  // a time.Duration before each response
 
 	mu       sync.Mutex
-	listener net.Listener // nil: down
+	listener io.Closer // nil: down
 	conns    map[*endpointConn]bool
 	wg       sync.WaitGroup
 }
@@ -31,8 +32,8 @@ type endpointConn struct {
 	untilClose bool
 }
 
-func newEndpoint(serve func(*endpointConn)) (*endpoint, error) {
-	e := &endpoint{serve: serve, conns: map[*endpointConn]bool{}}
+func newEndpoint(of service) (*endpoint, error) {
+	e := &endpoint{serve: of.serve, hear: of.hear, conns: map[*endpointConn]bool{}}
 	// Not a port that the system gives to clients: while the endpoint is down
 	// one of them could get it, or even connect to itself.
 	for range 100 {
@@ -46,6 +47,9 @@ func newEndpoint(serve func(*endpointConn)) (*endpoint, error) {
 
 // up begins to listen.
 func (e *endpoint) up() error {
+	if e.hear != nil {
+		return e.upForDatagrams()
+	}
 	l, err := net.Listen("tcp", e.addr)
 	if err != nil {
 		return err
@@ -54,6 +58,18 @@ func (e *endpoint) up() error {
 	defer e.mu.Unlock()
 	e.listener = l
 	e.wg.Go(func() { e.accept(l) })
+	return nil
+}
+
+func (e *endpoint) upForDatagrams() error {
+	c, err := net.ListenPacket("udp", e.addr)
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.listener = c
+	e.wg.Go(func() { e.hear(e, c.(*net.UDPConn)) })
 	return nil
 }
 

@@ -3,6 +3,7 @@ package soak_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"strings"
 	"time"
 )
@@ -31,6 +32,7 @@ type service struct {
 	name      string
 	endpoints int
 	serve     func(*endpointConn)
+	hear      func(*endpoint, *net.UDPConn) // in place of serve
 }
 
 // newOperator starts the endpoints.
@@ -38,7 +40,7 @@ func newOperator(s *soak, engine string, p plant) (*operator, error) {
 	o := &operator{soak: s, plant: p, engine: engine, r: rand.New(rand.NewPCG(s.seed, 1<<40)), endpoints: map[string][]*endpoint{}}
 	for _, service := range p.services {
 		for range service.endpoints {
-			e, err := newEndpoint(service.serve)
+			e, err := newEndpoint(service)
 			if err != nil {
 				return o, err
 			}
@@ -183,7 +185,7 @@ func (s *soak) httpPlant() plant {
 	return plant{
 		http: true,
 		services: []service{
-			{"steady", 4, s.serveHTTP}, {"closing", 2, s.serveHTTP}, {"wild", 4, s.serveHTTP}, {"echo", 2, serveEcho},
+			{"steady", 4, s.serveHTTP, nil}, {"closing", 2, s.serveHTTP, nil}, {"wild", 4, s.serveHTTP, nil}, {"echo", 2, serveEcho, nil},
 		},
 		randomFile: (*operator).randomHTTP,
 		restFile:   (*operator).restHTTP,

@@ -46,6 +46,7 @@ type traffic struct {
 	plant  func(*testing.T, *soak) plant
 	client func(s *soak, number int) (run func())
 	seen   []string // kinds that are counted in every run
+	judge  func()   // says what is wrong with the counts; nil: nobody does
 }
 
 // soakEach runs the traffic through each engine.
@@ -97,6 +98,7 @@ func (f traffic) soak(t *testing.T, engine string, seed uint64) {
 	}
 	o.reload(o.restFile(o))
 	after := awaitResources(before)
+	o.reload(o.restFile(o)) // which forgets listeners that have left meanwhile
 	settle()
 	last := countResources()
 	after.heap, after.resident = last.heap, last.resident
@@ -114,6 +116,9 @@ func (f traffic) soak(t *testing.T, engine string, seed uint64) {
 		s.wrong("the proxy has recovered from a panic:\n%s", panics)
 	}
 	s.mustHaveSeen(f.seen...)
+	if f.judge != nil {
+		f.judge()
+	}
 }
 
 // run lasts as long as it is asked for, and reports meanwhile.

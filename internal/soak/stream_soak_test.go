@@ -33,7 +33,7 @@ func (s *soak) streamPlant(ca *testkit.Certificates) plant {
 	named := s.serveTLS(&tls.Config{Certificates: []tls.Certificate{ca.Server("soak.example", "*.wild.example").TLS}})
 	return plant{
 		services: []service{
-			{"steady", 4, s.serveStream}, {"wild", 4, s.serveStream}, {"idle", 2, s.serveStream}, {"named", 2, named},
+			{"steady", 4, s.serveStream, nil}, {"wild", 4, s.serveStream, nil}, {"idle", 2, s.serveStream, nil}, {"named", 2, named, nil},
 		},
 		randomFile: (*operator).randomStreams,
 		restFile:   func(o *operator) string { return o.streamFrame() + o.emptyServices() },
