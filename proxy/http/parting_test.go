@@ -91,7 +91,7 @@ func cutTakesNone(t *testing.T, d driver, version, framing string) {
 	b := d.start(t, []string{addr})
 	c := b.dial()
 	begin := c.slowly()
-	c.send("GET /whole HTTP/1.1\r\nHost: a\r\n\r\nGET /half HTTP/"+version+"\r\nHost: a\r\n\r\n")
+	c.send("GET /whole HTTP/1.1\r\nHost: a\r\n\r\nGET /half HTTP/" + version + "\r\nHost: a\r\n\r\n")
 	<-cut
 	b.active(0)
 	begin()

@@ -3,6 +3,7 @@ package tcp_test
 import (
 	"crypto/sha256"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -63,7 +64,7 @@ func TestSmallMessagesAreEchoed(t *testing.T) {
 	})
 }
 
-const bulk = 64 << 20
+var bulkFlag = flag.Int64("bulk", 64<<20, "bytes that go each way at once")
 
 // flood writes n bytes of noise and returns their sum.
 func flood(c net.Conn, n int64, seed byte) (sum [32]byte) {
@@ -82,6 +83,7 @@ func sumOf(c net.Conn) (sum [32]byte, n int64) {
 }
 
 func TestBulkArrivesWholeAndIsSpliced(t *testing.T) {
+	bulk := *bulkFlag
 	eachDriver(t, func(t *testing.T, d driver) {
 		type sums struct {
 			sent, got [32]byte
@@ -108,12 +110,13 @@ func TestBulkArrivesWholeAndIsSpliced(t *testing.T) {
 		for d, name := range proxy.Directions {
 			spliced := b.service.Stats.TCPBytes[d][proxy.Spliced].Load()
 			copied := b.service.Stats.TCPBytes[d][proxy.Copied].Load()
-			if spliced+copied != bulk {
+			if spliced+copied != uint64(bulk) {
 				t.Errorf("%s: %d spliced + %d copied, want %d", name, spliced, copied, bulk)
 			}
-			if runtime.GOOS == "linux" && !faulty && spliced < bulk*9/10 {
-				t.Errorf("%s: only %d of %d bytes spliced", name, spliced, bulk)
+			if runtime.GOOS == "linux" && !faulty && copied > 1<<20 {
+				t.Errorf("%s: %d of %d bytes copied", name, copied, bulk)
 			}
+			t.Logf("%s: %d bytes spliced, %d copied", name, spliced, copied)
 		}
 	})
 }
