@@ -33,3 +33,40 @@ func Example() {
 	// user 1 to green
 	// user 2 to blue
 }
+
+// A group that stands by takes over when no primary is left, here because the
+// operator drains the only one.
+func ExampleFailover() {
+	b, err := lb.New(lb.Options{
+		Groups: []lb.Group{
+			{Name: "main", Endpoints: []balance.Endpoint{{ID: "a", Addr: "10.0.0.1:80"}}},
+			{Name: "spare", Backup: true, Endpoints: []balance.Endpoint{{ID: "z", Addr: "10.0.1.1:80"}}},
+		},
+		Failover: &lb.Failover{Ratio: 0.5, DropIfUnhealthy: true},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	show := func() {
+		st := b.Status()
+		fmt.Println(st.Pool)
+		for _, g := range st.Groups {
+			for _, e := range g.Endpoints {
+				fmt.Printf("%s gets %.0f %%, dropped: %q\n", e.ID, 100*e.ShareExpected, e.Standing)
+			}
+		}
+	}
+	show()
+	if err := b.SetAdmin("a", lb.Drain); err != nil {
+		fmt.Println(err)
+	}
+	show()
+	// Output:
+	// PRIMARY
+	// a gets 100 %, dropped: ""
+	// z gets 0 %, dropped: "STANDBY"
+	// BACKUP
+	// a gets 0 %, dropped: "DRAIN"
+	// z gets 100 %, dropped: ""
+}

@@ -41,8 +41,9 @@ func newService(spec *config.Service, o lb.Options) (*service, error) {
 // start runs the balancer and the tracker, which may outlive it.
 func (s *service) start(ctx context.Context, wg *sync.WaitGroup) {
 	wg.Go(func() { _ = s.tracker.Run(ctx) })
-	ctx, s.cancel = context.WithCancel(ctx)
-	wg.Go(func() { _ = s.balancer.Run(ctx) })
+	balancing, cancel := context.WithCancel(ctx)
+	s.cancel = cancel
+	wg.Go(func() { _ = s.balancer.Run(balancing) })
 }
 
 // retire lets connections drain, and stops the balancer once the exchanges that still know it have had time
