@@ -1,7 +1,6 @@
 package config
 
 import (
-	"net/netip"
 	"strings"
 )
 
@@ -20,6 +19,7 @@ func (l *loader) checkListener(path string, v *Listener, c *Config) {
 		l.errorf(path+".max_connections", "must not be negative")
 	}
 	l.checkTransparent(path, v)
+	l.checkProxies(path, v)
 	if v.IsHTTP() {
 		l.checkHTTPListener(path, v)
 	} else if v.Protocol == "UDP" {
@@ -49,24 +49,19 @@ func (l *loader) checkHTTPListener(path string, v *Listener) {
 	l.checkPositive(path+".client_timeout", v.ClientTimeout)
 	l.checkPositive(path+".keepalive_timeout", v.KeepaliveTimeout)
 	l.checkRange(path+".max_header_bytes", int64(v.MaxHeaderBytes), 1<<10, 1<<20)
-	for i, s := range v.TrustedProxies {
-		if p, err := netip.ParsePrefix(s); err == nil && p.Bits() == 0 {
-			l.warnf(at(path+".trusted_proxies", i), "%s lets every client choose the address it seems to come from", s)
-		}
-	}
 }
 
 func (l *loader) checkTCPListener(path string, v *Listener) {
 	const http = `protocol = "HTTP" or "HTTPS"`
-	l.onlyWith(path+".trusted_proxies", len(v.TrustedProxies) > 0, http)
 	for _, key := range []string{".keepalive_timeout", ".max_header_bytes"} {
 		l.onlyWith(path+key, l.has(path+key), http)
 	}
 	l.onlyWith(path+".route", v.IsTLS() && len(v.Routes) > 0, `protocol = "HTTP", "HTTPS" or "TCP"`)
-	if v.IsTLS() || len(v.Routes) > 0 {
+	if v.IsTLS() || len(v.Routes) > 0 || v.ProxyProtocol {
 		l.checkPositive(path+".client_timeout", v.ClientTimeout)
 	} else {
-		l.onlyWith(path+".client_timeout", l.has(path+".client_timeout"), `protocol = "HTTP", "HTTPS" or "SSL", or with routes by sni`)
+		l.onlyWith(path+".client_timeout", l.has(path+".client_timeout"),
+			`protocol = "HTTP", "HTTPS" or "SSL", or with routes by sni or proxy_protocol`)
 	}
 }
 

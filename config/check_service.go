@@ -23,6 +23,7 @@ func (l *loader) checkService(path string, s *Service, c *Config) {
 	l.checkUDPService(path, s, c)
 	l.checkSource(path, s, c)
 	l.checkOriginalDestination(path, s, c)
+	l.checkServiceProxyProtocol(path+".proxy_protocol", s)
 	l.checkFailover(path, s)
 	l.checkZonalAffinity(path, s, c)
 	if s.HealthCheck != nil {

@@ -112,6 +112,7 @@ func (l *loader) fillListener(path string, v *Listener) {
 	if (v.IsHTTP() || v.IsTLS() || len(v.Routes) > 0) && !l.has(path+".client_timeout") {
 		v.ClientTimeout = minute
 	}
+	l.fillProxyProtocol(path, v)
 	if !v.IsHTTP() {
 		return
 	}
@@ -158,6 +159,9 @@ func (l *loader) fillService(path string, s *Service) {
 	}
 	if s.Protocol == "HTTP" && !l.has(path+".keepalive_timeout") {
 		s.KeepaliveTimeout = 600 * second
+	}
+	if s.sendsProxyProtocol() {
+		orElse(&s.ProxyProtocol, "NONE")
 	}
 	l.fillTracking(path+".connection_tracking_policy", s)
 	l.fillConsistentHash(path+".consistent_hash", s)

@@ -9,11 +9,10 @@ const notYet = "not supported by this version"
 // laterKeys are the keys, by section, that belong to the file format but not to
 // this version. A key moves from here to a field when it begins to work.
 var laterKeys = map[string][]string{
-	"":         {"zone"},
-	"group":    {"dns", "srv", "file"},
-	"listener": {"proxy_protocol"},
+	"":      {"zone"},
+	"group": {"dns", "srv", "file"},
 	"service": {
-		"proxy_protocol", "tls", "strong_session_affinity_cookie", "service_lb_policy",
+		"tls", "strong_session_affinity_cookie", "service_lb_policy",
 		"outlier_detection", "circuit_breakers",
 		"utilization", "custom_metrics", "subsetting",
 		"slow_start",
@@ -63,6 +62,8 @@ var (
 	}
 	// grpcConditions are retry conditions, too, but no response of HTTP/1.1 is one.
 	grpcConditions = []string{"cancelled", "deadline-exceeded", "resource-exhausted", "unavailable"}
+
+	proxyProtocols = enum{allowed: []string{"NONE", "V1", "V2"}}
 
 	sources       = enum{allowed: []string{"PROXY", "CLIENT"}}
 	panics        = enum{allowed: []string{"open", "closed"}, later: []string{"shed"}}

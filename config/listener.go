@@ -17,11 +17,19 @@ type Listener struct {
 	Service string `toml:"service"`
 	// Whose X-Forwarded-For is believed: addresses and CIDR prefixes, read as
 	// prefixes. The client is the right-most address that none of them holds.
-	// HTTP and HTTPS only. Default: nobody's.
+	// With proxy_protocol, whose PROXY header is believed, too. HTTP and HTTPS, or
+	// with proxy_protocol. Default: nobody's.
 	TrustedProxies []string `toml:"trusted_proxies"`
+	// Whether connections from trusted_proxies begin with a PROXY header, of
+	// version 1 or 2: it has the client's address, for affinity, logs and, over
+	// HTTP, X-Forwarded-For. Without one, or with a bad one, they are reset. Who
+	// else connects is a client itself, and a header that it sends is data. On a
+	// unix socket everybody sends one. Not for UDP. Default: false.
+	ProxyProtocol bool `toml:"proxy_protocol,omitzero"`
 	// How long a client may take to send a whole request head, or with TCP routes
-	// its ClientHello, above 0; and how long for a TLS handshake. Not for TCP
-	// without routes. Default: `60s`.
+	// its ClientHello, above 0; how long for a TLS handshake, and with
+	// proxy_protocol for a PROXY header. Not for TCP without routes or
+	// proxy_protocol. Default: `60s`.
 	ClientTimeout Duration `toml:"client_timeout,omitzero"`
 	// How long a client's connection is kept between requests, above 0. HTTP
 	// and HTTPS only. Default: `610s`.

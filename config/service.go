@@ -76,6 +76,11 @@ type Service struct {
 	FailoverPolicy *FailoverPolicy `toml:"failover_policy"`
 	// What keeps connections in the proxy's zone. TCP, SSL and UDP only.
 	NetworkPassThroughLBTrafficPolicy NetworkPassThroughLBTrafficPolicy `toml:"network_pass_through_lb_traffic_policy,omitzero"`
+	// The header that tells endpoints, before a client's bytes, the addresses that
+	// it comes from and has dialed: NONE, V1 (a line of text) or V2 (binary) of the
+	// PROXY protocol. The endpoints must expect it. TCP and SSL only, for HTTP
+	// connections are shared by clients. Default: `NONE`.
+	ProxyProtocol string `toml:"proxy_protocol,omitzero"`
 	// Whether both sides of a connection that ends by timeout see a reset; else
 	// they see an end in good order, as if the other side had closed. TCP and SSL
 	// only. Default: false.

@@ -28,6 +28,7 @@ func (l *loader) spell(c *Config) {
 		l.word(path+".session_affinity", &s.SessionAffinity, affinities)
 		l.word(path+".source", &s.Source, sources)
 		l.word(path+".panic", &s.Panic, panics)
+		l.word(path+".proxy_protocol", &s.ProxyProtocol, proxyProtocols)
 		l.word(path+".connection_tracking_policy.tracking_mode", &s.ConnectionTrackingPolicy.TrackingMode, trackingModes)
 		l.word(path+".connection_tracking_policy.connection_persistence_on_unhealthy_backends",
 			&s.ConnectionTrackingPolicy.ConnectionPersistenceOnUnhealthyBackends, persistences)

@@ -56,7 +56,7 @@ func (l *Listener) readHeader(c *netio.Conn, peer netip.AddrPort) (h proxyproto.
 		l.noHeader(peer, err, b[:n])
 		return h, err
 	}
-	l.counters.Read.Add(1)
+	l.counters[HeaderRead].Add(1)
 	return h, nil
 }
 

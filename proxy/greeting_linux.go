@@ -70,7 +70,7 @@ func (g *greeting) header() (h proxyproto.Header, err error) {
 		g.of.of.noHeader(g.peer, err, b[:n])
 		return h, err
 	}
-	g.of.of.counters.Read.Add(1)
+	g.of.of.counters[HeaderRead].Add(1)
 	return h, nil
 }
 

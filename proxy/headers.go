@@ -25,14 +25,24 @@ type ProxyHeaders struct {
 	Timeout time.Duration
 }
 
-// HeaderCounters count the connections that were to begin with a PROXY header.
-// They only grow.
-type HeaderCounters struct {
-	Read      atomic.Uint64 // that did
-	Malformed atomic.Uint64 // that began with something else
-	Timeout   atomic.Uint64 // whose header did not come in time
-	Ended     atomic.Uint64 // that were closed before
-}
+// HeaderResult says what became of a connection that was to begin with a PROXY
+// header.
+type HeaderResult uint8
+
+// The header results. All but the first are ends.
+const (
+	HeaderRead      HeaderResult = iota // it did
+	HeaderMalformed                     // it began with something else
+	HeaderTimeout                       // none came in time
+	HeaderEnded                         // it was closed before
+	headerResults
+)
+
+// HeaderResults names the results as the metric's label does.
+var HeaderResults = [headerResults]string{"read", "malformed", "timeout", "ended"}
+
+// HeaderCounters count connections by HeaderResult. They only grow.
+type HeaderCounters [headerResults]atomic.Uint64
 
 // headerGrace is how long a drain waits for headers: who has just connected is
 // about to send one.
@@ -88,14 +98,14 @@ func (l *Listener) noHeader(peer netip.AddrPort, err error, begin []byte) {
 	level := slog.LevelWarn
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		l.counters.Timeout.Add(1)
+		l.counters[HeaderTimeout].Add(1)
 	case errors.Is(err, io.EOF), len(begin) == 0:
-		l.counters.Ended.Add(1)
+		l.counters[HeaderEnded].Add(1)
 		if len(begin) == 0 {
 			level = slog.LevelDebug // somebody asks whether we are there
 		}
 	default:
-		l.counters.Malformed.Add(1)
+		l.counters[HeaderMalformed].Add(1)
 	}
 	if l.refused.Enabled(level) {
 		l.refused.Write(level, "no PROXY header: connection closed",

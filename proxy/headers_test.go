@@ -90,8 +90,9 @@ func (g *greeted) counted(read, malformed, timeout, ended uint64) {
 		}
 	}()
 	testkit.Eventually(g, func() bool {
-		c := g.l.Headers()
-		got = [4]uint64{c.Read.Load(), c.Malformed.Load(), c.Timeout.Load(), c.Ended.Load()}
+		for i := range got {
+			got[i] = g.l.Headers()[i].Load()
+		}
 		return got == [4]uint64{read, malformed, timeout, ended}
 	})
 }
@@ -302,7 +303,7 @@ func TestADrainDoesNotWaitLongForHeaders(t *testing.T) {
 		if err := <-stopped; err != nil {
 			t.Error(err)
 		}
-		if n := g.l.Headers().Timeout.Load(); n != 1 {
+		if n := g.l.Headers()[HeaderTimeout].Load(); n != 1 {
 			t.Errorf("%d timeouts", n)
 		}
 	})

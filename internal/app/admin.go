@@ -106,6 +106,9 @@ func (a *App) metricListeners() []metrics.Listener {
 	out := make([]metrics.Listener, len(a.listeners))
 	for i, l := range a.listeners {
 		out[i] = metrics.Listener{Name: l.spec.Name, Connections: l.Active(), TLS: l.metricTLS()}
+		if d, ok := l.door.(*proxy.Listener); ok && l.spec.ProxyProtocol {
+			out[i].Headers = d.Headers()
+		}
 		if l.udp != nil {
 			out[i].UDPDrops = l.udp.Drops()
 		}

@@ -122,6 +122,7 @@ type parts struct {
 	listeners []*listener
 	settings  []*proxyhttp.Settings
 	materials []*tlsfront.Material
+	headers   []*proxy.ProxyHeaders
 	opened    []*listener // those of listeners that are new
 }
 
@@ -183,6 +184,10 @@ func (a *App) buildListener(p *parts, spec *config.Listener) error {
 	if err != nil {
 		return err
 	}
+	headers, err := headersOf(spec)
+	if err != nil {
+		return err
+	}
 	l := a.listenerAt(spec)
 	if l == nil {
 		if l, err = a.newListener(spec, time.Duration(p.cfg.Proxy.DrainTimeout)); err != nil {
@@ -193,6 +198,7 @@ func (a *App) buildListener(p *parts, spec *config.Listener) error {
 	p.listeners = append(p.listeners, l)
 	p.settings = append(p.settings, settings)
 	p.materials = append(p.materials, material)
+	p.headers = append(p.headers, headers)
 	return nil
 }
 
@@ -231,6 +237,9 @@ func (a *App) swap(next *parts) {
 	for i, l := range next.listeners {
 		spec := &cfg.Listeners[i]
 		l.configure(spec, next.faces, next.settings[i], next.materials[i])
+		if l, ok := l.door.(*proxy.Listener); ok {
+			l.SetProxyHeaders(next.headers[i])
+		}
 		if a.tasks.running() && l.stop == nil {
 			l.start(&a.tasks)
 		}

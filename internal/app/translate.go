@@ -3,7 +3,6 @@ package app
 import (
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"time"
 
 	"github.com/spillway-lb/spillway/affinity"
@@ -154,6 +153,7 @@ func proxyService(cfg *config.Config, s *config.Service, b *lb.Balancer, stats *
 		ResetIdle:        s.EnableTCPReset,
 
 		OriginalDestination: s.LocalityLBPolicy == "ORIGINAL_DESTINATION",
+		ProxyProtocol:       proxyProtocols[s.ProxyProtocol],
 	}, nil
 }
 
@@ -192,12 +192,7 @@ func httpSettings(l *config.Listener, services map[string]*proxy.Service) (*prox
 		KeepaliveTimeout: time.Duration(l.KeepaliveTimeout),
 		MaxHeaderBytes:   l.MaxHeaderBytes,
 	}
-	for _, s := range l.TrustedProxies {
-		p, err := netip.ParsePrefix(s)
-		if err != nil {
-			return nil, fmt.Errorf("listener %q: trusted_proxies: %w", l.Name, err)
-		}
-		set.TrustedProxies = append(set.TrustedProxies, p)
-	}
-	return set, nil
+	var err error
+	set.TrustedProxies, err = trustedProxies(l)
+	return set, err
 }

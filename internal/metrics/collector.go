@@ -42,8 +42,9 @@ type Service struct {
 type Listener struct {
 	Name        string
 	Connections int64
-	UDPDrops    *proxy.UDPDrops // nil but for UDP
-	TLS         *TLS            // nil: its clients speak none
+	UDPDrops    *proxy.UDPDrops       // nil but for UDP
+	TLS         *TLS                  // nil: its clients speak none
+	Headers     *proxy.HeaderCounters // nil where no PROXY header is expected
 }
 
 // A Collector reads a Source when it is scraped. It may be scraped by several
@@ -85,6 +86,7 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 	if c.source.Listeners != nil {
 		for _, l := range c.source.Listeners() {
 			s.gauge(connections, float64(l.Connections), l.Name)
+			s.headers(l)
 			s.drops(l)
 			if l.TLS != nil {
 				s.tls(l.Name, l.TLS)
@@ -231,4 +233,14 @@ func (s sink) histogram(d *prometheus.Desc, h *proxy.Histogram, labels ...string
 		m = prometheus.NewInvalidMetric(d, err)
 	}
 	s <- m
+}
+
+// headers sends what became of connections that were to have a PROXY header.
+func (s sink) headers(l Listener) {
+	if l.Headers == nil {
+		return
+	}
+	for i, result := range proxy.HeaderResults {
+		s.counter(proxyHeaders, l.Headers[i].Load(), l.Name, result)
+	}
 }

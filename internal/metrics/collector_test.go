@@ -247,6 +247,23 @@ spillway_udp_dropped_total{listener="dns",reason="unresolved"} 0
 `)
 }
 
+func TestHeadersAreCountedByResultWhereTheyAreExpected(t *testing.T) {
+	headers := new(proxy.HeaderCounters)
+	headers[proxy.HeaderRead].Add(5)
+	headers[proxy.HeaderMalformed].Add(2)
+	c := metrics.NewCollector(metrics.Source{
+		Listeners: func() []metrics.Listener { return []metrics.Listener{{Name: "in", Headers: headers}, {Name: "web"}} },
+	})
+	expect(t, c, `
+# HELP spillway_proxy_headers_total Connections that were to begin with a PROXY header, by what came; all that were not read are closed.
+# TYPE spillway_proxy_headers_total counter
+spillway_proxy_headers_total{listener="in",result="ended"} 0
+spillway_proxy_headers_total{listener="in",result="malformed"} 2
+spillway_proxy_headers_total{listener="in",result="read"} 5
+spillway_proxy_headers_total{listener="in",result="timeout"} 0
+`)
+}
+
 // Names that dashboards are built on.
 func TestEveryPromisedNameIsThere(t *testing.T) {
 	r := metrics.NewRegistry(metrics.Source{

@@ -61,6 +61,9 @@ var (
 	connections = desc("connections",
 		"Client connections, or UDP sessions, now.",
 		"listener")
+	proxyHeaders = desc("proxy_headers_total",
+		"Connections that were to begin with a PROXY header, by what came; all that were not read are closed.",
+		"listener", "result")
 	reloads = desc("config_reloads_total",
 		"Reloads of the configuration by result.",
 		"result")
@@ -81,7 +84,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 var all = []*prometheus.Desc{
 	requests, duration, attempts, retries, retriesOverBudget, endpointUp, endpointActive, shareExpected, shareActual,
 	failoverActive, healthChecks, affinity, sourceFallbacks, tcpBytes, udpDatagrams, udpBytes, udpDropped, connectionsCut,
-	connections, reloads,
+	connections, proxyHeaders, reloads,
 	tlsHandshakes, tlsFailures, tlsReads, tlsNotAfter,
 	logDropped, accessLogDropped, buildInfo,
 }

@@ -28,6 +28,7 @@
 //	spillway_udp_datagrams_total, spillway_udp_bytes_total {service,direction}
 //	spillway_udp_dropped_total{listener,reason}
 //	spillway_connections{listener}
+//	spillway_proxy_headers_total{listener,result}
 //	spillway_tls_handshakes_total{listener,kind}
 //	spillway_tls_handshake_failures_total{listener,cause}
 //	spillway_tls_file_reloads_total{listener,result}

@@ -238,7 +238,7 @@ func (s *loopSession) join() {
 	if s.service.Timeout == 0 {
 		s.endpoint.KeepAlive() // the client has it from the listener
 	}
-	s.joint = relay.Join(&s.client, &s.endpoint, s.relayOptions(), s.relayed)
+	s.joint = relay.Join(&s.client, &s.endpoint, s.relayOptions(s.local), s.relayed)
 }
 
 func (s *loopSession) relayed(cause relay.Cause) {

@@ -171,10 +171,14 @@ func (s *session) refuse(err error) relay.Cause {
 }
 
 // relayOptions are those of the session's relay, which takes over what the client
-// has said.
-func (s *session) relayOptions() relay.Options {
+// has said. Before it go the addresses, if the service says so; dialed is asked
+// for the one that the client has dialed.
+func (s *session) relayOptions(dialed func() netip.AddrPort) relay.Options {
 	early := s.early
 	s.early = nil
+	if p := s.service.ProxyProtocol; p != proxy.NoProxyProtocol {
+		early = append(p.AppendHeader(nil, s.record.Client, dialed()), early...)
+	}
 	return relay.Options{
 		Idle:      s.service.Timeout,
 		Early:     [2][]byte{proxy.FromClient: early},

@@ -67,7 +67,7 @@ func (s *streamSession) serve() {
 // nil, and the session was cut.
 func (s *streamSession) connect() *netio.Conn {
 	defer s.watchClient()()
-	s.key(func() netip.AddrPort { return addrPort(s.client.LocalAddr()) })
+	s.key(s.local)
 	s.destination(s.client.OriginalDestination)
 	for {
 		if refused := s.next(s.ctx, time.Now()); refused != "" {
@@ -92,6 +92,9 @@ func (s *streamSession) connect() *netio.Conn {
 		}
 	}
 }
+
+// local is where the client has connected to.
+func (s *streamSession) local() netip.AddrPort { return addrPort(s.client.LocalAddr()) }
 
 func (s *streamSession) dial(e *balance.Endpoint) (*netio.Conn, error) {
 	return secure.Dial(s.ctx, secure.Options{
@@ -130,7 +133,7 @@ func (s *streamSession) watchClient() (stop func() bool) {
 func (s *streamSession) attach(endpoint *netio.Conn) *relay.Relay {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.relay = relay.New(s.client, endpoint, s.relayOptions())
+	s.relay = relay.New(s.client, endpoint, s.relayOptions(s.local))
 	if s.stopped {
 		s.relay.Cut(s.cause) // it came while we were still connecting
 	}
