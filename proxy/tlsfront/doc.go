@@ -19,7 +19,7 @@
 //	                                       for the same names that suits better
 //
 // What is offered: TLS 1.2 with forward secrecy and AEAD ciphers only, and TLS
-// 1.3 without early data. Session tickets make a second handshake cheap; their
-// keys live here, change daily, survive a reload, and are forgotten when the
-// rules for client certificates change.
+// 1.3 without early data. Session tickets, of 1.3 only, make a second handshake
+// cheap; their keys live here, change daily, survive a reload, and are forgotten
+// when the rules for client certificates change.
 package tlsfront

@@ -232,3 +232,10 @@ func (e *Engine) noteChanges(old, next *Material) {
 		e.opt.Log.Info("client CA has changed", "client_ca_file", a.file)
 	}
 }
+
+// Handshaking is how many clients have not made their handshake yet.
+func (e *Engine) Handshaking() int {
+	n := 0
+	e.crowd.each(func(*client) { n++ })
+	return n
+}

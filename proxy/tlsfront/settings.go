@@ -2,6 +2,7 @@ package tlsfront
 
 import (
 	"crypto/tls"
+	"slices"
 	"time"
 )
 
@@ -53,5 +54,21 @@ func (m *Material) config(protocols []string) *tls.Config {
 	if m.authorities != nil {
 		c.ClientCAs = m.authorities.pool
 	}
+	if c.MinVersion < tls.VersionTLS13 {
+		c.GetConfigForClient = withoutTickets(c.Clone())
+	}
 	return c
+}
+
+// withoutTickets is for tls.Config.GetConfigForClient: those who do not speak TLS
+// 1.3 get no session tickets. In 1.2 the key of a ticket opens all that is said in
+// the session, so it would cost forward secrecy; and package tls promises a week.
+func withoutTickets(c *tls.Config) func(*tls.ClientHelloInfo) (*tls.Config, error) {
+	c.SessionTicketsDisabled = true
+	return func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if slices.Contains(hello.SupportedVersions, tls.VersionTLS13) {
+			return nil, nil // as they are
+		}
+		return c, nil
+	}
 }
