@@ -15,7 +15,7 @@ type ConnectionTrackingPolicy struct {
 	// What belongs together: PER_CONNECTION, a connection, or a UDP client's
 	// address and port; PER_SESSION, all that session_affinity takes for one
 	// client: as long as anything of it is there, and for idle_timeout after, new
-	// connections of it go where the first went. Default: `PER_CONNECTION`.
+	// connections of it go to the same endpoint, if that takes new ones. Default: `PER_CONNECTION`.
 	TrackingMode string `toml:"tracking_mode"`
 	// What happens when an endpoint becomes unhealthy, or is DOWN, while others
 	// are well: ALWAYS_PERSIST, its connections go on, not with PER_SESSION;

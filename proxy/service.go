@@ -42,6 +42,9 @@ type Service struct {
 	// Tracking says what becomes of connections when something befalls their
 	// endpoint.
 	Tracking Tracking
+	// Sessions keeps all connections of a client together, for Tracking.IdleTimeout
+	// after the last of them (PER_SESSION). TCP only; nil: each is for itself.
+	Sessions *Sessions
 	// TLS secures the connections to endpoints. nil: they are plain. Engines with
 	// event loops cannot: a service with TLS is for those without.
 	TLS *EndpointTLS

@@ -26,6 +26,7 @@ type service struct {
 	balancer *lb.Balancer
 	stats    *proxy.Stats
 	tracker  *proxy.Tracker
+	sessions proxy.Sessions     // of TCP, where the file wants them
 	cancel   context.CancelFunc // nil: not started
 }
 

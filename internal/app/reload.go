@@ -163,6 +163,9 @@ func (a *App) buildService(p *parts, spec *config.Service) error {
 	if face.Source, err = sourceOf(p.cfg, spec, s.stats, a.log.Logger); err != nil {
 		return err
 	}
+	if face.Tracking.PerSession && spec.Protocol != "UDP" { // which keeps its own
+		face.Sessions = &s.sessions
+	}
 	if s.tracker == nil {
 		s.tracker = a.newTracker(s, face.Tracking)
 	}

@@ -314,3 +314,29 @@ func TestHTTPLeavesADrainedEndpoint(t *testing.T) {
 		}
 	})
 }
+
+// A client's connections go together while its session lasts, whatever a reload
+// makes of the policy's choice.
+func TestSessionsSurviveAReload(t *testing.T) {
+	all := []*host{newHost(t, "a")}
+	for _, name := range "bcdefghijklmnopqrstuvwxyz" {
+		all = append(all, newHost(t, string(name)))
+	}
+	file := func(hosts []*host, tracked string) string {
+		return strings.Replace(twoServices("stream", hosts, "0s", "0s"), "name = \"db\"\n",
+			"name = \"db\"\nsession_affinity = \"CLIENT_IP\"\n"+tracked, 1)
+	}
+	const perSession = "connection_tracking_policy = { tracking_mode = \"PER_SESSION\" }\n"
+	p := run(t, file(all[:1], perSession))
+	p.hold("in").Close()
+	p.reload(file(all, perSession))
+	for range 3 {
+		if h := p.hold("in"); h.name != "a" {
+			t.Errorf("the session was on a, and its next connection reaches %s", h.name)
+		}
+	}
+	p.reload(file(all, ""))
+	if h := p.hold("in"); h.name == "a" {
+		t.Error("without a session the policy chooses a, too: this test shows nothing")
+	}
+}

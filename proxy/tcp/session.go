@@ -55,6 +55,7 @@ type session struct {
 	sought   time.Time   // when the search for an endpoint began
 	tried    time.Time   // when the try began
 	vain     relay.Cause // why the search has found nobody so far
+	joined   bool        // service.Sessions knows of the connection
 }
 
 func (s *session) begin(e *Engine, client netip.AddrPort, now time.Time) {
@@ -113,6 +114,7 @@ func (s *session) next(ctx context.Context, now time.Time) (refused relay.Cause)
 	if s.service == nil {
 		return s.refuse(nil)
 	}
+	s.stick(now)
 	lease, err := s.service.Balancer.Pick(ctx, s.request)
 	if err != nil {
 		if errors.Is(err, lb.ErrSaturated) {
@@ -126,10 +128,26 @@ func (s *session) next(ctx context.Context, now time.Time) (refused relay.Cause)
 	return ""
 }
 
+// stick asks for the endpoint that the client's other connections are on, while that
+// takes new ones.
+func (s *session) stick(now time.Time) {
+	if s.service.Sessions == nil || !s.request.Keyed {
+		return
+	}
+	s.request.Sticky = s.service.Sessions.Endpoint(s.request.Key, now)
+	if !s.service.Balancer.Snapshot().Takes(s.request.Sticky) {
+		s.request.Sticky = ""
+	}
+}
+
 // connected notes that the endpoint has accepted.
 func (s *session) connected(now time.Time) {
 	s.record.Connect = now.Sub(s.tried)
 	s.service.Stats.Attempts[proxy.AttemptOK].Add(1)
+	if s.service.Sessions != nil && s.request.Keyed {
+		s.service.Sessions.Join(s.request.Key, s.lease.Endpoint.ID)
+		s.joined = true
+	}
 }
 
 // failed notes that the endpoint did not accept. If the client has waited too
@@ -212,6 +230,9 @@ func (s *session) doomed(those proxy.Doomed) relay.Cause {
 func (s *session) account(cause relay.Cause, in, out int64, first, now time.Time) {
 	if s.service != nil {
 		s.service.Stats.CountCut(string(cause))
+	}
+	if s.joined {
+		s.service.Sessions.Leave(s.request.Key, now, s.service.Tracking.IdleTimeout)
 	}
 	if s.engine.access == nil {
 		return
