@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"syscall"
@@ -217,4 +218,45 @@ func TestZonalAffinityKeepsConnectionsInTheProxysZone(t *testing.T) {
 	is("m1:OTHER_ZONE m2:OTHER_ZONE s:")
 	p.reload(file("b", "ZONAL_AFFINITY_DISABLED"))
 	is("m1:UNHEALTHY m2:UNHEALTHY s:")
+}
+
+// Where all checks fail, a failover policy decides for HTTP as well, and panic
+// only without one.
+func TestLastResortIsThePolicysWhereThereIsOne(t *testing.T) {
+	a, z := named(t, "a"), named(t, "z")
+	file := func(rest string) string {
+		return fmt.Sprintf(`
+[[group]]
+name = "main"
+endpoints = [%q]
+[[group]]
+name = "spare"
+endpoints = [%q]
+%s
+[service.health_check]
+check_interval = "20ms"
+response = "something else"
+[[service.backend]]
+group = "main"
+[[service.backend]]
+group = "spare"
+failover = true
+%s`, a, z, oneListener, rest)
+	}
+	p := run(t, file(""))
+	is := func(code int, body string) {
+		t.Helper()
+		testkit.Eventually(t, func() bool {
+			c, b := p.get("web", "/")
+			return c == code && strings.Contains(b, body)
+		})
+	}
+	is(503, "") // panic is closed for HTTP
+	for range 3 {
+		p.reload(file("[service.failover_policy]\n"))
+		is(200, "a")
+		p.reload(file("[service.failover_policy]\ndrop_traffic_if_unhealthy = true\n"))
+		is(503, "")
+	}
+	http.DefaultClient.CloseIdleConnections()
 }
