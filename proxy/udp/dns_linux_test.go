@@ -3,6 +3,7 @@ package udp_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os/exec"
 	"os/user"
@@ -26,11 +27,11 @@ func dnsmasq(t *testing.T, answer string) (addr string, stop func()) {
 	}
 	me, err := user.Current()
 	must(t, err)
-	addr = nobody(t)
-	_, port, err := net.SplitHostPort(addr)
-	must(t, err)
+	// An address and a port that nobody else happens to use.
+	host, port := fmt.Sprintf("127.53.%d.%d", rand.IntN(256), 1+rand.IntN(254)), "20053"
+	addr = net.JoinHostPort(host, port)
 	cmd := exec.Command(binary, "--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--pid-file=",
-		"--listen-address=127.0.0.1", "--bind-interfaces", "--port="+port, "--user="+me.Username,
+		"--listen-address="+host, "--bind-interfaces", "--port="+port, "--user="+me.Username,
 		"--address=/test/"+answer, "--txt-record=long.test,"+fmt.Sprintf("%0200d,%0200d,%0200d", 1, 2, 3))
 	must(t, cmd.Start())
 	stop = sync.OnceFunc(func() {

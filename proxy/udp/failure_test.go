@@ -19,7 +19,7 @@ import (
 func TestRefusingEndpointIsPassedOver(t *testing.T) {
 	onBoth(t, func(t *testing.T, loops bool) {
 		well := echo(t)
-		b := setup{loops: loops, endpoints: []string{nobody(t), nobody(t), well}, policy: balance.Maglev(0)}.start(t)
+		b := setup{loops: loops, endpoints: []string{refusing(t), refusing(t), well}, policy: balance.Maglev(0)}.start(t)
 		for i := range 10 {
 			c := b.dial("")
 			if got, want := c.askUntil("x"), well+" x"; got != want {
@@ -48,13 +48,14 @@ func TestRefusingEndpointIsPassedOver(t *testing.T) {
 // With nobody else to ask the endpoint is asked again, and found when it is there.
 func TestEndpointThatComesBackIsFound(t *testing.T) {
 	onBoth(t, func(t *testing.T, loops bool) {
-		addr := nobody(t)
+		addr, open := nobody(t)
 		b := setup{loops: loops, endpoints: []string{addr}}.start(t)
 		c := b.dial("")
 		testkit.Eventually(t, func() bool {
 			c.send("?")
 			return b.service.Stats.Attempts[proxy.AttemptConnectFailure].Load() > 1
 		})
+		open()
 		endpoint(t, addr, func(_ netip.AddrPort, b []byte) []byte { return b })
 		if got := c.askUntil("x"); got != "x" && got != "?" {
 			t.Errorf("got %q", got)

@@ -230,12 +230,19 @@ func mirror(t *testing.T) string {
 	return addr
 }
 
-// nobody is an address that refuses datagrams.
-func nobody(t *testing.T) string {
-	c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+// nobody is an address that refuses datagrams, until it is opened. Its socket is
+// connected to another, so the port is nobody else's, and nobody listens.
+func nobody(t *testing.T) (addr string, open func()) {
+	c, err := net.DialUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9})
 	must(t, err)
-	c.Close()
-	return c.LocalAddr().String()
+	t.Cleanup(func() { c.Close() })
+	return c.LocalAddr().String(), func() { c.Close() }
+}
+
+// refusing is an address that refuses datagrams.
+func refusing(t *testing.T) string {
+	addr, _ := nobody(t)
+	return addr
 }
 
 func must(t testing.TB, err error) {
