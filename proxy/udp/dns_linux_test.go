@@ -79,7 +79,7 @@ func TestRealDNS(t *testing.T) {
 		second, _ := dnsmasq(t, "192.0.2.7")
 		b := setup{
 			loops: loops, endpoints: []string{first, second},
-			service: proxy.Service{Timeout: 200 * time.Millisecond},
+			service: proxy.Service{Timeout: time.Second},
 		}.start(t)
 		r := resolver(b.addr.String())
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
