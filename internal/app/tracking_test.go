@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -339,4 +340,24 @@ func TestSessionsSurviveAReload(t *testing.T) {
 	if h := p.hold("in"); h.name == "a" {
 		t.Error("without a session the policy chooses a, too: this test shows nothing")
 	}
+}
+
+func TestConnectionsBehindTLSAreCutToo(t *testing.T) {
+	certificates := testkit.NewCertificates(t)
+	h := newHost(t, "a")
+	file := strings.Replace(secured(certificates.Server("127.0.0.1"), h.addr, h.addr, ""), "\n[[listener]]",
+		"[proxy]\ndrain_timeout = '0s'\n\n[[listener]]", 1) + "connection_draining = { draining_timeout = '0s' }\n"
+	p := run(t, file)
+	c, err := p.dialTLS("raw", &tls.Config{RootCAs: certificates.Pool})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := io.ReadFull(c, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Balancer("raw").SetAdmin(h.addr, lb.Drain); err != nil {
+		t.Fatal(err)
+	}
+	(&keptConn{c, t, "a"}).wantReset()
 }
