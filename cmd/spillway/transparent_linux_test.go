@@ -1,8 +1,12 @@
 package main
 
 import (
+	"crypto/tls"
+	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/spillway-lb/spillway/internal/testkit"
 )
 
 const (
@@ -173,6 +177,41 @@ func TestATransparentProxyKeepsBothAddresses(t *testing.T) {
 		n.start(engine, tcpListener+transparent+original+`source = "CLIENT"`).await(listening)
 		n.wantReached("10.0.1.2", "fd00:0:0:1::2")
 	})
+}
+
+// The socket that knows the addresses is below TLS.
+func TestATransparentProxyThatSpeaksTLSKeepsBothAddresses(t *testing.T) {
+	n := newNetwork(t)
+	n.serve("10.0.2.2:80", "10.0.2.3:80")
+	n.run(n.proxy, documented(t, "tproxy, nftables"))
+	rules, _, _ := strings.Cut(documented(t, "way back, nftables"), "ip rule")
+	n.run(n.proxy, rules)
+	certificates := testkit.NewCertificates(t)
+	pair := certificates.Server("db.example")
+	n.start("loop", fmt.Sprintf(`
+[[listener]]
+name        = "in"
+listen      = ":8080"
+protocol    = "SSL"
+transparent = true
+service     = "db"
+tls         = { certificates = [{ cert_file = %q, key_file = %q }] }
+`, pair.CertFile, pair.KeyFile)+original+`source = "CLIENT"`).await(listening)
+	for _, ip := range []string{"10.0.2.2", "10.0.2.3"} {
+		told := ""
+		inside(t, n.client, func() {
+			c, err := tls.Dial("tcp", ip+":80", &tls.Config{RootCAs: certificates.Pool, ServerName: "db.example"})
+			if err != nil {
+				told = err.Error()
+				return
+			}
+			defer c.Close()
+			told = readAll(c)
+		})
+		if want := "10.0.1.2 at " + ip; told != want {
+			t.Errorf("%s: told %q, want %q", ip, told, want)
+		}
+	}
 }
 
 // wantReached dials every endpoint, which are to see these addresses, and some that
