@@ -12,7 +12,7 @@ func (l *loader) checkListener(path string, v *Listener, c *Config) {
 	} else {
 		l.checkLabel(path+".name", v.Name)
 	}
-	if v.Service == "" && (len(v.Routes) == 0 || v.Protocol == "SSL") && !l.bad[path+".protocol"] {
+	if v.Service == "" && len(v.Routes) == 0 && !l.bad[path+".protocol"] {
 		l.errorf(path+".service", "a listener needs a service or routes")
 	}
 	if v.MaxConnections < 0 {
@@ -32,10 +32,10 @@ func (l *loader) checkListener(path string, v *Listener, c *Config) {
 		l.checkServiceOf(path, path+".service", v.Service, v, c)
 	}
 	for i := range v.Routes {
-		if v.Protocol == "UDP" || v.Protocol == "SSL" {
+		if v.Protocol == "UDP" {
 			break // told above that it has none
 		}
-		if v.Protocol == "TCP" {
+		if !v.IsHTTP() {
 			l.checkNameRoute(path, i, v, c)
 			continue
 		}
@@ -56,7 +56,6 @@ func (l *loader) checkTCPListener(path string, v *Listener) {
 	for _, key := range []string{".keepalive_timeout", ".max_header_bytes"} {
 		l.onlyWith(path+key, l.has(path+key), http)
 	}
-	l.onlyWith(path+".route", v.IsTLS() && len(v.Routes) > 0, `protocol = "HTTP", "HTTPS" or "TCP"`)
 	if v.IsTLS() || len(v.Routes) > 0 || v.ProxyProtocol {
 		l.checkPositive(path+".client_timeout", v.ClientTimeout)
 	} else {
@@ -83,7 +82,7 @@ func (l *loader) checkServiceOf(listener, path, name string, v *Listener, c *Con
 }
 
 func (l *loader) checkRoute(listener, path string, r *Route, v *Listener, c *Config) {
-	l.onlyWith(path+".sni", r.SNI != "" && !l.bad[listener+".protocol"], `protocol = "TCP"`)
+	l.onlyWith(path+".sni", r.SNI != "" && !l.bad[listener+".protocol"], `protocol = "TCP" or "SSL"`)
 	if r.Service != "" {
 		l.checkServiceOf(listener, path+".service", r.Service, v, c)
 	}

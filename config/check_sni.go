@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// checkNameRoute checks a route of a TCP listener, which has a name and a service.
+// checkNameRoute checks a route of a TCP or SSL listener, which has a name and a service.
 func (l *loader) checkNameRoute(listener string, i int, v *Listener, c *Config) {
 	path, r := at(listener+".route", i), &v.Routes[i]
 	l.checkNoHTTP(path, r)
@@ -29,7 +29,7 @@ func (l *loader) checkNameRoute(listener string, i int, v *Listener, c *Config) 
 
 // checkNoHTTP notes keys of a route for which somebody would have to read requests.
 func (l *loader) checkNoHTTP(path string, r *Route) {
-	const http = `protocol = "HTTP"`
+	const http = `protocol = "HTTP" or "HTTPS"`
 	l.onlyWith(path+".host", r.Host != "", http)
 	l.onlyWith(path+".path_prefix", r.PathPrefix != "", http)
 	l.onlyWith(path+".timeout", r.Timeout != 0, http)

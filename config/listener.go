@@ -13,7 +13,7 @@ type Listener struct {
 	Protocol string `toml:"protocol"`
 	// The service that gets what no route matches. Default: none, which answers 404
 	// over HTTP and resets the connection over TCP; then there must be routes.
-	// Required for SSL and UDP.
+	// Required for UDP.
 	Service string `toml:"service"`
 	// Whose X-Forwarded-For is believed: addresses and CIDR prefixes, read as
 	// prefixes. The client is the right-most address that none of them holds.
@@ -46,18 +46,20 @@ type Listener struct {
 	Transparent bool `toml:"transparent"`
 	// TLS towards the clients. Required for HTTPS and SSL. Default: none.
 	TLS *ListenerTLS `toml:"tls"`
-	// Where requests go by host and path, or TCP connections by sni; the first that
-	// matches wins. Default: none.
+	// Where requests go by host and path, or connections of TCP and SSL by sni; the
+	// first that matches wins. Default: none.
 	Routes []Route `toml:"route"`
 }
 
 // A Route says what becomes of the requests it matches. It has one of service,
-// url_redirect and fixed_response. On a TCP listener it has sni and service, and
-// nothing else: connections pass through as they are.
+// url_redirect and fixed_response. On a TCP or SSL listener it has sni and service,
+// and nothing else. With TCP the TLS inside passes through as it is, with SSL it
+// ends here.
 type Route struct {
 	// The name that a TLS client asks for in its ClientHello: exact, or
 	// "*.example.com" for every name below it at any depth. Of an encrypted
-	// ClientHello it is the public name. Required for TCP. TCP only.
+	// ClientHello it is the public name. Required for TCP and SSL, and for them
+	// only.
 	SNI string `toml:"sni"`
 	// The request's host without its port: exact, or "*.example.com" for every
 	// name below it at any depth. Default: any host.

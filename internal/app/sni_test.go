@@ -119,3 +119,26 @@ func plain(t *testing.T, name string) (addr string) {
 	}()
 	return l.Addr().String()
 }
+
+func TestSSLListenersHaveRoutesByName(t *testing.T) {
+	ca := testkit.NewCertificates(t)
+	pair := ca.Server("*.example")
+	p := run(t, fmt.Sprintf(strings.Replace(byName, `"TCP"`, `"SSL"`, 1), "",
+		fmt.Sprintf("route = [{ sni = \"a.example\", service = \"a\" }, { sni = \"*.example\", service = \"b\" }]\n[listener.tls]\ncertificates = [{ cert_file = %q, key_file = %q }]",
+			pair.CertFile, pair.KeyFile), plain(t, "a"), plain(t, "b")))
+	ask := func(name string) string {
+		c, err := tls.Dial("tcp", p.ListenAddr("in").String(), &tls.Config{ServerName: name, InsecureSkipVerify: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		io.WriteString(c, "hello")
+		got, _ := io.ReadAll(c)
+		return string(got)
+	}
+	for name, want := range map[string]string{"a.example": "this is a", "B.example": "this is b", "a.other": "", "": ""} {
+		if got := ask(name); got != want {
+			t.Errorf("%q: got %q, want %q", name, got, want)
+		}
+	}
+}

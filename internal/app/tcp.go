@@ -8,7 +8,7 @@ import (
 	"github.com/spillway-lb/spillway/proxy/tcp"
 )
 
-// tcpSettings is what a reload may change of a TCP listener.
+// tcpSettings is what a reload may change of a TCP or SSL listener.
 func tcpSettings(l *config.Listener, services map[string]*proxy.Service) *tcp.Settings {
 	set := &tcp.Settings{
 		Service:       services[l.Service],
