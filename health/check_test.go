@@ -42,7 +42,7 @@ func TestValidateNamesEveryProblem(t *testing.T) {
 		{"negative", health.Check{CheckInterval: -1, Timeout: -1, HealthyThreshold: -1, UnhealthyThreshold: -1, Port: -1},
 			[]string{"check_interval", "timeout -1ns must be positive", "healthy_threshold", "unhealthy_threshold", "port"}},
 		{"too many", health.Check{HealthyThreshold: 11, UnhealthyThreshold: 11, Port: 65536}, []string{"healthy_threshold 11", "unhealthy_threshold 11", "port 65536"}},
-		{"later version", health.Check{Type: "https"}, []string{"HTTPS is not supported by this version"}},
+		{"later version", health.Check{Type: "http2"}, []string{"HTTP2 is not supported by this version"}},
 		{"no type", health.Check{Type: "ICMP"}, []string{`unknown type "ICMP"`}},
 		{"TCP with HTTP's fields", health.Check{Host: "a", RequestPath: "/"}, []string{"host is not used", "request_path is not used"}},
 		{"TCP without answer", health.Check{Request: "PING"}, []string{"request without response"}},

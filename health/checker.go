@@ -33,7 +33,7 @@ func NewChecker(c Check) (Checker, error) {
 		return nil, err
 	}
 	c = c.WithDefaults()
-	if c.Type == TypeHTTP {
+	if c.asksHTTP() {
 		return &httpChecker{c}, nil
 	}
 	return &tcpChecker{c}, nil

@@ -58,7 +58,15 @@ func dialAndConverse(ctx context.Context, c Check, addr string, converse func(ne
 			<-woken // the goroutine of AfterFunc is ours, and gone before we are
 		}
 	}()
-	return converse(conn, target)
+	if !c.overTLS() {
+		return converse(conn, target)
+	}
+	secured, err := handshake(conn, c, target)
+	if err != nil {
+		return err
+	}
+	defer secured.Close() // with a close_notify: it is no attack
+	return converse(secured, target)
 }
 
 // targetOf says what to dial for an endpoint's address when the check may have a port of its own.
@@ -98,6 +106,8 @@ func reasonOf(err error) string {
 		return errno.Error()
 	case errors.As(err, &dns):
 		return fmt.Sprintf("lookup %s: %s", dns.Name, dns.Err)
+	case errors.As(err, new(handshakeError)) && errors.Is(err, io.EOF):
+		return "connection closed in the TLS handshake"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "connection closed before the end of the response"
 	case errors.As(err, &op):

@@ -3,7 +3,7 @@
 //
 //	            ┌───────────────── Watch, in the caller's goroutine ─────────────────┐
 //	ctx, addr ─►│ timer ──► Checker.Check ──► Result ──► Machine.Apply ──► Event ────┼─► report
-//	            │   ▲       TCP, HTTP          pure        pure              │       │
+//	            │   ▲       TCP, HTTP, TLS     pure        pure              │       │
 //	            │   └────────── interval ± 10 %, start to start ─────────────┘       │
 //	            └────────────────────────────────────────────────────────────────────┘
 //
@@ -34,6 +34,10 @@
 //	HTTP  GET, and the whole response in time, with status exactly 200; no redirect is followed; with response:
 //	      found in the first 1024 bytes of the body. "Whole" ends at 64 KiB of body: more is not read, so that an
 //	      endless body is no failure and no burden
+//	SSL   a TLS handshake, then as TCP; HTTPS: a TLS handshake, then as HTTP. The endpoint's certificate must be good
+//
+// With TLS 1.3 an endpoint that wants another client certificate than it got says so after the handshake: an SSL check
+// finds that out only if it asks for a response.
 //
 // A reply to an HTTP check may carry a [Weight]. It comes with the [Result], and what it is good for is, again, the
 // caller's business.
