@@ -31,17 +31,17 @@ func (l *loader) checkHealthCheck(path string, h *HealthCheck) {
 	l.checkProbe(path+".response", h.Response)
 	switch {
 	case l.bad[path+".type"]:
-	case h.Type == "HTTP":
+	case h.isHTTP():
 		l.checkHTTPCheck(path, h)
 	default:
-		l.onlyWith(path+".request_path", h.RequestPath != "", `type = "HTTP"`)
-		l.onlyWith(path+".host", h.Host != "", `type = "HTTP"`)
+		l.onlyWith(path+".request_path", h.RequestPath != "", `type = "HTTP" or "HTTPS"`)
+		l.onlyWith(path+".host", h.Host != "", `type = "HTTP" or "HTTPS"`)
 		l.onlyWith(path+".request", h.Request != "" && h.Response == "", "response: without it the answer would be ignored")
 	}
 }
 
 func (l *loader) checkHTTPCheck(path string, h *HealthCheck) {
-	l.onlyWith(path+".request", h.Request != "", `type = "TCP"`)
+	l.onlyWith(path+".request", h.Request != "", `type = "TCP" or "SSL"`)
 	switch {
 	case h.RequestPath[0] != '/' || !isPath(h.RequestPath) || strings.Contains(h.RequestPath, "#"):
 		l.errorf(path+".request_path", `must begin with "/" and be ASCII without spaces or "#"`)

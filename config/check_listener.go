@@ -76,7 +76,7 @@ func (l *loader) checkServiceOf(listener, path, name string, v *Listener, c *Con
 			l.errorf(path, "no service is named %q", name)
 		}
 	case l.bad[listener+".protocol"] || l.bad[at("service", i)+".protocol"]:
-	case s.Protocol != insideTLS(v.Protocol):
+	case insideTLS(s.Protocol) != insideTLS(v.Protocol):
 		l.errorf(path, "the service %q speaks %s, but the listener speaks %s", name, s.Protocol, v.Protocol)
 	}
 }

@@ -5,8 +5,8 @@ const maxRetries = 100
 
 func (l *loader) checkRetry(path string, s *Service, c *Config) {
 	r := s.Retry
-	if s.Protocol != "HTTP" {
-		l.onlyWith(path, !l.bad[path+".protocol"], `protocol = "HTTP"`)
+	if !s.IsHTTP() {
+		l.onlyWith(path, !l.bad[path+".protocol"], `protocol = "HTTP" or "HTTPS"`)
 		return
 	}
 	l.checkRange(path+".num_retries", int64(r.NumRetries), 0, maxRetries)

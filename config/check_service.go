@@ -10,10 +10,10 @@ func (l *loader) checkService(path string, s *Service, c *Config) {
 	l.checkRequiredName(path+".name", s.Name)
 	l.checkPositive(path+".connect_timeout", s.ConnectTimeout)
 	l.checkRange(path+".panic_threshold", int64(s.PanicThreshold), 0, 100)
-	if s.Protocol == "HTTP" {
+	if s.IsHTTP() {
 		l.checkPositive(path+".keepalive_timeout", s.KeepaliveTimeout)
 	} else if !l.bad[path+".protocol"] {
-		l.onlyWith(path+".keepalive_timeout", l.has(path+".keepalive_timeout"), `protocol = "HTTP"`)
+		l.onlyWith(path+".keepalive_timeout", l.has(path+".keepalive_timeout"), `protocol = "HTTP" or "HTTPS"`)
 	}
 	l.checkAffinity(path, s)
 	l.checkHashing(path+".consistent_hash", s, c)
@@ -24,6 +24,7 @@ func (l *loader) checkService(path string, s *Service, c *Config) {
 	l.checkSource(path, s, c)
 	l.checkOriginalDestination(path, s, c)
 	l.checkServiceProxyProtocol(path+".proxy_protocol", s)
+	l.checkServiceTLS(path, s, c)
 	l.checkFailover(path, s)
 	l.checkZonalAffinity(path, s, c)
 	if s.HealthCheck != nil {
@@ -40,7 +41,7 @@ func (l *loader) checkAffinity(path string, s *Service) {
 	if l.bad[path+".session_affinity"] || l.bad[path+".locality_lb_policy"] || l.bad[path+".protocol"] {
 		return
 	}
-	if s.Protocol != "HTTP" && (hasCookie(affinity) || affinity == "HEADER_FIELD") {
+	if !s.IsHTTP() && (hasCookie(affinity) || affinity == "HEADER_FIELD") {
 		l.errorf(path+".session_affinity", "%s needs a service that speaks HTTP, not %s", affinity, s.Protocol)
 	} else if affinity != "NONE" && !hashes(s.LocalityLBPolicy) {
 		l.errorf(path+".session_affinity",

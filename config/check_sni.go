@@ -14,6 +14,9 @@ func (l *loader) checkNameRoute(listener string, i int, v *Listener, c *Config) 
 		l.errorf(path+".service", "is required")
 	} else {
 		l.checkServiceOf(listener, path+".service", r.Service, v, c)
+		if s, _ := c.service(r.Service); s != nil && s.Protocol == "SSL" && v.Protocol == "TCP" {
+			l.errorf(path+".service", "the service %q speaks SSL, but what a route by sni passes on is TLS already: its service speaks TCP", r.Service)
+		}
 	}
 	if problem := sniProblem(r.SNI); problem != "" {
 		l.errorf(path+".sni", "%s", problem)

@@ -157,7 +157,7 @@ func (l *loader) fillService(path string, s *Service) {
 	if z := s.NetworkPassThroughLBTrafficPolicy.ZonalAffinity; z != nil {
 		orElse(&z.Spillover, "ZONAL_AFFINITY_DISABLED")
 	}
-	if s.Protocol == "HTTP" && !l.has(path+".keepalive_timeout") {
+	if s.IsHTTP() && !l.has(path+".keepalive_timeout") {
 		s.KeepaliveTimeout = 600 * second
 	}
 	if s.sendsProxyProtocol() {
@@ -210,7 +210,7 @@ func (l *loader) fillHealthCheck(path string, s *Service) {
 	if !l.has(path + ".timeout") {
 		h.Timeout = min(5*second, h.CheckInterval)
 	}
-	if h.Type == "HTTP" {
+	if h.isHTTP() {
 		orElse(&h.RequestPath, "/")
 	}
 }

@@ -12,7 +12,7 @@ var laterKeys = map[string][]string{
 	"":      {"zone"},
 	"group": {"dns", "srv", "file"},
 	"service": {
-		"tls", "strong_session_affinity_cookie", "service_lb_policy",
+		"strong_session_affinity_cookie", "service_lb_policy",
 		"outlier_detection", "circuit_breakers",
 		"utilization", "custom_metrics", "subsetting",
 		"slow_start",
@@ -41,8 +41,8 @@ var (
 	engines           = enum{allowed: []string{"loop", "stream"}}
 	listenerProtocols = enum{allowed: []string{"HTTP", "HTTPS", "TCP", "SSL", "UDP"}}
 	serviceProtocols  = enum{
-		allowed: []string{"HTTP", "TCP", "UDP"},
-		later:   []string{"HTTPS", "HTTP2", "H2C", "SSL"},
+		allowed: []string{"HTTP", "HTTPS", "TCP", "SSL", "UDP"},
+		later:   []string{"HTTP2", "H2C"},
 	}
 	policies = enum{
 		allowed: []string{"ROUND_ROBIN", "LEAST_REQUEST", "RANDOM", "RING_HASH", "MAGLEV", "WEIGHTED_MAGLEV", "ORIGINAL_DESTINATION"},
@@ -70,5 +70,5 @@ var (
 	spillovers    = enum{allowed: []string{"ZONAL_AFFINITY_DISABLED", "ZONAL_AFFINITY_STAY_WITHIN_ZONE", "ZONAL_AFFINITY_SPILL_CROSS_ZONE"}}
 	trackingModes = enum{allowed: []string{"PER_CONNECTION", "PER_SESSION"}}
 	persistences  = enum{allowed: []string{"DEFAULT_FOR_PROTOCOL", "NEVER_PERSIST", "ALWAYS_PERSIST"}}
-	healthTypes   = enum{allowed: []string{"TCP", "HTTP"}, later: []string{"SSL", "HTTPS", "HTTP2", "GRPC"}}
+	healthTypes   = enum{allowed: []string{"TCP", "SSL", "HTTP", "HTTPS"}, later: []string{"HTTP2", "GRPC"}}
 )

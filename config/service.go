@@ -9,8 +9,10 @@ type Service struct {
 	// Addresses, or tables with the keys of an endpoint. Required, unless there
 	// are backends.
 	Endpoints []Endpoint `toml:"endpoints"`
-	// What the endpoints speak: HTTP, TCP or UDP. Default: as the listeners that use
-	// the service.
+	// What the endpoints speak: HTTP, HTTPS (HTTP/1.1 over TLS), TCP, SSL (TLS) or
+	// UDP. Listeners of HTTP and HTTPS need HTTP or HTTPS here, those of TCP and SSL
+	// need TCP or SSL. What goes to endpoints over TLS runs on goroutines, whatever
+	// `[proxy] engine` says. Default: as the listeners that use the service, without TLS.
 	Protocol string `toml:"protocol"`
 	// From whose address endpoints are dialed: PROXY; or CLIENT, the client's own. That
 	// needs Linux, CAP_NET_ADMIN or CAP_NET_RAW, and routes that lead the endpoints'
@@ -62,6 +64,9 @@ type Service struct {
 	// Percent of the endpoints, 0 to 100; 0 means that panic begins only when
 	// nobody is healthy. Default: `0`.
 	PanicThreshold int `toml:"panic_threshold"`
+	// How endpoints are reached over TLS, by traffic and by health checks. HTTPS and
+	// SSL only. Default: by the system's authorities and the endpoints' own hosts.
+	TLS *ServiceTLS `toml:"tls"`
 	// What hash policies and cookie and header affinity need to know.
 	ConsistentHash ConsistentHash `toml:"consistent_hash,omitzero"`
 	// How endpoints are checked. Default: none, and then every endpoint counts
@@ -124,8 +129,9 @@ type HTTPCookie struct {
 
 // HealthCheck says how a service's endpoints are checked.
 type HealthCheck struct {
-	// TCP connects; HTTP sends a GET and wants status 200. Required for UDP.
-	// Default: the service's protocol.
+	// TCP connects; HTTP sends a GET and wants status 200; SSL and HTTPS make a TLS
+	// handshake first, by the service's tls: an endpoint whose certificate is not good
+	// is unhealthy. Required for UDP. Default: the service's protocol.
 	Type string `toml:"type"`
 	// From the start of a check to the start of the next, 10ms to 5m.
 	// Default: `5s`.
@@ -141,9 +147,9 @@ type HealthCheck struct {
 	UnhealthyThreshold int `toml:"unhealthy_threshold"`
 	// The port to check, 0 to 65535; 0 is the one that serves. Default: `0`.
 	Port int `toml:"port"`
-	// What to GET, at most 1024 bytes. HTTP only. Default: `/`.
+	// What to GET, at most 1024 bytes. HTTP and HTTPS only. Default: `/`.
 	RequestPath string `toml:"request_path"`
-	// The Host header. HTTP only. Default: the endpoint's address.
+	// The Host header. HTTP and HTTPS only. Default: the endpoint's address.
 	Host string `toml:"host"`
 	// What the answer must hold, ASCII, at most 1024 bytes. HTTP: somewhere in
 	// the first 1024 bytes of the body; letters, digits and spaces. TCP: the

@@ -26,7 +26,8 @@ type service struct {
 	balancer *lb.Balancer
 	stats    *proxy.Stats
 	tracker  *proxy.Tracker
-	sessions proxy.Sessions     // of TCP, where the file wants them
+	sessions proxy.Sessions // of TCP, where the file wants them
+	tls      endpointTLS
 	cancel   context.CancelFunc // nil: not started
 }
 
@@ -78,6 +79,8 @@ type listener struct {
 	tls    *tlsfront.Engine // in front of one of the other two; nil: clients speak no TLS
 	stop   context.CancelFunc
 	left   atomic.Bool // Serve has returned
+
+	onLoops bool // its connections live on event loops
 }
 
 // A door is a proxy.Listener, or one for datagrams.
@@ -93,18 +96,21 @@ type door interface {
 type aborter interface{ Abort() }
 
 // newListener opens the address.
-func (a *App) newListener(spec *config.Listener, drain time.Duration) (*listener, error) {
+func (a *App) newListener(cfg *config.Config, spec *config.Listener) (*listener, error) {
+	drain := time.Duration(cfg.Proxy.DrainTimeout)
 	l := &listener{spec: *spec}
 	if spec.Protocol == "UDP" {
 		a.newUDP(l, drain)
 		return l, l.Listen()
 	}
 	var engine proxy.Engine
+	loops := a.loopsFor(cfg, spec)
+	l.onLoops = loops != nil
 	if !spec.IsHTTP() {
-		l.tcp = tcp.New(tcp.Options{Listener: spec.Name, Loops: a.loopsFor(spec), Log: a.log.Logger, Access: a.log.access})
+		l.tcp = tcp.New(tcp.Options{Listener: spec.Name, Loops: loops, Log: a.log.Logger, Access: a.log.access})
 		engine = l.tcp
 	} else {
-		l.http = proxyhttp.New(proxyhttp.Options{Listener: spec.Name, Loops: a.loopsFor(spec), Pools: a.pools, Access: a.log.access, Log: a.log.Logger})
+		l.http = proxyhttp.New(proxyhttp.Options{Listener: spec.Name, Loops: loops, Pools: a.pools, Access: a.log.access, Log: a.log.Logger})
 		engine = l.http
 	}
 	engine = l.behindTLS(a, engine)

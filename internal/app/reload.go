@@ -107,6 +107,9 @@ func (a *App) refuse(cfg *config.Config) error {
 			no(name+"protocol", spec.Protocol != l.spec.Protocol)
 			no(name+"max_connections", spec.MaxConnections != l.spec.MaxConnections)
 			no(name+"transparent", spec.Transparent != l.spec.Transparent)
+			if err := l.kindChanges(cfg, spec); err != nil {
+				errs = append(errs, err)
+			}
 		}
 	}
 	return errors.Join(errs...)
@@ -118,6 +121,7 @@ type parts struct {
 	cfg       *config.Config
 	services  []*service
 	options   []lb.Options
+	secured   []endpointTLS
 	faces     map[string]*proxy.Service // as the engines see them
 	listeners []*listener
 	settings  []*proxyhttp.Settings
@@ -148,6 +152,13 @@ func (a *App) buildService(p *parts, spec *config.Service) error {
 		return err
 	}
 	s := a.service(spec.Name)
+	secured, err := endpointTLSOf(spec, s)
+	if err != nil {
+		return err
+	}
+	if o.HealthCheck != nil {
+		o.HealthCheck.TLS = secured.checks
+	}
 	if s != nil {
 		err = o.Validate()
 	} else {
@@ -160,6 +171,7 @@ func (a *App) buildService(p *parts, spec *config.Service) error {
 	if err != nil {
 		return err
 	}
+	face.TLS = secured.traffic
 	if face.Source, err = sourceOf(p.cfg, spec, s.stats, a.log.Logger); err != nil {
 		return err
 	}
@@ -171,6 +183,7 @@ func (a *App) buildService(p *parts, spec *config.Service) error {
 	}
 	p.services = append(p.services, s)
 	p.options = append(p.options, o)
+	p.secured = append(p.secured, secured)
 	p.faces[spec.Name] = face
 	return nil
 }
@@ -193,7 +206,7 @@ func (a *App) buildListener(p *parts, spec *config.Listener) error {
 	}
 	l := a.listenerAt(spec)
 	if l == nil {
-		if l, err = a.newListener(spec, time.Duration(p.cfg.Proxy.DrainTimeout)); err != nil {
+		if l, err = a.newListener(p.cfg, spec); err != nil {
 			return err
 		}
 		p.opened = append(p.opened, l)
@@ -230,6 +243,7 @@ func (a *App) swap(next *parts) {
 	for i, s := range next.services {
 		spec := &cfg.Services[i]
 		s.tracker.SetTracking(next.faces[spec.Name].Tracking) // first: it holds for whom the rest removes
+		s.tls = next.secured[i]
 		if err := s.update(spec, next.options[i]); err != nil {
 			panic("app: options were valid a moment ago: " + err.Error())
 		}
@@ -279,5 +293,8 @@ func (a *App) forgetGone() {
 	a.pools.Retain(keep)
 	for _, s := range a.services {
 		s.stats.Forget(keep)
+		if t := s.tls.traffic; t != nil {
+			t.Forget(keep)
+		}
 	}
 }

@@ -70,9 +70,10 @@ func (l *listener) serveTLS(ctx context.Context) error {
 	return err
 }
 
-// loopsFor returns the event loops for a listener, nil where it has TLS.
-func (a *App) loopsFor(l *config.Listener) *proxy.Loops {
-	if l.IsTLS() {
+// loopsFor returns the event loops for a listener, nil where its clients speak TLS,
+// or endpoints that it can reach do.
+func (a *App) loopsFor(cfg *config.Config, l *config.Listener) *proxy.Loops {
+	if l.IsTLS() || cfg.TLSServiceOf(l) != nil {
 		return nil
 	}
 	return a.loops

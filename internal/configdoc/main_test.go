@@ -89,6 +89,8 @@ service = "a"
 certificates = [{ cert_file = "../../config/testdata/tls/localhost.pem", key_file = "../../config/testdata/tls/localhost.key" }]
 [[service]]
 name = "a"
+protocol = "HTTPS"
+tls = { server_name = "localhost" }
 endpoints = ["x:1"]
 `, `
 [[listener]]

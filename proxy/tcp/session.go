@@ -189,13 +189,15 @@ func (s *session) refuse(err error) relay.Cause {
 }
 
 // relayOptions are those of the session's relay, which takes over what the client
-// has said. Before it go the addresses, if the service says so; dialed is asked
-// for the one that the client has dialed.
+// has said. Before it go the addresses, if the service says so, unless they went
+// before TLS; dialed is asked for the one that the client has dialed.
 func (s *session) relayOptions(dialed func() netip.AddrPort) relay.Options {
 	early := s.early
 	s.early = nil
-	if p := s.service.ProxyProtocol; p != proxy.NoProxyProtocol {
-		early = append(p.AppendHeader(nil, s.record.Client, dialed()), early...)
+	if s.service.TLS == nil {
+		if header := s.header(dialed); len(header) > 0 {
+			early = append(header, early...)
+		}
 	}
 	return relay.Options{
 		Idle:      s.service.Timeout,
@@ -205,6 +207,15 @@ func (s *session) relayOptions(dialed func() netip.AddrPort) relay.Options {
 		Counters:  &s.engine.counters.Counters,
 		NoteFirst: s.engine.access != nil,
 	}
+}
+
+// header is what the endpoint is sent first: the addresses, or nothing.
+func (s *session) header(dialed func() netip.AddrPort) []byte {
+	p := s.service.ProxyProtocol
+	if p == proxy.NoProxyProtocol {
+		return nil
+	}
+	return p.AppendHeader(nil, s.record.Client, dialed())
 }
 
 // outcome says whose fault an end was, once an endpoint was connected.

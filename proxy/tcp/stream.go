@@ -97,12 +97,16 @@ func (s *streamSession) connect() *netio.Conn {
 func (s *streamSession) local() netip.AddrPort { return addrPort(s.client.LocalAddr()) }
 
 func (s *streamSession) dial(e *balance.Endpoint) (*netio.Conn, error) {
-	return secure.Dial(s.ctx, secure.Options{
+	o := secure.Options{
 		Endpoint: e,
 		TLS:      s.service.TLS,
 		Timeout:  s.service.ConnectTimeout,
 		From:     s.service.From(s.record.Client),
-	})
+	}
+	if o.TLS != nil {
+		o.First = s.header(s.local)
+	}
+	return secure.Dial(s.ctx, o)
 }
 
 // watchClient ends the session if the client resets its connection while the

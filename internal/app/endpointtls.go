@@ -1,0 +1,66 @@
+package app
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"reflect"
+
+	"github.com/spillway-lb/spillway/config"
+	"github.com/spillway-lb/spillway/proxy"
+)
+
+// endpointTLS is what a service's traffic and its health checks know of its
+// endpoints' TLS. It stays as it is while the file and those that it names do: with
+// it stay sessions, idle connections, and the checks that are under way.
+type endpointTLS struct {
+	traffic *proxy.EndpointTLS // nil: none
+	checks  *tls.Config        // nil: none
+}
+
+// endpointTLSOf makes what s asks for, unless old, of the running service, is that.
+func endpointTLSOf(s *config.Service, old *service) (endpointTLS, error) {
+	checks := s.HealthCheck != nil && s.HealthCheck.IsTLS()
+	if old != nil && reflect.DeepEqual(old.spec.TLS, s.TLS) && old.spec.Protocol == s.Protocol && (old.tls.checks != nil) == checks {
+		return old.tls, nil
+	}
+	t := new(proxy.EndpointTLS)
+	if f := s.TLS; f != nil {
+		t.Name, t.InsecureSkipVerify = f.Name, f.InsecureSkipVerify
+		if len(f.CA) > 0 {
+			t.Roots = x509.NewCertPool()
+			if !t.Roots.AppendCertsFromPEM(f.CA) {
+				return endpointTLS{}, fmt.Errorf("service %q: tls.ca_file: no certificate", s.Name)
+			}
+		}
+		if len(f.Cert) > 0 {
+			pair, err := tls.X509KeyPair(f.Cert, f.Key)
+			if err != nil {
+				return endpointTLS{}, fmt.Errorf("service %q: tls.cert_file: %w", s.Name, err)
+			}
+			t.Certificates = []tls.Certificate{pair}
+		}
+	}
+	var e endpointTLS
+	if checks {
+		e.checks = t.For("")
+	}
+	if s.IsTLS() {
+		e.traffic = t
+	}
+	if s.Protocol == "HTTPS" {
+		t.NextProtos = []string{"http/1.1"}
+	}
+	return e, nil
+}
+
+// kindChanges refuses a listener that would have to leave the event loops: to reach
+// a service whose endpoints speak TLS takes goroutines.
+func (l *listener) kindChanges(cfg *config.Config, spec *config.Listener) error {
+	s := cfg.TLSServiceOf(spec)
+	if s == nil || !l.onLoops {
+		return nil
+	}
+	return fmt.Errorf("listener %q: service %q: protocol %s needs a listener on goroutines, and this one is on event loops: it cannot change without a restart",
+		spec.Listen, s.Name, s.Protocol)
+}
