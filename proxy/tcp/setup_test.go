@@ -45,12 +45,13 @@ func eachDriver(t *testing.T, f func(t *testing.T, d driver)) {
 // A bench is an engine between a listener and its endpoints.
 type bench struct {
 	*testing.T
-	engine  *tcp.Engine
-	service *proxy.Service
-	addr    string
-	access  *lockedBuffer
-	log     *lockedBuffer
-	end     func()
+	engine   *tcp.Engine
+	listener *proxy.Listener
+	service  *proxy.Service
+	addr     string
+	access   *lockedBuffer
+	log      *lockedBuffer
+	end      func()
 }
 
 // setup starts an engine in front of endpoints at addrs. Whatever tune changes
@@ -80,6 +81,7 @@ func setup(t *testing.T, d driver, tune func(*proxy.Service), addrs ...string) *
 
 	l := &proxy.Listener{Name: "in", Addr: "127.0.0.1:0", Engine: b.engine, Log: log}
 	must(t, l.Listen())
+	b.listener = l
 	b.addr = l.LocalAddr().String()
 	ctx, stop := context.WithCancel(context.Background())
 	var serving sync.WaitGroup
