@@ -134,11 +134,12 @@ type client struct {
 const freshGrace = time.Second
 
 func (e *Engine) handshake(c *client, timeout time.Duration) error {
+	var by time.Time
 	if timeout > 0 {
-		by := c.since.Add(timeout)
-		c.conn.ReadBy(by)
-		c.conn.WriteBy(by)
+		by = c.since.Add(timeout)
 	}
+	c.conn.ReadBy(by)
+	c.conn.WriteBy(by)
 	if !e.crowd.arrive(c) {
 		return net.ErrClosed
 	}
@@ -150,6 +151,7 @@ func (e *Engine) handshake(c *client, timeout time.Duration) error {
 		return err
 	}
 	e.crowd.begin(c)
+	c.conn.ReadBy(by) // a drain may have hurried it a moment ago
 	if err := c.conn.Handshake(); err != nil {
 		return err
 	}
