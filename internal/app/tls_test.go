@@ -214,3 +214,33 @@ func TestOtherClientCertificatesEndOldSessions(t *testing.T) {
 		t.Error("a client that nobody vouches for any more was served")
 	}
 }
+
+// Who cuts a connection is not to pass for somebody who has said all: an attacker
+// can do that, too, without the key.
+func TestATruncatedStreamIsAResetForTheOtherSide(t *testing.T) {
+	certificates := testkit.NewCertificates(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	p := run(t, secured(certificates.Server("a.example.com"), l.Addr().String(), l.Addr().String(), ""))
+	c, err := p.dialTLS("raw", &tls.Config{RootCAs: certificates.Pool, ServerName: "a.example.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	e, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	io.WriteString(c, "quest")
+	if _, err := io.ReadFull(e, make([]byte, 5)); err != nil {
+		t.Fatal(err)
+	}
+	c.NetConn().(*net.TCPConn).CloseWrite() // without a close_notify
+	if _, err := e.Read(make([]byte, 1)); err == nil || err == io.EOF {
+		t.Errorf("the endpoint saw %v, want a reset", err)
+	}
+}
