@@ -1,4 +1,4 @@
-// Command spillway is a reverse proxy that balances HTTP and TCP traffic.
+// Command spillway is a reverse proxy that balances HTTP, TCP and UDP traffic.
 //
 //	spillway demo                       see it work: endpoints, traffic and a failure, all built in
 //	spillway run -c spillway.toml       the proxy

@@ -98,6 +98,6 @@ func usage() string {
 	for _, v := range verbs() {
 		t.row("  "+v.name, v.args, v.does)
 	}
-	return "Spillway balances HTTP and TCP traffic.\n\nusage: spillway VERB [flags] …\n\n" + t.String() +
+	return "Spillway balances HTTP, TCP and UDP traffic.\n\nusage: spillway VERB [flags] …\n\n" + t.String() +
 		"\nspillway help VERB has the flags. See it work first: spillway demo\n"
 }
