@@ -131,37 +131,6 @@ func (b *Balancer) Run(ctx context.Context) error {
 	}
 }
 
-// leisurely is how long a change that nobody waits for may take to have its
-// effect. A hundred endpoints may each report another weight with every check,
-// and each change of weights is a table to be laid.
-const leisurely = 250 * time.Millisecond
-
-// noteWeight notes what a check found out of an endpoint's weight, and nothing
-// else.
-func (b *Balancer) noteWeight(k watchKey, w health.Weight) {
-	b.inbox.put(&change{apply: func(s *state) (bool, error) {
-		if m := s.watched(k); m != nil {
-			logReport(&s.opt, m, w)
-			m.report.note(w)
-		}
-		return false, nil
-	}})
-	select {
-	case b.leisure <- struct{}{}:
-	default:
-	}
-}
-
-// watched returns the member that a watch is about, or nil where it is not wanted
-// any more: it is of another address, or by another check.
-func (s *state) watched(k watchKey) *member {
-	m := s.find(k.id)
-	if m == nil || m.endpoint.Addr != k.addr || s.opt.HealthCheck == nil || *s.opt.HealthCheck != k.check {
-		return nil
-	}
-	return m
-}
-
 // setHealth notes what a check found.
 func (b *Balancer) setHealth(k watchKey, ev health.Event) {
 	_ = b.write(func(s *state) (bool, error) {
