@@ -40,8 +40,9 @@
 // A stream, too, has a plan, which is its first line: who says how much, who ends
 // first, who leaves or resets and where. Its services are steady and wild as
 // above, idle, whose connections are ended by their timeout, and named, whose
-// endpoints speak TLS and are found by the name in the ClientHello. What resets
-// looks reset to the other end.
+// endpoints speak TLS and are found by the name in the ClientHello. Clients come
+// to others also through TLS that ends at the proxy, and from behind another
+// proxy. What resets looks reset to the other end.
 //
 // A datagram knows its answers. Some may be lost, but none comes twice or to
 // another client, however late it is, and steady loses few.

@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"os"
 	"syscall"
 	"time"
@@ -16,21 +18,26 @@ import (
 // has planned.
 type streamClient struct {
 	*client
-	tls *tls.Config
+	tls     *tls.Config
+	tickets tls.ClientSessionCache
 }
 
 func (c *streamClient) run() {
 	for !c.stop.Load() {
 		switch n := c.r.IntN(40); {
-		case n < 16:
+		case n < 10:
 			c.connect("steady")
+		case n < 16:
+			c.inside()
+		case n < 18:
+			c.behind()
 		case n < 26:
 			c.connect("wild")
 		case n < 28:
 			c.connect("idle")
 		case n < 36:
 			c.byName()
-		case n < 38:
+		case n < 39:
 			c.knock()
 		default:
 			c.drop()
@@ -52,6 +59,58 @@ func (c *streamClient) connect(service string) {
 		p.from = conn.LocalAddr().String()
 		c.use(conn, conn, p)
 	}
+}
+
+// behind is another proxy, which says for whom it connects.
+func (c *streamClient) behind() {
+	p := c.plan("steady")
+	p.way = "PROXY"
+	conn := c.dial("behind")
+	if conn == nil {
+		return
+	}
+	defer conn.Close()
+	client := netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(c.number)}), uint16(c.r.IntN(65536)))
+	p.from = client.String()
+	out := slowWriter{conn, randomPace(c.r)}
+	if c.r.IntN(2) == 0 {
+		fmt.Fprintf(out, "PROXY TCP4 %s 192.0.2.255 %d 443\r\n", client.Addr(), client.Port())
+	} else {
+		out.Write(proxyV2(client, randomSize(c.r)%500))
+	}
+	c.use(conn, conn, p)
+}
+
+// inside speaks TLS with the proxy. By the name it is led to a service, or by none.
+func (c *streamClient) inside() {
+	service := oneOf(c.r, "steady", "steady", "wild", "idle")
+	p := c.plan(service)
+	p.way = "TLS"
+	conn := c.dial("secure")
+	if conn == nil {
+		return
+	}
+	defer conn.Close()
+	p.from = conn.LocalAddr().String()
+	config := c.tls.Clone()
+	config.ServerName = service + ".example"
+	if c.r.IntN(2) == 0 {
+		config.MaxVersion = tls.VersionTLS12
+	}
+	if c.r.IntN(2) == 0 {
+		config.ClientSessionCache = c.tickets
+	}
+	t := tls.Client(slowStart{conn, c.r}, config)
+	if err := t.Handshake(); err != nil {
+		c.wrong("client: handshake: %v: %v", err, p)
+		return
+	}
+	if t.ConnectionState().DidResume {
+		c.count("TLS", "sessions resumed")
+	} else {
+		c.count("TLS", "full handshakes")
+	}
+	c.use(conn, t, p)
 }
 
 // byName goes by the name in the ClientHello, and speaks TLS with the endpoint.

@@ -91,5 +91,6 @@ func (p *streamPlan) answer() (text, int) {
 	return responseText(p.id), p.down
 }
 
-// must reports whether nothing excuses anything but the planned stream.
-func (p *streamPlan) must() bool { return p.service != "wild" && p.end == inOrder }
+// must reports whether nothing excuses anything but the planned stream. Where time
+// ends it, a first word that comes too late may make a reset of the end.
+func (p *streamPlan) must() bool { return p.service != "wild" && p.order != silent && p.end == inOrder }

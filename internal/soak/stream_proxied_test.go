@@ -51,3 +51,17 @@ func readProxyV2(in *bufio.Reader) (client string, err error) {
 	}
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte(rest)), binary.BigEndian.Uint16(rest[8:])).String(), nil
 }
+
+// proxyV2 is a header of version 2, with so many bytes of extensions (TLV).
+func proxyV2(client netip.AddrPort, extra int) []byte {
+	b := []byte("\r\n\r\n\x00\r\nQUIT\n\x21\x11")
+	b = binary.BigEndian.AppendUint16(b, uint16(12+3+extra))
+	from := client.Addr().As4()
+	b = append(b, from[:]...)
+	b = append(b, 192, 0, 2, 255)
+	b = binary.BigEndian.AppendUint16(b, client.Port())
+	b = binary.BigEndian.AppendUint16(b, 443)
+	b = append(b, 0x04) // PP2_TYPE_NOOP
+	b = binary.BigEndian.AppendUint16(b, uint16(extra))
+	return append(b, make([]byte, extra)...)
+}

@@ -18,35 +18,54 @@ func TestSoakStreams(t *testing.T) {
 			return s.streamPlant(ca)
 		},
 		client: func(s *soak, number int) func() {
-			c := &streamClient{newClient(s, number), &tls.Config{RootCAs: ca.Pool}}
+			c := &streamClient{newClient(s, number), &tls.Config{RootCAs: ca.Pool}, tls.NewLRUClientSessionCache(0)}
 			return c.run
 		},
 		seen: []string{
 			"steady up-first in-order", "steady down-first in-order", "steady together in-order", "steady echoed in-order",
 			"steady together client-resets", "steady together endpoint-resets", "wild together in-order", "idle silent in-order",
-			"named together in-order", "half a hello", "knocks", "operator",
+			"named together in-order", "half a hello", "TLS", "endpoints told", "knocks", "operator",
 		},
 	})
 }
 
 func (s *soak) streamPlant(ca *testkit.Certificates) plant {
 	named := s.serveTLS(&tls.Config{Certificates: []tls.Certificate{ca.Server("soak.example", "*.wild.example").TLS}})
+	secure := secureListener(ca.Server("*.example"))
 	return plant{
 		services: []service{
 			{"steady", 4, s.serveStream, nil}, {"wild", 4, s.serveStream, nil}, {"idle", 2, s.serveStream, nil}, {"named", 2, named, nil},
 		},
-		randomFile: (*operator).randomStreams,
-		restFile:   func(o *operator) string { return o.streamFrame() + o.emptyServices() },
+		randomFile: func(o *operator) string { return o.streamFrame() + secure + o.streamServices() },
+		restFile:   func(o *operator) string { return o.streamFrame() + secure + o.emptyServices() },
 	}
 }
 
-// randomStreams has some of the endpoints and a policy for each service.
-func (o *operator) randomStreams() string {
-	file := o.streamFrame()
+// secureListener takes TLS off, and has a route for each service but steady.
+func secureListener(pair testkit.Pair) string {
+	const file = `[[listener]]
+name = "secure"
+listen = "127.0.0.1:0"
+protocol = "SSL"
+service = "steady"
+[listener.tls]
+certificates = [{ cert_file = %q, key_file = %q }]
+[[listener.route]]
+sni = "wild.example"
+service = "wild"
+[[listener.route]]
+sni = "idle.example"
+service = "idle"
+`
+	return fmt.Sprintf(file, pair.CertFile, pair.KeyFile)
+}
+
+// streamServices have some of the endpoints and a policy each.
+func (o *operator) streamServices() (services string) {
 	for _, s := range o.services {
-		file += o.streamService(s.name)
+		services += o.streamService(s.name)
 	}
-	return file
+	return services
 }
 
 func (o *operator) streamFrame() string {
@@ -62,7 +81,8 @@ drain_timeout = "20s"
 	for _, name := range []string{"steady", "wild", "idle"} {
 		file += tcpListener(name, name)
 	}
-	file += tcpListener("names", "steady") + `client_timeout = "300ms"
+	file += tcpListener("behind", "steady") + "proxy_protocol = true\ntrusted_proxies = [\"127.0.0.1\"]\n"
+	file += tcpListener("names", "steady") + `client_timeout = "3s"
 [[listener.route]]
 sni = "soak.example"
 service = "named"
@@ -84,9 +104,13 @@ func (o *operator) streamService(name string) string {
 	case "wild":
 		timeout = time.Duration(300+o.r.IntN(5000)) * time.Millisecond
 	case "idle":
-		timeout = time.Duration(50+o.r.IntN(300)) * time.Millisecond
+		timeout = time.Duration(200+o.r.IntN(300)) * time.Millisecond
 	}
-	s := fmt.Sprintf("[[service]]\nname = %q\ntimeout = %q\nendpoints = [%s]\n%s", name, timeout, o.list(name), o.policy(name))
+	header := oneOf(o.r, "NONE", "V1", "V2")
+	if name == "named" {
+		header = "NONE" // whoever speaks TLS there has no ear for it
+	}
+	s := fmt.Sprintf("[[service]]\nname = %q\ntimeout = %q\nproxy_protocol = %q\nendpoints = [%s]\n%s", name, timeout, header, o.list(name), o.policy(name))
 	if name == "steady" && o.r.IntN(2) == 0 {
 		s += "[service.health_check]\ntype = \"TCP\"\ncheck_interval = \"1s\"\nunhealthy_threshold = 10\n"
 	}
