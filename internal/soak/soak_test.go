@@ -46,6 +46,7 @@ type traffic struct {
 	plant  func(*testing.T, *soak) plant
 	client func(s *soak, number int) (run func())
 	seen   []string // kinds that are counted in every run
+	rare   []string // those that are in one of half a minute
 	judge  func()   // says what is wrong with the counts; nil: nobody does
 }
 
@@ -116,6 +117,9 @@ func (f traffic) soak(t *testing.T, engine string, seed uint64) {
 		s.wrong("the proxy has recovered from a panic:\n%s", panics)
 	}
 	s.mustHaveSeen(f.seen...)
+	if *soakFor >= 30*time.Second {
+		s.mustHaveSeen(f.rare...)
+	}
 	if f.judge != nil {
 		f.judge()
 	}
