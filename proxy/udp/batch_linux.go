@@ -53,26 +53,24 @@ func (b *batch) reset(i int) {
 	m.Flags = 0
 }
 
-// receive receives into the messages from one on.
-func (b *batch) receive(fd, from int) (int, syscall.Errno) {
-	b.clear(from)
-	n, errno := sys.RecvMessages(fd, b.recv[from:])
-	if errno != 0 {
-		return 0, errno
-	}
-	b.used = from + n
-	return n, 0
+// receive receives into the messages from one on. emptied is as sys.RecvMessages
+// has it.
+func (b *batch) receive(fd, from int) (n int, emptied bool, errno syscall.Errno) {
+	return b.fill(sys.RecvMessages, fd, from)
 }
 
 // receiveFailures receives what the kernel has to say of datagrams that were sent.
-func (b *batch) receiveFailures(fd int) int {
-	b.clear(0)
-	n, errno := sys.RecvFailures(fd, b.recv[:])
-	if errno != 0 {
-		return 0
+func (b *batch) receiveFailures(fd int) (n int, emptied bool, errno syscall.Errno) {
+	return b.fill(sys.RecvFailures, fd, 0)
+}
+
+func (b *batch) fill(call func(int, []sys.Message) (int, bool, syscall.Errno), fd, from int) (n int, emptied bool, errno syscall.Errno) {
+	b.clear(from)
+	if n, emptied, errno = call(fd, b.recv[from:]); errno != 0 {
+		return 0, false, errno
 	}
-	b.used = n
-	return n
+	b.used = from + n
+	return n, emptied, 0
 }
 
 func (b *batch) clear(from int) {
@@ -97,13 +95,18 @@ func (b *batch) local(i int, k *kind) netip.Addr {
 
 // errno is what became of a datagram; 0: this is about something else.
 func (b *batch) errno(i int) syscall.Errno {
-	level, kind, data := control(b.controls[i][:b.recv[i].Controllen])
-	if level == unix.SOL_IP && kind == unix.IP_RECVERR || level == unix.SOL_IPV6 && kind == unix.IPV6_RECVERR {
-		if e := (*unix.SockExtendedErr)(unsafe.Pointer(&data[0])); e.Origin != unix.SO_EE_ORIGIN_LOCAL { // the caller knows that
-			return syscall.Errno(e.Errno)
-		}
+	data := control(b.controls[i][:b.recv[i].Controllen], unix.SOL_IP, unix.IP_RECVERR)
+	if data == nil {
+		data = control(b.controls[i][:b.recv[i].Controllen], unix.SOL_IPV6, unix.IPV6_RECVERR)
 	}
-	return 0
+	if data == nil {
+		return 0
+	}
+	e := (*unix.SockExtendedErr)(unsafe.Pointer(&data[0]))
+	if e.Origin == unix.SO_EE_ORIGIN_LOCAL { // the caller knows that
+		return 0
+	}
+	return syscall.Errno(e.Errno)
 }
 
 // address makes the i-th message to send one to f's client, from where it has sent to.

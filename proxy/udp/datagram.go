@@ -20,8 +20,6 @@ func dropOf(errno syscall.Errno) proxy.UDPDrop {
 		return proxy.DropNoRoom
 	case syscall.EMSGSIZE:
 		return proxy.DropTooBig
-	case syscall.ECONNREFUSED:
-		return proxy.DropRefused
 	}
 	return proxy.DropSendFailed
 }

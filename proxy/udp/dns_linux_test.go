@@ -61,8 +61,8 @@ func resolver(addr string) *net.Resolver {
 
 // lookup asks a few times, as stub resolvers do.
 func lookup(r *net.Resolver, name string) (got []string, err error) {
-	for range 20 {
-		ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+	for range 100 {
+		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 		got, err = r.LookupHost(ctx, name)
 		cancel()
 		if err == nil {
@@ -74,6 +74,7 @@ func lookup(r *net.Resolver, name string) (got []string, err error) {
 
 // A server from Debian, Go's resolver as the client, and one of two servers killed.
 func TestRealDNS(t *testing.T) {
+	t.Parallel() // it waits
 	onBoth(t, func(t *testing.T, loops bool) {
 		first, stopFirst := dnsmasq(t, "192.0.2.7")
 		second, _ := dnsmasq(t, "192.0.2.7")

@@ -32,6 +32,8 @@ type loopWire struct {
 	kind      kind
 	gone      sync.WaitGroup
 	towards   []parcel
+	leaving   []parcel // of towards, while it is flushed
+	unsent    []parcel // of those
 	toSend    [batchSize]sys.Message
 	iov       [batchSize]unix.Iovec
 	answers   *batch // from endpoints, some of it for clients; nil: nothing
@@ -40,15 +42,18 @@ type loopWire struct {
 	scheduled bool
 	ticking   bool
 	busy      []*port // with more to read
+	wasBusy   []*port // room for the next busy
 	readMore  func()  // Ready
 	turnEnds  func()  // endTurn
 }
 
-// A parcel is a datagram for an endpoint.
+// A parcel is a datagram for the endpoint of a session, as it was when it was sent.
 type parcel struct {
-	port *port
-	to   *remote
-	b    []byte
+	session *session
+	port    *port
+	to      *remote
+	b       []byte
+	errno   syscall.Errno // why it could not be sent
 }
 
 // openLoops opens a socket for each loop, among which the kernel spreads clients:
@@ -101,7 +106,12 @@ func (w *loopWire) close() {
 // tick expires sessions, and sees to it that it is called again.
 func (w *loopWire) tick() {
 	next := time.Time{}
-	if d := w.x.expire(); d > 0 {
+	d := w.x.expire()
+	if !w.conn.Watched() { // as soon as there is room, and until then we look ourselves
+		d = minTick
+		w.conn.Watch()
+	}
+	if d > 0 {
 		next = w.loop.Now().Add(d)
 	}
 	w.conn.ReadBy(next)
@@ -124,8 +134,9 @@ func (w *loopWire) Ready() {
 	b := takeBatch()
 	defer b.free()
 	for range maxRounds {
-		n, errno := b.receive(w.fd, 0)
+		n, emptied, errno := b.receive(w.fd, 0)
 		if errno == syscall.EAGAIN {
+			w.conn.Drained()
 			return
 		}
 		for i := range n {
@@ -135,7 +146,7 @@ func (w *loopWire) Ready() {
 		if !w.ticking && len(x.flows) > 0 {
 			w.tick()
 		}
-		if errno == 0 && n < batchSize {
+		if emptied {
 			return
 		}
 	}
@@ -150,15 +161,19 @@ func (p *port) Ready() {
 	}
 	w.x.look()
 	w.schedule()
+	if p.conn.TakeFailure() {
+		w.failures(p)
+	}
 	for range maxRounds {
 		if w.received == batchSize {
 			w.flushAnswers()
 		}
 		b := w.batch()
 		from := w.received
-		n, errno := b.receive(p.conn.FD(), from)
+		n, emptied, errno := b.receive(p.conn.FD(), from)
 		switch {
 		case errno == syscall.EAGAIN:
+			p.conn.Drained()
 			return
 		case errno != 0:
 			w.failures(p)
@@ -168,7 +183,7 @@ func (p *port) Ready() {
 		for i := from; i < from+n; i++ {
 			w.x.fromEndpoint(p, b.from(i), b.data(i))
 		}
-		if w.received < batchSize {
+		if emptied {
 			return
 		}
 	}
@@ -196,10 +211,12 @@ func (w *loopWire) endTurn() {
 	w.scheduled = false
 	w.flushAnswers()
 	busy := w.busy
-	w.busy = nil
+	w.busy = w.wasBusy[:0]
 	for _, p := range busy {
 		p.Ready()
 	}
+	clear(busy)
+	w.wasBusy = busy
 }
 
 func (w *loopWire) toClient(s *session, b []byte) {
@@ -226,28 +243,38 @@ func (w *loopWire) flushAnswers() {
 }
 
 func (w *loopWire) toEndpoint(s *session, b []byte) {
-	w.towards = append(w.towards, parcel{s.port, s.remote, b})
 	if len(w.towards) == batchSize {
 		w.flush()
 	}
+	w.towards = append(w.towards, parcel{session: s, port: s.port, to: s.remote, b: b})
 }
 
-// flush sends endpoints what clients have sent: one call for each port.
+// flush sends endpoints what clients have sent: one call for each port. What cannot
+// be sent may be for another endpoint then.
 func (w *loopWire) flush() {
-	out := w.towards
-	w.towards = w.towards[:0]
-	if len(out) > 1 {
-		slices.SortStableFunc(out, func(a, b parcel) int { return cmp.Compare(a.port.serial, b.port.serial) })
-	}
-	for len(out) > 0 {
-		n := 1
-		for n < len(out) && out[n].port == out[0].port {
-			n++
+	for len(w.towards) > 0 {
+		out := w.towards
+		w.towards, w.leaving = w.leaving[:0], out
+		if len(out) > 1 {
+			slices.SortStableFunc(out, func(a, b parcel) int { return cmp.Compare(a.port.serial, b.port.serial) })
 		}
-		w.send(out[0].port, out[:n])
-		out = out[n:]
+		for len(out) > 0 {
+			n := 1
+			for n < len(out) && out[n].port == out[0].port {
+				n++
+			}
+			w.send(out[0].port, out[:n])
+			out = out[n:]
+		}
+		for _, o := range w.unsent { // at most batchSize: it does not come back here
+			w.x.unsent(o.session, o.port, o.b, o.errno)
+		}
+		w.unsent = w.unsent[:0]
 	}
 }
+
+// maxPending is how often an error may be that of an earlier datagram.
+const maxPending = 3
 
 // send sends what goes out by one port.
 func (w *loopWire) send(p *port, out []parcel) {
@@ -262,19 +289,20 @@ func (w *loopWire) send(p *port, out []parcel) {
 		m.SetIovlen(1)
 		m.Name, m.Namelen = (*byte)(unsafe.Pointer(&o.to.raw.sa)), o.to.raw.len
 	}
-	again := true
+	pending := 0
 	for at := 0; at < len(out); {
 		n, errno := sys.SendMessages(p.conn.FD(), w.toSend[at:len(out)])
 		switch {
 		case errno == 0:
 			at += n
-			again = true
-		case again && isPending(errno):
-			again = false // it is about an earlier datagram
-			w.failures(p)
+			pending = 0
+		case pending < maxPending && isPending(errno):
+			pending++ // the error queue has more of it: see failures
 		default:
-			w.x.drop(dropOf(errno))
+			out[at].errno = errno
+			w.unsent = append(w.unsent, out[at])
 			at++
+			pending = 0
 		}
 	}
 }
@@ -289,7 +317,10 @@ func (w *loopWire) open(to *remote) (*port, error) {
 	p := new(port)
 	p.wire, p.shut = w, func() { _ = p.conn.Close() }
 	w.loop.AttachDatagrams(&p.conn, fd, p)
-	p.conn.Watch()
+	if p.conn.Watch(); !p.conn.Watched() {
+		p.shut()
+		return nil, os.NewSyscallError("epoll_ctl", syscall.ENOSPC) // it would hear nothing
+	}
 	return p, nil
 }
 
@@ -298,14 +329,19 @@ func (w *loopWire) failures(p *port) {
 	b := takeBatch()
 	defer b.free()
 	for range maxRounds {
-		n := b.receiveFailures(p.conn.FD())
+		n, emptied, errno := b.receiveFailures(p.conn.FD())
+		if errno != 0 {
+			p.conn.Drained()
+			return
+		}
 		for i := range n {
 			if errno := b.errno(i); errno != 0 {
-				w.x.failed(p, b.from(i), errno)
+				w.x.failed(p, b.from(i), errno, b.data(i))
 			}
 		}
-		if n < batchSize {
-			return
+		w.flush()
+		if emptied {
+			return // else the next one has become the socket's error
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package udp
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"net"
@@ -13,8 +14,9 @@ import (
 
 const (
 	// maxWaiting is how many datagrams of a session wait for the address of its
-	// endpoint; later ones are dropped.
-	maxWaiting = 8
+	// endpoint, and maxHeld how many bytes all of a shard may be, whoever sends them.
+	// What is more is dropped.
+	maxWaiting, maxHeld = 8, 4 << 20
 	// An address is good for so long; that there is none, for not so long.
 	nameTTL, noNameTTL = 30 * time.Second, time.Second
 	// defaultLookup is how long finding out may take, if the service does not say.
@@ -79,30 +81,49 @@ func (x *shard) resolved(n *name) {
 		if s.newer == nil || s.port != nil || s.lease.Endpoint == nil {
 			continue // it has ended, or found another way
 		}
-		switch {
-		case !n.addr.IsValid():
-			x.lose(s)
+		held := x.unhold(s)
+		if !n.addr.IsValid() {
 			x.refused(s, causeDNS, n.err)
-		case !x.connect(s, n.addr):
-			x.lose(s)
-			x.end(s, causeNobody)
-		default:
-			for _, b := range s.waiting {
-				x.wire.toEndpoint(s, b)
-				x.passed(s, b)
-			}
-			x.wire.flush()
-			s.waiting = nil
+		} else {
+			x.connect(s, n.addr)
 		}
+		for _, b := range held {
+			switch {
+			case s.port != nil:
+				x.pass(s, b)
+			case !x.elsewhere(s, b):
+				x.drop(proxy.DropUnresolved)
+			}
+		}
+		x.wire.flush()
 	}
+}
+
+// hold keeps a copy of a datagram until its endpoint's address is known.
+func (x *shard) hold(s *session, b []byte) {
+	if len(s.waiting) == maxWaiting || x.held+len(b) > maxHeld {
+		x.drop(proxy.DropUnresolved)
+		return
+	}
+	x.held += len(b)
+	s.waiting = append(s.waiting, bytes.Clone(b))
+}
+
+// unhold returns what hold has kept.
+func (x *shard) unhold(s *session) [][]byte {
+	held := s.waiting
+	for _, b := range held {
+		x.held -= len(b)
+	}
+	s.waiting = nil
+	return held
 }
 
 // lose drops what waits.
 func (x *shard) lose(s *session) {
-	for range s.waiting {
+	for range x.unhold(s) {
 		x.drop(proxy.DropUnresolved)
 	}
-	s.waiting = nil
 }
 
 // forgetNames forgets those that are out of date.

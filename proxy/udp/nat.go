@@ -18,6 +18,8 @@ const (
 	quarantine = 30 * time.Second
 	// maxShared bounds how long we look for whom an answer is.
 	maxShared = 32
+	// maxClosed is how many ports are closed at once.
+	maxClosed = 200
 )
 
 // A nat is a shard's ports.
@@ -166,12 +168,15 @@ func (p *port) session(from netip.AddrPort) *session {
 	return nil
 }
 
-// sweep closes ports that nobody needs, and forgets remotes.
-func (n *nat) sweep(now int64) {
+// sweep closes ports that nobody needs, and forgets remotes. It reports whether
+// there may be more to close.
+func (n *nat) sweep(now int64) (more bool) {
+	shut := 0
 	n.ports = slices.DeleteFunc(n.ports, func(p *port) bool {
-		if p.used > 0 || now-p.since < int64(quarantine) {
+		if p.used > 0 || now-p.since < int64(quarantine) || shut == maxClosed {
 			return false
 		}
+		shut++
 		p.closed = true
 		p.shut()
 		return true
@@ -184,6 +189,7 @@ func (n *nat) sweep(now int64) {
 			delete(n.remotes, of)
 		}
 	}
+	return shut == maxClosed
 }
 
 // closeAll closes every port.

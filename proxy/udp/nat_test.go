@@ -93,7 +93,8 @@ func TestAPortIsOneSessionsAndRestsThereafter(t *testing.T) {
 			w.giveBack(s, w.now)
 		}
 		w.now += int64(quarantine)
-		w.sweep(w.now)
+		for w.sweep(w.now) {
+		}
 		w.sweep(w.now)
 		if w.open != 0 || len(w.remotes) != 0 {
 			t.Errorf("seed %d: %d ports and %d remotes are left", seed, w.open, len(w.remotes))

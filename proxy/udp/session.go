@@ -31,9 +31,11 @@ type session struct {
 	remote  *remote // nil, like port: the endpoint has no address yet, or there is no endpoint
 	port    *port
 	waiting [][]byte // datagrams until there is one
+	fresh   bool     // nothing was sent to the endpoint yet
+	first   imprint  // of what was sent to it first
 
 	began             int64
-	first             int64 // when the first answer came; 0: not yet
+	replied           int64 // when the first answer came; 0: not yet
 	answered          bool  // by the endpoint it is on
 	attempts          int
 	tried             string // ID of the last endpoint
@@ -88,8 +90,8 @@ func (s *session) record(x *shard, now int64, cause string) *proxy.Record {
 		Total:    time.Duration(now - s.began),
 		Cause:    cause,
 	}
-	if s.first != 0 {
-		r.First = time.Duration(s.first - s.began)
+	if s.replied != 0 {
+		r.First = time.Duration(s.replied - s.began)
 	}
 	return r
 }

@@ -49,6 +49,7 @@ type setup struct {
 	policy    balance.Policy
 	options   udp.Options
 	service   proxy.Service
+	opened    func() // called before Serve
 }
 
 func (s setup) start(t *testing.T) *bench {
@@ -79,6 +80,9 @@ func (s setup) start(t *testing.T) *bench {
 	must(t, b.Listen())
 	b.addr = b.LocalAddr().(*net.UDPAddr).AddrPort()
 	b.SetService(b.service)
+	if s.opened != nil {
+		s.opened()
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	b.stop = cancel
 	serving.Go(func() {

@@ -1,14 +1,10 @@
 package udp
 
 import (
-	"errors"
 	"log/slog"
 	"net/netip"
-	"syscall"
 	"time"
 
-	"github.com/spillway-lb/spillway/affinity"
-	"github.com/spillway-lb/spillway/lb"
 	"github.com/spillway-lb/spillway/proxy"
 )
 
@@ -24,6 +20,7 @@ type shard struct {
 	sessions sessions
 	nat      nat
 	names    map[string]*name
+	held     int // bytes that wait for addresses
 	ending   bool
 }
 
@@ -32,7 +29,8 @@ type wire interface {
 	// open opens a port that can send to an address of to's family.
 	open(to *remote) (*port, error)
 	// toEndpoint and toClient send a datagram, at the latest when flush is called;
-	// b is to stay as it is until then.
+	// b is to stay as it is until then. What cannot be sent to the endpoint is for
+	// the shard's unsent.
 	toEndpoint(s *session, b []byte)
 	toClient(s *session, b []byte)
 	flush()
@@ -69,25 +67,23 @@ func (x *shard) fromClient(f flow, b []byte) {
 			return
 		}
 	case s.lease.Endpoint == nil:
-		if !x.place(s) {
+		if why, ok := x.place(s); !ok {
+			x.drop(why)
 			x.end(s, causeNobody)
 			return
 		}
 	}
 	x.sessions.touch(s, x.now)
-	switch {
-	case s.port != nil:
-		x.wire.toEndpoint(s, b)
-		x.passed(s, b)
-	case len(s.waiting) < maxWaiting:
-		s.waiting = append(s.waiting, append([]byte(nil), b...))
-	default:
-		x.drop(proxy.DropUnresolved)
+	if s.port == nil {
+		x.hold(s, b)
+		return
 	}
+	x.pass(s, b)
 }
 
-// passed counts a datagram of a client.
-func (x *shard) passed(s *session, b []byte) {
+// pass passes a datagram of a client on, and counts it.
+func (x *shard) pass(s *session, b []byte) {
+	x.send(s, b)
 	s.bytesIn += int64(len(b))
 	count := &s.service.Stats.UDP
 	count.Datagrams[proxy.FromClient].Add(1)
@@ -112,10 +108,21 @@ func (x *shard) fromEndpoint(p *port, from netip.AddrPort, b []byte) {
 	x.wire.toClient(s, b)
 }
 
+// send sends a datagram to s's endpoint.
+func (x *shard) send(s *session, b []byte) {
+	if s.fresh {
+		s.fresh, s.first = false, imprintOf(b)
+	}
+	x.wire.toEndpoint(s, b)
+}
+
 // begin makes a session for a client that has none.
 func (x *shard) begin(f flow) *session {
 	service := x.of.service.Load()
 	switch {
+	case f.client == netip.AddrPortFrom(f.local, x.of.port):
+		x.drop(proxy.DropStray) // forged: to answer would be to ask ourselves, without end
+		return nil
 	case x.of.draining.Load():
 		x.drop(proxy.DropDraining)
 		return nil
@@ -127,69 +134,14 @@ func (x *shard) begin(f flow) *session {
 		return nil
 	}
 	s := &session{flow: f, service: service, began: x.now}
-	if !x.place(s) {
+	if why, ok := x.place(s); !ok {
+		x.drop(why)
 		x.of.pins.leave(s)
 		x.of.active.Add(-1)
 		return nil
 	}
 	x.flows[f] = s
 	return s
-}
-
-// place finds s an endpoint and a port. Where there is none, it has dropped the
-// datagram that s is for.
-func (x *shard) place(s *session) bool {
-	lease, err := x.pick(s)
-	if err != nil {
-		x.drop(proxy.DropNoEndpoint)
-		x.warn("no endpoint", s, err)
-		return false
-	}
-	s.lease, s.tried, s.answered = lease, lease.Endpoint.ID, false
-	s.attempts++
-	addr, ok := x.resolve(s, lease.Endpoint.Addr)
-	if !ok {
-		return true
-	}
-	return x.connect(s, addr)
-}
-
-// pick picks an endpoint for s: none that has refused it, unless all have.
-func (x *shard) pick(s *session) (lb.Lease, error) {
-	if service := x.of.service.Load(); service != nil {
-		s.service = service
-	}
-	rule := &s.service.Affinity
-	if rule.Kind != affinity.None {
-		s.service.Stats.AffinityHit.Add(1)
-	}
-	r := lb.Request{Keyed: true, Avoid: s.refused, Key: rule.FlowKey(affinity.Flow{
-		Src: s.client, Dst: netip.AddrPortFrom(s.local, x.of.port), Proto: protocolUDP,
-	})}
-	lease, err := x.of.pins.pick(s, r)
-	if errors.Is(err, lb.ErrNoEndpoint) && len(s.refused) > 0 {
-		s.refused, r.Avoid = nil, nil
-		lease, err = x.of.pins.pick(s, r)
-	}
-	return lease, err
-}
-
-// protocolUDP is UDP's number in the IP header, a part of the 5-tuple.
-const protocolUDP = 17
-
-// connect gives s a port to its endpoint.
-func (x *shard) connect(s *session, to netip.AddrPort) bool {
-	of := pair{addr: to}
-	if from := s.service.From(s.client); from != nil {
-		of.from = from(to.Addr())
-	}
-	if err := x.nat.lend(s, x.nat.remote(of), x.now); err != nil {
-		x.drop(proxy.DropNoPort)
-		x.warn("no port", s, err)
-		x.release(s, lb.Neutral)
-		return false
-	}
-	return true
 }
 
 // cut forgets the sessions of endpoints that are no place to stay.
@@ -206,75 +158,12 @@ func (x *shard) cut(doomed proxy.Doomed) {
 	}
 }
 
-// answered notes that the endpoint is there.
-func (x *shard) answered(s *session) {
-	s.answered, s.refused, s.cause = true, nil, ""
-	if s.first == 0 {
-		s.first = x.now
-	}
-	s.service.Stats.Attempts[proxy.AttemptOK].Add(1)
-}
-
-// release takes s off its endpoint, and out says whose fault that is.
-func (x *shard) release(s *session, out lb.Outcome) {
-	if s.lease.Endpoint == nil {
-		return
-	}
-	s.lease.Done(out)
-	s.lease = lb.Lease{}
-	if s.port != nil {
-		x.nat.giveBack(s, x.now)
-	}
-}
-
-// outcome is for ends that nobody is to blame for: an endpoint that says nothing
-// may have nothing to say.
-func (s *session) outcome() lb.Outcome {
-	if s.answered {
-		return lb.Success
-	}
-	return lb.Neutral
-}
-
-// failed is told what became of a datagram to a remote, some time after it was
-// sent. Where nobody listens the session tries another endpoint with its client's
-// next datagram.
-func (x *shard) failed(p *port, to netip.AddrPort, errno syscall.Errno) {
-	s := p.session(to)
-	switch errno {
-	case syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ENETUNREACH:
-		x.drop(proxy.DropRefused)
-		if s != nil {
-			x.refused(s, causeOf(errno), errno)
-		}
-	case syscall.EMSGSIZE:
-		x.drop(proxy.DropTooBig)
-	default:
-		x.drop(proxy.DropSendFailed)
-	}
-}
-
-// refused takes s off an endpoint that could not be reached.
-func (x *shard) refused(s *session, cause string, err error) {
-	x.warn("connect failed", s, err)
-	s.service.Stats.Attempts[proxy.AttemptConnectFailure].Add(1)
-	s.refused = append(s.refused, s.lease.Endpoint)
-	s.cause = cause
-	x.release(s, lb.Failure)
-}
-
-func causeOf(errno syscall.Errno) string {
-	if errno == syscall.ECONNREFUSED {
-		return causeRefused
-	}
-	return causeUnroutable
-}
-
 // end forgets a session. cause is why, if it is not for its silence.
 func (x *shard) end(s *session, cause string) {
 	if cause == "" {
 		cause = s.cause
 	}
+	x.lose(s)
 	x.release(s, s.outcome())
 	x.of.pins.leave(s)
 	if access := x.of.opt.Access; access != nil {
@@ -299,13 +188,17 @@ const (
 // before there is a session.
 func (x *shard) expire() time.Duration {
 	x.look()
-	idle := x.of.idle()
-	for s := x.sessions.oldest(); s != nil && x.now-s.last >= int64(idle); s = x.sessions.oldest() {
+	idle, ended := x.of.idle(), 0
+	for s := x.sessions.oldest(); s != nil && x.now-s.last >= int64(idle) && ended < maxEnded; s = x.sessions.oldest() {
 		x.end(s, "")
+		ended++
 	}
-	x.nat.sweep(x.now)
+	more := x.nat.sweep(x.now)
 	x.forgetNames()
-	if len(x.flows) == 0 && len(x.nat.ports) == 0 {
+	switch {
+	case more || ended == maxEnded:
+		return minTick
+	case len(x.flows) == 0 && len(x.nat.ports) == 0:
 		return 0
 	}
 	return min(max(idle/8, minTick), maxTick)
@@ -314,6 +207,9 @@ func (x *shard) expire() time.Duration {
 const (
 	minTick = 10 * time.Millisecond
 	maxTick = time.Second
+	// maxEnded is how many sessions end at once: a crowd that falls silent must not
+	// hold up the others.
+	maxEnded = 1000
 )
 
 // stop ends everything.

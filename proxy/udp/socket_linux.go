@@ -158,10 +158,11 @@ func dial(to *remote) (*net.UDPConn, error) {
 // destination is the address that a datagram was sent to; where that is no address
 // of one machine, the one to answer from.
 func destination(b []byte, k *kind) netip.Addr {
-	switch level, kind, data := control(b); {
-	case level == unix.SOL_IP && kind == unix.IP_PKTINFO:
+	// A socket of both families has both for a datagram of IPv4.
+	if data := control(b, unix.SOL_IP, unix.IP_PKTINFO); data != nil {
 		return netip.AddrFrom4((*unix.Inet4Pktinfo)(unsafe.Pointer(&data[0])).Spec_dst)
-	case level == unix.SOL_IPV6 && kind == unix.IPV6_PKTINFO:
+	}
+	if data := control(b, unix.SOL_IPV6, unix.IPV6_PKTINFO); data != nil {
 		if a := netip.AddrFrom16((*unix.Inet6Pktinfo)(unsafe.Pointer(&data[0])).Addr).Unmap(); !a.IsMulticast() {
 			return a
 		}
@@ -189,11 +190,15 @@ func putSource(b *[controlSize]byte, f flow, k *kind) int {
 	return unix.CmsgSpace(unix.SizeofInet4Pktinfo)
 }
 
-// control reads the first control message.
-func control(b []byte) (level, kind int32, data []byte) {
-	if len(b) < unix.CmsgSpace(4) {
-		return -1, 0, nil
+// control finds a control message; nil: there is none. The kernel has written them,
+// so they are whole.
+func control(b []byte, level, kind int32) (data []byte) {
+	for len(b) >= unix.CmsgLen(1) {
+		h := (*unix.Cmsghdr)(unsafe.Pointer(&b[0]))
+		if h.Level == level && h.Type == kind {
+			return b[unix.CmsgLen(0):h.Len]
+		}
+		b = b[min(unix.CmsgSpace(int(h.Len)-unix.CmsgLen(0)), len(b)):]
 	}
-	h := (*unix.Cmsghdr)(unsafe.Pointer(&b[0]))
-	return h.Level, h.Type, b[unix.CmsgLen(0):]
+	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -113,14 +112,9 @@ func (w *streamWire) toClient(s *session, b []byte) {
 }
 
 func (w *streamWire) toEndpoint(s *session, b []byte) {
-	p, to := s.port, s.remote.addr
-	_, err := p.stream.Write(b)
-	if errors.Is(err, syscall.ECONNREFUSED) { // it is about an earlier one
-		w.x.failed(p, to, syscall.ECONNREFUSED)
-		_, err = p.stream.Write(b)
-	}
-	if err != nil {
-		w.x.drop(dropOf(errnoOf(err)))
+	p := s.port
+	if _, err := p.stream.Write(b); err != nil {
+		w.x.unsent(s, p, b, errnoOf(err)) // an earlier one's error, too, is a reason not to send
 	}
 }
 
@@ -136,10 +130,9 @@ func (w *streamWire) open(to *remote) (*port, error) {
 }
 
 func (w *streamWire) readEndpoint(p *port, from netip.AddrPort) {
-	b := make([]byte, largest)
 	for {
-		n, err := p.stream.Read(b)
-		if errors.Is(err, net.ErrClosed) {
+		b, err := receive(p.stream)
+		if b == nil || errors.Is(err, net.ErrClosed) {
 			return
 		}
 		w.mu.Lock()
@@ -147,16 +140,23 @@ func (w *streamWire) readEndpoint(p *port, from netip.AddrPort) {
 		switch {
 		case w.x.ending:
 		case err != nil:
-			w.x.failed(p, from, errnoOf(err))
+			w.x.failed(p, from, errnoOf(err), nil)
 		default:
-			w.x.fromEndpoint(p, from, b[:n])
+			w.x.fromEndpoint(p, from, b.data())
 		}
 		w.mu.Unlock()
+		b.free()
 	}
 }
 
-func errnoOf(err error) syscall.Errno {
-	var errno syscall.Errno
-	errors.As(err, &errno)
-	return errno
+// A room is where a datagram is received.
+type room struct {
+	n     int
+	space [largest]byte
 }
+
+var rooms = sync.Pool{New: func() any { return new(room) }}
+
+func (r *room) data() []byte { return r.space[:r.n] }
+
+func (r *room) free() { rooms.Put(r) }

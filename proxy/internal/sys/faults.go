@@ -140,6 +140,9 @@ func fault(op operation, fd int) syscall.Errno {
 			return syscall.EMFILE
 		}
 		return 0
+	case sending:
+		// Not by itself, for whoever is told so does not keep the datagram.
+		return broken(syscall.EAGAIN, syscall.ENOBUFS, syscall.EPERM, syscall.ENETUNREACH)
 	}
 	if once(oneInDelayed) {
 		return syscall.EAGAIN

@@ -14,4 +14,6 @@ const (
 	registering
 	shutting
 	piping
+	receiving // datagrams
+	sending
 )
