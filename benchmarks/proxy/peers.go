@@ -36,6 +36,7 @@ type plan struct {
 	HTTP, Echo, Stream string // addresses to listen on
 	TLS                string // the same for HTTP over TLS; "": not wanted
 	Certificate        string // file with a certificate and its key
+	Datagrams          string // for UDP; "": not wanted
 	To                 endpointAddrs
 	Workers            int
 	Dir                string // for temporary files
@@ -201,12 +202,16 @@ http {
 		fmt.Fprintf(&b, "\tupstream %[1]s {\n%[2]s\t}\n\tserver { listen %[3]s %[4]s; proxy_pass %[1]s; }\n",
 			s.name, each("\t\tserver {addr};\n", s.to), s.addr, listen)
 	}
+	if p.Datagrams == "" {
+		b.WriteString("}\n")
+		return b.String()
+	}
 	shared := ""
 	if p.Workers > 1 {
 		shared = " reuseport"
 	}
 	fmt.Fprintf(&b, "\tupstream datagrams {\n%s\t}\n\tserver { listen %s udp%s; proxy_pass datagrams; proxy_timeout %s; }\n",
-		each("\t\tserver {addr};\n", p.To.Datagrams), p.Echo, shared, idleLimit)
+		each("\t\tserver {addr};\n", p.To.Datagrams), p.Datagrams, shared, idleLimit)
 	b.WriteString("}\n")
 	return b.String()
 }
@@ -332,7 +337,10 @@ keepalive_timeout = "%[2]s"
 		fmt.Fprintf(&b, "[[listener]]\nname = %q\nlisten = %q\nprotocol = \"TCP\"\nservice = %[1]q\n\n", s.name, s.addr)
 		fmt.Fprintf(&b, "[[service]]\nname = %q\nendpoints = [%s]\n\n", s.name, quotedList(s.to))
 	}
-	fmt.Fprintf(&b, "[[listener]]\nname = \"datagrams\"\nlisten = %q\nprotocol = \"UDP\"\nservice = \"datagrams\"\n\n", p.Echo)
+	if p.Datagrams == "" {
+		return b.String()
+	}
+	fmt.Fprintf(&b, "[[listener]]\nname = \"datagrams\"\nlisten = %q\nprotocol = \"UDP\"\nservice = \"datagrams\"\n\n", p.Datagrams)
 	fmt.Fprintf(&b, "[[service]]\nname = \"datagrams\"\nendpoints = [%s]\ntimeout = %q\n\n", quotedList(p.To.Datagrams), idleLimit)
 	return b.String()
 }

@@ -151,6 +151,9 @@ func (b *bench) startProxy(ctx context.Context, p *peer, sc scenario, to endpoin
 		return nil, "", err
 	}
 	setup := plan{HTTP: ports[0], Echo: ports[1], Stream: ports[2], To: to, Workers: sc.workers(), Dir: b.dir, Root: os.Geteuid() == 0}
+	if sc.udp() {
+		setup.Datagrams = setup.Echo
+	}
 	if sc.tls() {
 		setup.TLS = ports[3]
 		if setup.Certificate, err = writeCertificate(b.dir); err != nil {

@@ -165,7 +165,7 @@ func TestConfigurationsAreAsDocumented(t *testing.T) {
 		return addrs
 	}
 	p := plan{
-		HTTP: "127.0.0.1:1001", Echo: "127.0.0.1:1002", Stream: "127.0.0.1:1003",
+		HTTP: "127.0.0.1:1001", Echo: "127.0.0.1:1002", Stream: "127.0.0.1:1003", Datagrams: "127.0.0.1:1002",
 		To:      endpointAddrs{HTTP: ports(2001), Echo: ports(3001), Stream: ports(4001), Datagrams: ports(5001)},
 		Workers: 1, Dir: "/tmp/bench", NginxStream: "/modules/ngx_stream_module.so", Root: true,
 	}
