@@ -28,7 +28,7 @@ type Stats struct {
 	// address and came from the proxy's, by the reason.
 	SourceFallbacks [sourceFallbacks]atomic.Uint64
 	// TCPBytes counts bytes relayed by TCP connections and upgraded HTTP
-	// connections.
+	// connections. See Copied.
 	TCPBytes [directions][paths]atomic.Uint64
 	// Cuts counts the connections, UDP sessions and HTTP exchanges that were cut
 	// because of what befell their endpoint.
@@ -86,18 +86,43 @@ const (
 // Directions names the directions as the metric's label does.
 var Directions = [directions]string{"from_client", "to_client"}
 
-// Path is the way that bytes took through this process.
+// Path is the way that bytes took through this process: inside the kernel, or
+// through user memory for a reason.
 type Path uint8
 
 // The paths.
 const (
-	Spliced Path = iota // inside the kernel
-	Copied              // through user memory
+	Spliced           Path = iota
+	CopiedSmall            // no bulk: copying is as cheap
+	CopiedNoSocket         // one side is no plain socket: TLS, or another wrapper
+	CopiedPlatform         // this system has no splice
+	CopiedDescriptors      // none left for a pipe, or the kernel refused
 	paths
 )
 
-// Paths names the paths as the metric's label does.
-var Paths = [paths]string{"spliced", "copied"}
+// Paths names the paths, and the reasons, as the metric's labels do.
+var Paths = [paths]struct{ Path, Reason string }{
+	{"splice", ""}, {"copy", "small"}, {"copy", "no_socket"}, {"copy", "platform"}, {"copy", "descriptors"},
+}
+
+// Copied is how many of TCPBytes went through user memory, for any reason.
+func (s *Stats) Copied(d Direction) (n uint64) {
+	for p := CopiedSmall; p < paths; p++ {
+		n += s.TCPBytes[d][p].Load()
+	}
+	return n
+}
+
+// TCPCounters are those of one TCP or SSL listener. They only grow.
+type TCPCounters struct {
+	// Refused is how many clients were reset because no endpoint could be had.
+	Refused atomic.Uint64
+	// Unrouted is how many were because no route takes the name they ask for, or
+	// they did not ask in time.
+	Unrouted atomic.Uint64
+	// IdleTimeouts is how many connections ended because of silence.
+	IdleTimeouts atomic.Uint64
+}
 
 // Codes counts one endpoint's HTTP status codes.
 type Codes struct {

@@ -109,6 +109,9 @@ func (a *App) metricListeners() []metrics.Listener {
 		if d, ok := l.door.(*proxy.Listener); ok && l.spec.ProxyProtocol {
 			out[i].Headers = d.Headers()
 		}
+		if l.tcp != nil {
+			out[i].TCP = l.tcp.Counters()
+		}
 		if l.udp != nil {
 			out[i].UDPDrops = l.udp.Drops()
 		}

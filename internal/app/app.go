@@ -117,7 +117,7 @@ func (a *App) Run(ctx context.Context) error {
 		s.start(background, &wg)
 	}
 	for _, l := range a.listeners {
-		l.start(&a.tasks)
+		l.start(&a.tasks, a.hasLeft)
 	}
 	a.tasks.background, a.tasks.backgroundGroup = background, &wg
 	a.mu.Unlock()
@@ -140,6 +140,13 @@ func (a *App) openLoops(p *config.Proxy) (err error) {
 		a.loops, err = proxy.NewLoops(p.Loops, a.log.Logger)
 	}
 	return err
+}
+
+// hasLeft forgets a listener that was removed by a reload and has drained.
+func (a *App) hasLeft(l *listener) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.leaving = slices.DeleteFunc(a.leaving, func(other *listener) bool { return other == l })
 }
 
 // Abort cuts every connection at once. It is for the operator who does not want

@@ -5,7 +5,6 @@ import (
 	"net"
 	"reflect"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/spillway-lb/spillway/config"
@@ -78,7 +77,6 @@ type listener struct {
 	udp    *udp.Listener
 	tls    *tlsfront.Engine // in front of one of the other two; nil: clients speak no TLS
 	stop   context.CancelFunc
-	left   atomic.Bool // Serve has returned
 
 	onLoops bool // its connections live on event loops
 }
@@ -144,10 +142,16 @@ func (l *listener) configure(spec *config.Listener, services map[string]*proxy.S
 	l.spec = *spec
 }
 
-func (l *listener) start(t *tasks) { l.stop = t.run(l.serve) }
+// start serves until the listener is told to leave, or all are. left is called when
+// its last connection has ended.
+func (l *listener) start(t *tasks, left func(*listener)) {
+	l.stop = t.run(func(ctx context.Context) error {
+		defer left(l)
+		return l.serve(ctx)
+	})
+}
 
 func (l *listener) serve(ctx context.Context) error {
-	defer l.left.Store(true)
 	if l.tls != nil {
 		return l.serveTLS(ctx)
 	}
@@ -164,6 +168,3 @@ func (l *listener) leave() (drains bool) {
 	_ = l.Close() // Serve does so, too, but in its own time
 	return l.stop != nil
 }
-
-// hasLeft reports whether the last connection has ended.
-func (l *listener) hasLeft() bool { return l.left.Load() }

@@ -258,11 +258,10 @@ func (a *App) swap(next *parts) {
 			l.SetProxyHeaders(next.headers[i])
 		}
 		if a.tasks.running() && l.stop == nil {
-			l.start(&a.tasks)
+			l.start(&a.tasks, a.hasLeft)
 		}
 	}
 	drain := time.Duration(cfg.Proxy.DrainTimeout)
-	a.leaving = slices.DeleteFunc(a.leaving, (*listener).hasLeft)
 	for _, l := range a.listeners {
 		if !slices.Contains(next.listeners, l) {
 			if l.leave() {

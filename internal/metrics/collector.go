@@ -42,6 +42,7 @@ type Service struct {
 type Listener struct {
 	Name        string
 	Connections int64
+	TCP         *proxy.TCPCounters    // nil but for TCP and SSL
 	UDPDrops    *proxy.UDPDrops       // nil but for UDP
 	TLS         *TLS                  // nil: its clients speak none
 	Headers     *proxy.HeaderCounters // nil where no PROXY header is expected
@@ -87,6 +88,7 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 		for _, l := range c.source.Listeners() {
 			s.gauge(connections, float64(l.Connections), l.Name)
 			s.headers(l)
+			s.tcp(l)
 			s.drops(l)
 			if l.TLS != nil {
 				s.tls(l.Name, l.TLS)
@@ -189,7 +191,7 @@ func (s sink) traffic(service string, stats *proxy.Stats) {
 		s.counter(udpDatagrams, stats.UDP.Datagrams[d].Load(), service, direction)
 		s.counter(udpBytes, stats.UDP.Bytes[d].Load(), service, direction)
 		for p, path := range proxy.Paths {
-			s.counter(tcpBytes, stats.TCPBytes[d][p].Load(), service, direction, path)
+			s.counter(tcpBytes, stats.TCPBytes[d][p].Load(), service, direction, path.Path, path.Reason)
 		}
 	}
 }
@@ -233,6 +235,16 @@ func (s sink) histogram(d *prometheus.Desc, h *proxy.Histogram, labels ...string
 		m = prometheus.NewInvalidMetric(d, err)
 	}
 	s <- m
+}
+
+// tcp sends what became of connections that were not passed on, or were silent.
+func (s sink) tcp(l Listener) {
+	if l.TCP == nil {
+		return
+	}
+	s.counter(tcpRefused, l.TCP.Refused.Load(), l.Name, "no_endpoint")
+	s.counter(tcpRefused, l.TCP.Unrouted.Load(), l.Name, "no_route")
+	s.counter(tcpIdleTimeouts, l.TCP.IdleTimeouts.Load(), l.Name)
 }
 
 // headers sends what became of connections that were to have a PROXY header.

@@ -188,12 +188,18 @@ spillway_health_checks_total{result="success",service="web"} 0
 # HELP spillway_log_dropped_total Lines that are missing in the log because it could not be written fast enough.
 # TYPE spillway_log_dropped_total counter
 spillway_log_dropped_total 2
-# HELP spillway_tcp_bytes_total Bytes relayed by TCP connections and upgraded HTTP connections, inside the kernel or copied through memory.
+# HELP spillway_tcp_bytes_total Bytes relayed by TCP connections and upgraded HTTP connections, inside the kernel (splice) or through memory (copy) for a reason.
 # TYPE spillway_tcp_bytes_total counter
-spillway_tcp_bytes_total{direction="from_client",path="copied",service="web"} 0
-spillway_tcp_bytes_total{direction="from_client",path="spliced",service="web"} 0
-spillway_tcp_bytes_total{direction="to_client",path="copied",service="web"} 0
-spillway_tcp_bytes_total{direction="to_client",path="spliced",service="web"} 1.048576e+06
+spillway_tcp_bytes_total{direction="from_client",path="copy",reason="descriptors",service="web"} 0
+spillway_tcp_bytes_total{direction="from_client",path="copy",reason="no_socket",service="web"} 0
+spillway_tcp_bytes_total{direction="from_client",path="copy",reason="platform",service="web"} 0
+spillway_tcp_bytes_total{direction="from_client",path="copy",reason="small",service="web"} 0
+spillway_tcp_bytes_total{direction="from_client",path="splice",reason="",service="web"} 0
+spillway_tcp_bytes_total{direction="to_client",path="copy",reason="descriptors",service="web"} 0
+spillway_tcp_bytes_total{direction="to_client",path="copy",reason="no_socket",service="web"} 0
+spillway_tcp_bytes_total{direction="to_client",path="copy",reason="platform",service="web"} 0
+spillway_tcp_bytes_total{direction="to_client",path="copy",reason="small",service="web"} 0
+spillway_tcp_bytes_total{direction="to_client",path="splice",reason="",service="web"} 1.048576e+06
 `)
 }
 
@@ -210,6 +216,25 @@ spillway_connections_cut_total{cause="endpoint_drained",service="web"} 1
 spillway_connections_cut_total{cause="endpoint_removed",service="web"} 0
 spillway_connections_cut_total{cause="endpoint_unhealthy",service="web"} 0
 spillway_connections_cut_total{cause="failed_over",service="web"} 0
+`)
+}
+
+func TestClientsOfTCPThatWereTurnedAwayAreShownByReason(t *testing.T) {
+	counters := new(proxy.TCPCounters)
+	counters.Refused.Add(2)
+	counters.Unrouted.Add(3)
+	counters.IdleTimeouts.Add(4)
+	c := metrics.NewCollector(metrics.Source{
+		Listeners: func() []metrics.Listener { return []metrics.Listener{{Name: "db", TCP: counters}, {Name: "web"}} },
+	})
+	expect(t, c, `
+# HELP spillway_tcp_idle_timeouts_total Connections of TCP and SSL listeners that ended because of silence.
+# TYPE spillway_tcp_idle_timeouts_total counter
+spillway_tcp_idle_timeouts_total{listener="db"} 4
+# HELP spillway_tcp_refused_total Clients of TCP and SSL listeners that were reset because no endpoint could be had (no_endpoint), or no route takes the name they ask for, or they did not ask in time (no_route).
+# TYPE spillway_tcp_refused_total counter
+spillway_tcp_refused_total{listener="db",reason="no_endpoint"} 2
+spillway_tcp_refused_total{listener="db",reason="no_route"} 3
 `)
 }
 

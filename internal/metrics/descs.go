@@ -44,8 +44,8 @@ var (
 		"Connections to endpoints that came from the proxy's address although source is CLIENT.",
 		"service", "reason")
 	tcpBytes = desc("tcp_bytes_total",
-		"Bytes relayed by TCP connections and upgraded HTTP connections, inside the kernel or copied through memory.",
-		"service", "direction", "path")
+		"Bytes relayed by TCP connections and upgraded HTTP connections, inside the kernel (splice) or through memory (copy) for a reason.",
+		"service", "direction", "path", "reason")
 	connectionsCut = desc("connections_cut_total",
 		"TCP connections, UDP sessions and HTTP exchanges that were cut because of what befell their endpoint.",
 		"service", "cause")
@@ -60,6 +60,12 @@ var (
 		"listener", "reason")
 	connections = desc("connections",
 		"Client connections, or UDP sessions, now.",
+		"listener")
+	tcpRefused = desc("tcp_refused_total",
+		"Clients of TCP and SSL listeners that were reset because no endpoint could be had (no_endpoint), or no route takes the name they ask for, or they did not ask in time (no_route).",
+		"listener", "reason")
+	tcpIdleTimeouts = desc("tcp_idle_timeouts_total",
+		"Connections of TCP and SSL listeners that ended because of silence.",
 		"listener")
 	proxyHeaders = desc("proxy_headers_total",
 		"Connections that were to begin with a PROXY header, by what came; all that were not read are closed.",
@@ -84,7 +90,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 var all = []*prometheus.Desc{
 	requests, duration, attempts, retries, retriesOverBudget, endpointUp, endpointActive, shareExpected, shareActual,
 	failoverActive, healthChecks, affinity, sourceFallbacks, tcpBytes, udpDatagrams, udpBytes, udpDropped, connectionsCut,
-	connections, proxyHeaders, reloads,
+	connections, tcpRefused, tcpIdleTimeouts, proxyHeaders, reloads,
 	tlsHandshakes, tlsFailures, tlsReads, tlsNotAfter,
 	logDropped, accessLogDropped, buildInfo,
 }

@@ -23,11 +23,13 @@
 //	spillway_health_checks_total{service,result}
 //	spillway_affinity_total{service,result}
 //	spillway_source_fallbacks_total{service,reason}
-//	spillway_tcp_bytes_total{service,direction,path}
+//	spillway_tcp_bytes_total{service,direction,path,reason}
 //	spillway_connections_cut_total{service,cause}
 //	spillway_udp_datagrams_total, spillway_udp_bytes_total {service,direction}
 //	spillway_udp_dropped_total{listener,reason}
 //	spillway_connections{listener}
+//	spillway_tcp_refused_total{listener,reason}
+//	spillway_tcp_idle_timeouts_total{listener}
 //	spillway_proxy_headers_total{listener,result}
 //	spillway_tls_handshakes_total{listener,kind}
 //	spillway_tls_handshake_failures_total{listener,cause}

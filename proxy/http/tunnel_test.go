@@ -80,7 +80,7 @@ func upgradeLosesNoByteReadWithTheHeads(t *testing.T, d driver) {
 	c.end()
 	b.ended(0, `"cause":""`, `"method":"GET"`, `"host":"a"`, `"path":"/chat"`, `"bytes_in":95,`, `"bytes_out":102,`, `"attempts":1`)
 	for d, want := range map[proxy.Direction]uint64{proxy.FromClient: 95, proxy.ToClient: 102} {
-		if n := b.service.Stats.TCPBytes[d][proxy.Copied].Load(); n != want {
+		if n := b.service.Stats.Copied(proxy.Direction(d)); n != want {
 			t.Errorf("%s: counted %d bytes, want %d", proxy.Directions[d], n, want)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 
 	"github.com/spillway-lb/spillway/proxy"
-	"github.com/spillway-lb/spillway/proxy/internal/relay"
 )
 
 // Options is what New takes.
@@ -42,31 +41,8 @@ type Engine struct {
 	streams map[*streamSession]struct{}
 }
 
-// Counters only grow. What else there is to count is in proxy.Stats.
-type Counters struct {
-	// Refused is how many clients were reset because no endpoint could be had.
-	Refused atomic.Uint64
-	// Unrouted is how many were because no route takes the name they ask for, or
-	// they did not ask in time.
-	Unrouted atomic.Uint64
-	// IdleTimeouts is how many connections were closed because of silence, and
-	// Copied, by Reason, the bytes that went through user memory.
-	relay.Counters
-}
-
-// Reason says why bytes were copied rather than spliced.
-type Reason = relay.Reason
-
-// The reasons.
-const (
-	Small       = relay.Small       // no bulk: copying is as cheap
-	NoSocket    = relay.NoSocket    // one side is no plain socket: TLS, or another wrapper
-	Platform    = relay.Platform    // this system has no splice
-	Descriptors = relay.Descriptors // none left for a pipe, or the kernel refused
-)
-
-// Reasons names the reasons.
-var Reasons = relay.Reasons
+// Counters are those of an engine. What else there is to count is in proxy.Stats.
+type Counters = proxy.TCPCounters
 
 // New returns an engine. It resets every client until SetSettings is called.
 func New(o Options) *Engine {

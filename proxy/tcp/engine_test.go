@@ -15,7 +15,6 @@ import (
 	"github.com/spillway-lb/spillway/balance"
 	"github.com/spillway-lb/spillway/lb"
 	"github.com/spillway-lb/spillway/proxy"
-	"github.com/spillway-lb/spillway/proxy/tcp"
 )
 
 func TestSilenceEndsConnection(t *testing.T) {
@@ -183,10 +182,10 @@ func TestConnectionThatIsNoSocketIsCopied(t *testing.T) {
 		near.Close()
 		serving.Wait()
 		b.settled()
-		if n := b.service.Stats.TCPBytes[proxy.FromClient][proxy.Copied].Load(); n != 1<<20 {
+		if n := b.service.Stats.Copied(proxy.FromClient); n != 1<<20 {
 			t.Errorf("%d bytes copied", n)
 		}
-		if b.engine.Counters().Copied[tcp.NoSocket].Load() == 0 && runtime.GOOS == "linux" {
+		if b.service.Stats.TCPBytes[proxy.FromClient][proxy.CopiedNoSocket].Load() == 0 && runtime.GOOS == "linux" {
 			t.Error("no reason counted")
 		}
 	})

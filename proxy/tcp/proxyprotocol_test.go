@@ -115,8 +115,8 @@ func TestWhatFollowsAHeaderIsSpliced(t *testing.T) {
 		if h, rest, _ := bytes.Cut(got.Bytes(), []byte("\r\n")); string(h) != strings.TrimSpace(header("192.0.2.1", "198.51.100.2", 5000, 443)) || !bytes.Equal(rest, body) {
 			t.Errorf("the endpoint got %q and %d bytes", h, len(rest))
 		}
-		bytes := &b.service.Stats.TCPBytes[proxy.FromClient]
-		if spliced, copied := bytes[proxy.Spliced].Load(), bytes[proxy.Copied].Load(); spliced < size/2 || spliced+copied != size+uint64(len(h)) {
+		stats := b.service.Stats
+		if spliced, copied := stats.TCPBytes[proxy.FromClient][proxy.Spliced].Load(), stats.Copied(proxy.FromClient); spliced < size/2 || spliced+copied != size+uint64(len(h)) {
 			t.Errorf("%d bytes spliced and %d copied", spliced, copied)
 		}
 	})

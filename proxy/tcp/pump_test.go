@@ -14,7 +14,6 @@ import (
 	"testing"
 
 	"github.com/spillway-lb/spillway/proxy"
-	"github.com/spillway-lb/spillway/proxy/tcp"
 )
 
 func TestSmallMessagesAreEchoed(t *testing.T) {
@@ -51,14 +50,14 @@ func TestSmallMessagesAreEchoed(t *testing.T) {
 		if started, failed, active := b.load(); started != 1 || failed != 0 || active != 0 {
 			t.Errorf("load: %d started, %d failed, %d active", started, failed, active)
 		}
-		bytes := &b.service.Stats.TCPBytes
-		if n := bytes[proxy.FromClient][proxy.Copied].Load(); n != 990 {
+		stats := b.service.Stats
+		if n := stats.Copied(proxy.FromClient); n != 990 {
 			t.Errorf("counted %d bytes copied from the client", n)
 		}
-		if n := bytes[proxy.ToClient][proxy.Copied].Load(); n != 990 {
+		if n := stats.Copied(proxy.ToClient); n != 990 {
 			t.Errorf("counted %d bytes copied to the client", n)
 		}
-		if n := b.engine.Counters().Copied[tcp.Small].Load(); n != 1980 {
+		if n := stats.TCPBytes[proxy.ToClient][proxy.CopiedSmall].Load(); n != 990 {
 			t.Errorf("counted %d bytes copied for being small", n)
 		}
 	})
@@ -109,7 +108,7 @@ func TestBulkArrivesWholeAndIsSpliced(t *testing.T) {
 		b.wantCause("")
 		for d, name := range proxy.Directions {
 			spliced := b.service.Stats.TCPBytes[d][proxy.Spliced].Load()
-			copied := b.service.Stats.TCPBytes[d][proxy.Copied].Load()
+			copied := b.service.Stats.Copied(proxy.Direction(d))
 			if spliced+copied != uint64(bulk) {
 				t.Errorf("%s: %d spliced + %d copied, want %d", name, spliced, copied, bulk)
 			}

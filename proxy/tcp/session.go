@@ -200,12 +200,12 @@ func (s *session) relayOptions(dialed func() netip.AddrPort) relay.Options {
 		}
 	}
 	return relay.Options{
-		Idle:      s.service.Timeout,
-		Early:     [2][]byte{proxy.FromClient: early},
-		ResetIdle: s.service.ResetIdle,
-		Stats:     s.service.Stats,
-		Counters:  &s.engine.counters.Counters,
-		NoteFirst: s.engine.access != nil,
+		Idle:         s.service.Timeout,
+		Early:        [2][]byte{proxy.FromClient: early},
+		ResetIdle:    s.service.ResetIdle,
+		Stats:        s.service.Stats,
+		IdleTimeouts: &s.engine.counters.IdleTimeouts,
+		NoteFirst:    s.engine.access != nil,
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 func TestAMessageThroughALoopAllocatesNothing(t *testing.T) {
 	e := connect(t)
 	wait := run(onALoop(t, e.inClient, e.inEnd, relay.Options{
-		Stats: new(proxy.Stats), Counters: new(relay.Counters), Idle: time.Minute,
+		Stats: new(proxy.Stats), Idle: time.Minute,
 	}))
 	p := make([]byte, 100)
 	n := testing.AllocsPerRun(2000, func() {

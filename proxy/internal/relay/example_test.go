@@ -32,7 +32,7 @@ func Example() {
 	answer, err := io.ReadAll(client)
 	fmt.Printf("%s %v\n", answer, err)
 	fmt.Println(<-ended == relay.Well)
-	fmt.Println(stats.TCPBytes[proxy.ToClient][proxy.Copied].Load(), "bytes to the client")
+	fmt.Println(stats.Copied(proxy.ToClient), "bytes to the client")
 	// Output:
 	// All well? Fine. <nil>
 	// true

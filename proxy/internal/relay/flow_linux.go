@@ -75,7 +75,7 @@ func (f *flow) send() bool {
 	case len(f.held) > 0:
 		n, err := f.dst.WriteNow(f.held)
 		f.held = f.held[n:]
-		f.count(proxy.Copied, n)
+		f.count(f.copying(), n)
 		if len(f.held) == 0 {
 			f.drop()
 		}
@@ -93,18 +93,17 @@ func (f *flow) sent(err error, left int) bool {
 
 // count adds to the counters that others read.
 func (f *flow) count(path proxy.Path, n int) {
-	if n == 0 {
-		return
+	if n > 0 {
+		f.joint.stats.TCPBytes[f.direction][path].Add(uint64(n))
 	}
-	j := f.joint
-	j.stats.TCPBytes[f.direction][path].Add(uint64(n))
-	if path == proxy.Copied && j.counters != nil {
-		why := Small
-		if f.denied {
-			why = Descriptors
-		}
-		j.counters.Copied[why].Add(uint64(n))
+}
+
+// copying is the path of what is held.
+func (f *flow) copying() proxy.Path {
+	if f.denied {
+		return proxy.CopiedDescriptors
 	}
+	return proxy.CopiedSmall
 }
 
 // receive takes what src has, if nothing is held. It reports how much that was.

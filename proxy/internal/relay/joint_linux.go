@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/spillway-lb/spillway/proxy"
@@ -14,7 +15,7 @@ type Joint struct {
 	client, endpoint *loop.Conn
 	idle             time.Duration
 	stats            *proxy.Stats
-	counters         *Counters
+	idleTimeouts     *atomic.Uint64
 	up, down         flow // from the client, to the client
 	cause            Cause
 	ended            func(Cause)
@@ -37,7 +38,7 @@ type Joint struct {
 func Join(client, endpoint *loop.Conn, o Options, ended func(Cause)) *Joint {
 	j := &Joint{
 		client: client, endpoint: endpoint, ended: ended,
-		idle: o.Idle, resetIdle: o.ResetIdle, stats: o.Stats, counters: o.Counters, noteFirst: o.NoteFirst,
+		idle: o.Idle, resetIdle: o.ResetIdle, stats: o.Stats, idleTimeouts: o.IdleTimeouts, noteFirst: o.NoteFirst,
 		lastByte: client.Loop().Now(),
 	}
 	j.up = flow{joint: j, src: client, dst: endpoint, direction: proxy.FromClient, held: o.Early[proxy.FromClient]}
@@ -124,8 +125,8 @@ func (j *Joint) checkIdle() {
 		return
 	}
 	j.blame(Idle)
-	if j.counters != nil {
-		j.counters.IdleTimeouts.Add(1)
+	if j.idleTimeouts != nil {
+		j.idleTimeouts.Add(1)
 	}
 	j.end()
 }

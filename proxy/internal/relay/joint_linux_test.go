@@ -187,8 +187,7 @@ func TestCountersMoveWhileItRuns(t *testing.T) {
 	stats := new(proxy.Stats)
 	wait := run(onALoop(t, e.inClient, e.inEnd, relay.Options{Stats: stats}))
 	counted := func() uint64 {
-		of := &stats.TCPBytes[proxy.ToClient]
-		return of[proxy.Spliced].Load() + of[proxy.Copied].Load()
+		return stats.TCPBytes[proxy.ToClient][proxy.Spliced].Load() + stats.Copied(proxy.ToClient)
 	}
 	p := make([]byte, 1<<20)
 	for i := range uint64(3) {
@@ -216,8 +215,8 @@ func TestWithoutPipesBulkIsCopiedAndCounted(t *testing.T) {
 		}
 	}()
 	e := connect(t)
-	stats, counters := new(proxy.Stats), new(relay.Counters)
-	wait := run(onALoop(t, e.inClient, e.inEnd, relay.Options{Stats: stats, Counters: counters}))
+	stats := new(proxy.Stats)
+	wait := run(onALoop(t, e.inClient, e.inEnd, relay.Options{Stats: stats}))
 	var sent [32]byte
 	var sending sync.WaitGroup
 	sending.Go(func() { sent = feed(t, e.client, 1, bulk) })
@@ -233,7 +232,7 @@ func TestWithoutPipesBulkIsCopiedAndCounted(t *testing.T) {
 	if n := of[proxy.Spliced].Load(); n != 0 {
 		t.Errorf("%d bytes were spliced", n)
 	}
-	small, bulky := counters.Copied[relay.Small].Load(), counters.Copied[relay.Descriptors].Load()
+	small, bulky := of[proxy.CopiedSmall].Load(), of[proxy.CopiedDescriptors].Load()
 	t.Log("copied as small", small, "for want of descriptors", bulky)
 	if small+bulky != bulk {
 		t.Errorf("counted %d bytes, want %d", small+bulky, bulk)
@@ -273,13 +272,12 @@ func TestBulkDoesNotStarveMessages(t *testing.T) {
 func TestAThousandAtOnce(t *testing.T) {
 	const n = 1000
 	l := startLoop(t)
-	counters := new(relay.Counters)
 	var relays [n]*joined
 	var outer [n]ends
 	for i := range n {
 		outer[i] = connect(t)
 		relays[i] = joinOn(l, outer[i].inClient, outer[i].inEnd, relay.Options{
-			Stats: new(proxy.Stats), Counters: counters, Idle: time.Hour,
+			Stats: new(proxy.Stats), Idle: time.Hour,
 		})
 	}
 	goroutines, heap := runtime.NumGoroutine(), heapInUse()

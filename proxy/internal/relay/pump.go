@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spillway-lb/spillway/proxy"
 	"github.com/spillway-lb/spillway/proxy/internal/netio"
 )
 
@@ -46,10 +47,11 @@ type pump struct {
 	// Of the bytes that dst has taken, those from spliceFrom up to spliceTo
 	// were spliced.
 	spliceFrom, spliceTo atomic.Int64
-	reason               atomic.Uint32 // why the rest was copied: a Reason
+	path                 atomic.Uint32 // why the rest was copied: a proxy.Path
 }
 
 func (p *pump) init() {
+	p.path.Store(uint32(proxy.CopiedSmall))
 	p.base = p.dst.Sent()
 	p.spliceFrom.Store(math.MaxInt64)
 	p.spliceTo.Store(math.MaxInt64)
@@ -120,7 +122,7 @@ func (p *pump) copy() error {
 			if splicing && p.spliceFrom.Load() == math.MaxInt64 {
 				return errBulk
 			}
-			p.reason.Store(uint32(p.whyCopied()))
+			p.path.Store(uint32(p.whyCopied()))
 		}
 	}
 }
@@ -135,20 +137,20 @@ func (p *pump) splice() error {
 	case nil:
 		return io.EOF
 	case netio.ErrNoSplice:
-		p.reason.Store(uint32(Descriptors))
+		p.path.Store(uint32(proxy.CopiedDescriptors))
 		return p.copy()
 	}
 	return err
 }
 
-func (p *pump) whyCopied() Reason {
+func (p *pump) whyCopied() proxy.Path {
 	switch {
 	case runtime.GOOS != "linux":
-		return Platform
+		return proxy.CopiedPlatform
 	case !p.src.CanSplice() || !p.dst.CanSplice():
-		return NoSocket
+		return proxy.CopiedNoSocket
 	}
-	return Descriptors
+	return proxy.CopiedDescriptors
 }
 
 // finish passes the end of src on. The other direction goes on.

@@ -37,34 +37,12 @@ type Options struct {
 	Early [2][]byte
 	// Stats is the service whose TCPBytes count what is relayed.
 	Stats *proxy.Stats
-	// Counters are added to where they are not nil.
-	Counters *Counters
+	// IdleTimeouts is added to when the relay ends because of silence, if it is not
+	// nil.
+	IdleTimeouts *atomic.Uint64
 	// NoteFirst says that First will be asked.
 	NoteFirst bool
 }
-
-// Counters only grow.
-type Counters struct {
-	// IdleTimeouts is how many relays ended because of silence.
-	IdleTimeouts atomic.Uint64
-	// Copied is bytes that went through user memory, by the reason for it.
-	Copied [reasons]atomic.Uint64
-}
-
-// Reason says why bytes were copied rather than spliced.
-type Reason uint8
-
-// The reasons.
-const (
-	Small       Reason = iota // no bulk: copying is as cheap
-	NoSocket                  // one side is no plain socket: TLS, or another wrapper
-	Platform                  // this system has no splice
-	Descriptors               // none left for a pipe, or the kernel refused
-	reasons
-)
-
-// Reasons names the reasons.
-var Reasons = [reasons]string{"small", "no_socket", "platform", "descriptors"}
 
 // A Relay joins two connections. Run it once.
 type Relay struct {

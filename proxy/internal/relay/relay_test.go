@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -103,10 +104,10 @@ func TestOnlyTheRelaysOwnBytesCountAndOldDeadlinesAreForgotten(t *testing.T) {
 			c[1].Write(old)
 			io.ReadFull(c[0], old)
 		}
-		stats, counters := new(proxy.Stats), new(relay.Counters)
+		stats := new(proxy.Stats)
 		wait := run(relayed(t, e.inClient, e.inEnd, relay.Options{
 			Early: [2][]byte{proxy.FromClient: []byte("early "), proxy.ToClient: []byte("hello ")},
-			Stats: stats, Counters: counters,
+			Stats: stats,
 		}))
 		io.WriteString(e.client, "question")
 		e.client.CloseWrite()
@@ -122,11 +123,11 @@ func TestOnlyTheRelaysOwnBytesCountAndOldDeadlinesAreForgotten(t *testing.T) {
 			t.Errorf("ended with %q", cause)
 		}
 		for d, want := range map[proxy.Direction]uint64{proxy.FromClient: 14, proxy.ToClient: 12} {
-			if n := stats.TCPBytes[d][proxy.Copied].Load(); n != want {
+			if n := stats.Copied(proxy.Direction(d)); n != want {
 				t.Errorf("%s: counted %d bytes, want %d", proxy.Directions[d], n, want)
 			}
 		}
-		if n := counters.Copied[relay.Small].Load(); n != 26 {
+		if n := stats.TCPBytes[proxy.FromClient][proxy.CopiedSmall].Load() + stats.TCPBytes[proxy.ToClient][proxy.CopiedSmall].Load(); n != 26 {
 			t.Errorf("counted %d small bytes, want 26", n)
 		}
 	})
@@ -201,8 +202,7 @@ func TestMuchBothWaysAtOnceArrivesAsItWasSent(t *testing.T) {
 			t.Errorf("ended with %q", cause)
 		}
 		for d, name := range proxy.Directions {
-			of := &stats.TCPBytes[d]
-			spliced, copied := of[proxy.Spliced].Load(), of[proxy.Copied].Load()
+			spliced, copied := stats.TCPBytes[d][proxy.Spliced].Load(), stats.Copied(proxy.Direction(d))
 			t.Log(name, "spliced", spliced, "copied", copied)
 			if spliced+copied != bulk {
 				t.Errorf("%s: counted %d bytes, want %d", name, spliced+copied, bulk)
@@ -429,8 +429,8 @@ func TestEndsAreToldApart(t *testing.T) {
 			{"both close", 0, func(e ends) { e.client.CloseWrite(); e.endpoint.CloseWrite() }, relay.Well},
 		} {
 			e := connect(t)
-			counters := new(relay.Counters)
-			r := relayed(t, e.inClient, e.inEnd, relay.Options{Idle: tc.idle, Stats: new(proxy.Stats), Counters: counters, NoteFirst: true})
+			idle := new(atomic.Uint64)
+			r := relayed(t, e.inClient, e.inEnd, relay.Options{Idle: tc.idle, Stats: new(proxy.Stats), IdleTimeouts: idle, NoteFirst: true})
 			wait := run(r)
 			io.WriteString(e.endpoint, "x")
 			io.ReadFull(e.client, make([]byte, 1))
@@ -438,7 +438,7 @@ func TestEndsAreToldApart(t *testing.T) {
 			if cause := wait(); cause != tc.want {
 				t.Errorf("%s: ended with %q, want %q", tc.name, cause, tc.want)
 			}
-			if n := counters.IdleTimeouts.Load(); n != 0 != (tc.want == relay.Idle) {
+			if n := idle.Load(); n != 0 != (tc.want == relay.Idle) {
 				t.Errorf("%s: %d idle timeouts", tc.name, n)
 			}
 			if r.First().IsZero() {

@@ -23,7 +23,7 @@ type watch struct {
 	every   time.Duration
 	seen    int64     // bytes of the relay at the last look
 	changed time.Time // when there were new ones
-	counted [2][2]int64
+	counted [2]struct{ spliced, copied int64 }
 	closed  bool
 }
 
@@ -52,8 +52,8 @@ func (r *Relay) tick() {
 	}
 	if t := r.opt.Idle; t > 0 && now.Sub(w.changed) >= t && !r.stopped {
 		r.blame(Idle)
-		if r.opt.Counters != nil {
-			r.opt.Counters.IdleTimeouts.Add(1)
+		if r.opt.IdleTimeouts != nil {
+			r.opt.IdleTimeouts.Add(1)
 		}
 		r.stop()
 		return
@@ -75,25 +75,21 @@ func (r *Relay) stopWatch() {
 // account adds what is new to the counters that others read. Caller holds r.mu.
 func (r *Relay) account() {
 	for d, p := range [...]*pump{proxy.FromClient: &r.up, proxy.ToClient: &r.down} {
-		now := p.paths()
-		for path, n := range now {
-			r.opt.Stats.TCPBytes[d][path].Add(uint64(n - r.watch.counted[d][path]))
-		}
-		if c := r.opt.Counters; c != nil {
-			copied := now[proxy.Copied] - r.watch.counted[d][proxy.Copied]
-			c.Copied[p.reason.Load()].Add(uint64(copied))
-		}
-		r.watch.counted[d] = now
+		spliced, copied := p.moved()
+		was := &r.watch.counted[d]
+		of := &r.opt.Stats.TCPBytes[d]
+		of[proxy.Spliced].Add(uint64(spliced - was.spliced))
+		of[p.path.Load()].Add(uint64(copied - was.copied))
+		was.spliced, was.copied = spliced, copied
 	}
 }
 
-// paths is how many bytes dst has taken, by the way they came.
-func (p *pump) paths() (n [2]int64) {
+// moved is how many bytes dst has taken, by the way they came.
+func (p *pump) moved() (spliced, copied int64) {
 	// First the bytes, then the bounds: a bound that is set in between is at
 	// these bytes or later, and does not change what they count as.
 	sent := p.dst.Sent()
 	from, to := p.spliceFrom.Load(), p.spliceTo.Load()
-	n[proxy.Spliced] = min(sent, to) - min(sent, from)
-	n[proxy.Copied] = sent - p.base - n[proxy.Spliced]
-	return n
+	spliced = min(sent, to) - min(sent, from)
+	return spliced, sent - p.base - spliced
 }
