@@ -19,8 +19,9 @@
 // Nothing on a loop may block: no file, no lock that is held for long, no name
 // to be resolved. Such work goes to a goroutine, and comes back by Post.
 //
-// The files: loop is the loop itself, task the coroutines, conn and splice what
-// they do with sockets, now what a handler does without a task, wheel the timers,
-// accept and dial where connections come from. Only this package knows epoll.
+// The files: loop is the loop itself, task the coroutines, conn what is known of a
+// socket and who waits for it, bytes and splice what tasks do with it, now and peek
+// what a handler does without a task, wheel the timers, accept and dial where
+// connections come from. Only this package knows epoll.
 // Linux only; elsewhere New says that it is not supported.
 package loop
