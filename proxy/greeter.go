@@ -20,7 +20,7 @@ type greeter struct {
 // greet returns a connection as its engine is to see it; nil: it was closed, for
 // want of a header.
 func (g *greeter) greet(l *Listener, conn net.Conn) net.Conn {
-	peer := addrPort(conn.RemoteAddr())
+	peer := netio.AddrPort(conn.RemoteAddr())
 	expected := l.expects(peer)
 	if expected == nil {
 		return conn
@@ -88,14 +88,4 @@ func (g *greeter) hurry(until time.Time) {
 	for c := range g.waiting {
 		c.ReadBy(until)
 	}
-}
-
-// addrPort is invalid for what has no address, such as a Unix socket's client.
-func addrPort(a net.Addr) netip.AddrPort {
-	t, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.AddrPort{}
-	}
-	at := t.AddrPort()
-	return netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/spillway-lb/spillway/internal/testkit"
+	"github.com/spillway-lb/spillway/proxy/internal/netio"
 )
 
 // telling is an engine that tells each client where it seems to come from and to,
@@ -34,7 +35,9 @@ func (e *telling) tell(c net.Conn, peer, local any) {
 	c.Close()
 }
 
-func (e *telling) ServeConn(c net.Conn) { e.tell(c, addrPort(c.RemoteAddr()), addrPort(c.LocalAddr())) }
+func (e *telling) ServeConn(c net.Conn) {
+	e.tell(c, netio.AddrPort(c.RemoteAddr()), netio.AddrPort(c.LocalAddr()))
+}
 
 func (e *telling) Drain() {}
 

@@ -35,16 +35,7 @@ func (stream) now() time.Time { return time.Now() }
 
 func (stream) pause() { runtime.Gosched() }
 
-func (stream) local(l link) netip.AddrPort { return addrPort(l.(*netio.Conn).LocalAddr()) }
-
-func addrPort(a net.Addr) netip.AddrPort {
-	t, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.AddrPort{}
-	}
-	ap := t.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
-}
+func (stream) local(l link) netip.AddrPort { return netio.AddrPort(l.(*netio.Conn).LocalAddr()) }
 
 func (s stream) home(e *balance.Endpoint) home { return s.opt.Pools.of(e) }
 
@@ -99,7 +90,7 @@ func (l chanLatch) Wait(d time.Duration) bool {
 // ServeConn serves one client until its connection is closed.
 func (e *Engine) ServeConn(conn net.Conn) {
 	link := netio.Wrap(conn)
-	c := &client{site: &site{engine: e, driver: stream{e}, tls: proxy.TLSInfoOf(link)}, conn: link, since: instantOf(time.Now()), from: addressOf(addrPort(link.RemoteAddr()))}
+	c := &client{site: &site{engine: e, driver: stream{e}, tls: proxy.TLSInfoOf(link)}, conn: link, since: instantOf(time.Now()), from: addressOf(netio.AddrPort(link.RemoteAddr()))}
 	defer link.Close()
 	if !e.add(c) {
 		return

@@ -29,20 +29,10 @@ type streamSession struct {
 
 func newStreamSession(e *Engine, conn net.Conn) *streamSession {
 	s := &streamSession{client: netio.Wrap(conn)}
-	s.begin(e, addrPort(conn.RemoteAddr()), time.Now())
+	s.begin(e, netio.AddrPort(conn.RemoteAddr()), time.Now())
 	s.record.TLS = proxy.TLSInfoOf(s.client)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
-}
-
-// addrPort is invalid for what has no address, such as a unix socket's client.
-func addrPort(a net.Addr) netip.AddrPort {
-	t, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.AddrPort{}
-	}
-	ap := t.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
 func (s *streamSession) serve() {
@@ -94,7 +84,7 @@ func (s *streamSession) connect() *netio.Conn {
 }
 
 // local is where the client has connected to.
-func (s *streamSession) local() netip.AddrPort { return addrPort(s.client.LocalAddr()) }
+func (s *streamSession) local() netip.AddrPort { return netio.AddrPort(s.client.LocalAddr()) }
 
 func (s *streamSession) dial(e *balance.Endpoint) (*netio.Conn, error) {
 	o := secure.Options{

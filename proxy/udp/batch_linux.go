@@ -141,23 +141,19 @@ func rawOf(a netip.AddrPort) (r rawAddr) {
 func putAddr(sa *unix.RawSockaddrInet6, a netip.AddrPort, is6 bool) uint32 {
 	if !is6 {
 		in := (*unix.RawSockaddrInet4)(unsafe.Pointer(sa))
-		*in = unix.RawSockaddrInet4{Family: unix.AF_INET, Port: swap(a.Port()), Addr: a.Addr().As4()}
+		*in = unix.RawSockaddrInet4{Family: unix.AF_INET, Port: sys.NetworkOrder(a.Port()), Addr: a.Addr().As4()}
 		return unix.SizeofSockaddrInet4
 	}
-	*sa = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: swap(a.Port()), Addr: a.Addr().As16(), Scope_id: scope(a.Addr())}
+	*sa = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: sys.NetworkOrder(a.Port()), Addr: a.Addr().As16(), Scope_id: scope(a.Addr())}
 	return unix.SizeofSockaddrInet6
 }
 
 func addrPort(sa *unix.RawSockaddrInet6) netip.AddrPort {
-	if sa.Family == unix.AF_INET {
-		in := (*unix.RawSockaddrInet4)(unsafe.Pointer(sa))
-		return netip.AddrPortFrom(netip.AddrFrom4(in.Addr), swap(in.Port))
+	ap := sys.AddrPort(sa)
+	if sa.Family == unix.AF_INET6 && sa.Scope_id != 0 {
+		ap = netip.AddrPortFrom(ap.Addr().WithZone(strconv.Itoa(int(sa.Scope_id))), ap.Port())
 	}
-	a := netip.AddrFrom16(sa.Addr).Unmap()
-	if sa.Scope_id != 0 {
-		a = a.WithZone(strconv.Itoa(int(sa.Scope_id)))
-	}
-	return netip.AddrPortFrom(a, swap(sa.Port))
+	return ap
 }
 
 // scope is an address's zone as a number; see canonical.
@@ -173,10 +169,4 @@ func scope(a netip.Addr) uint32 {
 		return uint32(i.Index)
 	}
 	return 0
-}
-
-// swap gives a port the order that it has on the wire, or takes it away.
-func swap(port uint16) uint16 {
-	b := (*[2]byte)(unsafe.Pointer(&port))
-	return uint16(b[0])<<8 | uint16(b[1])
 }

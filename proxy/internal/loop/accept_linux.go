@@ -145,7 +145,7 @@ func (d *door) take() bool {
 	switch errno {
 	case 0:
 		d.delay = 0
-		peer := rawAddrPort(&from)
+		peer := sys.AddrPort((*unix.RawSockaddrInet6)(unsafe.Pointer(&from)))
 		a.Hand(d.loop, fd, func() { a.opt.Serve(a, d.loop, fd, peer) })
 		return true
 	case syscall.ECONNABORTED, syscall.EPROTO:
@@ -216,22 +216,4 @@ func (d *door) close() {
 		}
 	})
 	_ = d.conn.Close()
-}
-
-func rawAddrPort(sa *unix.RawSockaddrAny) netip.AddrPort {
-	switch sa.Addr.Family {
-	case unix.AF_INET:
-		in := (*unix.RawSockaddrInet4)(unsafe.Pointer(sa))
-		return netip.AddrPortFrom(netip.AddrFrom4(in.Addr), hostOrder(in.Port))
-	case unix.AF_INET6:
-		in := (*unix.RawSockaddrInet6)(unsafe.Pointer(sa))
-		return netip.AddrPortFrom(netip.AddrFrom16(in.Addr).Unmap(), hostOrder(in.Port))
-	}
-	return netip.AddrPort{}
-}
-
-// hostOrder reads a port, which is in network byte order wherever we run.
-func hostOrder(port uint16) uint16 {
-	b := (*[2]byte)(unsafe.Pointer(&port))
-	return uint16(b[0])<<8 | uint16(b[1])
 }

@@ -259,21 +259,5 @@ func (c *Conn) Abort() {
 	_ = c.Close()
 }
 
-// Local is the address of this end; zero for a Unix socket.
-func (c *Conn) Local() netip.AddrPort {
-	sa, err := unix.Getsockname(int(c.fd))
-	if err != nil {
-		return netip.AddrPort{}
-	}
-	return addrPort(sa)
-}
-
-func addrPort(sa unix.Sockaddr) netip.AddrPort {
-	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
-	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
-	}
-	return netip.AddrPort{}
-}
+// Local is the address of this end; invalid for a Unix socket.
+func (c *Conn) Local() netip.AddrPort { return sys.LocalAddr(int(c.fd)) }

@@ -35,17 +35,15 @@ type Address struct {
 
 // IP is the address of a TCP or UDP socket.
 func IP(to netip.AddrPort) (a Address) {
-	port := [2]byte{byte(to.Port() >> 8), byte(to.Port())}
+	port := NetworkOrder(to.Port())
 	if ip := to.Addr().Unmap(); ip.Is4() {
 		in := (*unix.RawSockaddrInet4)(unsafe.Pointer(&a.raw))
-		*in = unix.RawSockaddrInet4{Family: unix.AF_INET, Addr: ip.As4()}
-		*(*[2]byte)(unsafe.Pointer(&in.Port)) = port
+		*in = unix.RawSockaddrInet4{Family: unix.AF_INET, Port: port, Addr: ip.As4()}
 		a.size = unsafe.Sizeof(*in)
 		return a
 	}
 	in := (*unix.RawSockaddrInet6)(unsafe.Pointer(&a.raw))
-	*in = unix.RawSockaddrInet6{Family: unix.AF_INET6, Addr: to.Addr().As16()}
-	*(*[2]byte)(unsafe.Pointer(&in.Port)) = port
+	*in = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: port, Addr: to.Addr().As16()}
 	a.size = unsafe.Sizeof(*in)
 	return a
 }

@@ -1,7 +1,6 @@
 package sys
 
 import (
-	"encoding/binary"
 	"net/netip"
 	"os"
 	"unsafe"
@@ -48,7 +47,7 @@ func BindFrom(fd int, from netip.Addr) error {
 // REDIRECT and DNAT have changed, and TPROXY makes it the socket's own. For a client
 // that has dialed the listener it is invalid.
 func OriginalDestination(fd int) netip.AddrPort {
-	local := localAddr(fd)
+	local := LocalAddr(fd)
 	level := unix.SOL_IPV6
 	if local.Addr().Is4() {
 		level = unix.SOL_IP
@@ -56,7 +55,7 @@ func OriginalDestination(fd int) netip.AddrPort {
 	// The call that this is made for has an answer of the same size.
 	info, err := unix.GetsockoptIPv6MTUInfo(fd, level, originalDst)
 	if err == nil {
-		if to := rawAddrPort(&info.Addr); to != local {
+		if to := AddrPort(&info.Addr); to != local {
 			return to
 		}
 	}
@@ -71,35 +70,10 @@ func isIPv6(fd int) (bool, error) {
 	return domain == unix.AF_INET6, err
 }
 
-func localAddr(fd int) netip.AddrPort {
-	sa, err := unix.Getsockname(fd)
-	if err != nil {
-		return netip.AddrPort{}
-	}
-	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
-	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
-	}
-	return netip.AddrPort{}
-}
-
-// rawAddrPort reads a sockaddr of either family.
-func rawAddrPort(sa *unix.RawSockaddrInet6) netip.AddrPort {
-	addr := netip.AddrFrom16(sa.Addr).Unmap()
-	if sa.Family == unix.AF_INET {
-		addr = netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(sa)).Addr)
-	}
-	var port [2]byte
-	binary.NativeEndian.PutUint16(port[:], sa.Port) // it is in network byte order
-	return netip.AddrPortFrom(addr, binary.BigEndian.Uint16(port[:]))
-}
-
 // IP is the address without its port; invalid for a Unix socket's.
 func (a *Address) IP() netip.Addr {
 	if a.Family() == unix.AF_UNIX {
 		return netip.Addr{}
 	}
-	return rawAddrPort((*unix.RawSockaddrInet6)(unsafe.Pointer(&a.raw))).Addr()
+	return AddrPort((*unix.RawSockaddrInet6)(unsafe.Pointer(&a.raw))).Addr()
 }
