@@ -1,11 +1,7 @@
 package http
 
 import (
-	"context"
 	"errors"
-	"net"
-	"os"
-	"syscall"
 
 	"github.com/spillway-lb/spillway/lb"
 	"github.com/spillway-lb/spillway/proxy"
@@ -35,15 +31,15 @@ var (
 	clientSlow    = &failure{408, "http_request_error", "request timeout\n", lb.Neutral, proxy.AttemptClientGone}
 	clientGone    = &failure{499, "client_gone", "", lb.Neutral, proxy.AttemptClientGone}
 	aborted       = &failure{503, "connection_terminated", "shutting down\n", lb.Neutral, proxy.AttemptClientGone}
-	refused       = &failure{502, "connection_refused", "connection refused\n", lb.Failure, proxy.AttemptConnectFailure}
-	unroutable    = &failure{502, "destination_ip_unroutable", "no way to the endpoint\n", lb.Failure, proxy.AttemptConnectFailure}
-	unresolved    = &failure{502, "dns_error", "the endpoint's name has no address\n", lb.Failure, proxy.AttemptConnectFailure}
-	connectSlow   = &failure{504, "connection_timeout", "connection timeout\n", lb.Failure, proxy.AttemptConnectFailure}
-	notConnected  = &failure{502, "destination_unavailable", "no connection\n", lb.Failure, proxy.AttemptConnectFailure}
+	refused       = &failure{502, secure.ConnectionRefused, "connection refused\n", lb.Failure, proxy.AttemptConnectFailure}
+	unroutable    = &failure{502, secure.Unroutable, "no way to the endpoint\n", lb.Failure, proxy.AttemptConnectFailure}
+	unresolved    = &failure{502, secure.Unresolved, "the endpoint's name has no address\n", lb.Failure, proxy.AttemptConnectFailure}
+	connectSlow   = &failure{504, secure.TimedOut, "connection timeout\n", lb.Failure, proxy.AttemptConnectFailure}
+	notConnected  = &failure{502, secure.Unavailable, "no connection\n", lb.Failure, proxy.AttemptConnectFailure}
 	tlsCert       = &failure{502, secure.CertificateError, "the endpoint's certificate is not good\n", lb.Failure, proxy.AttemptConnectFailure}
 	tlsAlert      = &failure{502, secure.AlertReceived, "the endpoint refused the TLS handshake\n", lb.Failure, proxy.AttemptConnectFailure}
 	tlsBad        = &failure{502, secure.ProtocolError, "no TLS handshake with the endpoint\n", lb.Failure, proxy.AttemptConnectFailure}
-	noResources   = &failure{503, "proxy_internal_error", "out of resources\n", lb.Neutral, proxy.AttemptConnectFailure}
+	noResources   = &failure{503, secure.OutOfResources, "out of resources\n", lb.Neutral, proxy.AttemptConnectFailure}
 	reset         = &failure{502, "connection_terminated", "", lb.Failure, proxy.AttemptReset}
 	terminated    = &failure{502, "connection_terminated", "the endpoint closed the connection\n", lb.Failure, proxy.AttemptReset}
 	stale         = &failure{502, "connection_terminated", "the endpoint closed the connection\n", lb.Neutral, proxy.AttemptStale}
@@ -72,42 +68,21 @@ func pickFailed(err error) *failure {
 	return noEndpoint
 }
 
-// connectFailed is the failure for an error of a driver's dial.
-func (x *exchange) connectFailed(err error) *failure {
-	var f *failure
-	switch secure.Cause(err) {
-	case secure.CertificateError:
-		f = tlsCert
-	case secure.AlertReceived:
-		f = tlsAlert
-	case secure.ProtocolError:
-		f = tlsBad
-	default:
-		return connectFailed(err)
+// connectFailures are those of connections that were not made, by their causes.
+var connectFailures = byCause(refused, unroutable, unresolved, connectSlow, notConnected, tlsCert, tlsAlert, tlsBad, noResources)
+
+func byCause(all ...*failure) map[string]*failure {
+	m := make(map[string]*failure)
+	for _, f := range all {
+		m[f.cause] = f
 	}
-	x.fault = err
-	return f
+	return m
 }
 
-// connectFailed is the failure for an error of netio.Dial.
-func connectFailed(err error) *failure {
-	var dns *net.DNSError
-	var timeout net.Error
-	switch {
-	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOENT): // no such Unix socket
-		return refused
-	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return unroutable
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.EADDRNOTAVAIL),
-		errors.Is(err, syscall.ENOMEM), errors.Is(err, syscall.ENOBUFS):
-		return noResources
-	case errors.As(err, &dns):
-		return unresolved
-	case errors.Is(err, syscall.EAGAIN): // a Unix socket with a full backlog; EAGAIN says it is a timeout
-		return notConnected
-	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded),
-		errors.As(err, &timeout) && timeout.Timeout():
-		return connectSlow
+// connectFailed is the failure for an error of a driver's dial.
+func (x *exchange) connectFailed(err error) *failure {
+	if secure.Cause(err) != "" {
+		x.fault = err
 	}
-	return notConnected
+	return connectFailures[secure.DialCause(err)]
 }

@@ -3,7 +3,6 @@ package http
 import (
 	"log/slog"
 	"net"
-	"syscall"
 	"testing"
 
 	"github.com/spillway-lb/spillway/proxy/http/h1"
@@ -25,13 +24,5 @@ func TestAPanicInAnUploadEndsItsExchangeOnly(t *testing.T) {
 	x.up.done.Wait(-1)
 	if f := x.up.failure(); f != aborted {
 		t.Errorf("got %v", f)
-	}
-}
-
-func TestWantOfMemoryIsNoEndpointsFault(t *testing.T) {
-	for _, errno := range []error{syscall.ENOMEM, syscall.ENOBUFS, syscall.EMFILE} {
-		if f := connectFailed(&net.OpError{Op: "dial", Err: errno}); f != noResources {
-			t.Errorf("%v: %v", errno, f)
-		}
 	}
 }

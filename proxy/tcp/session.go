@@ -12,6 +12,7 @@ import (
 	"github.com/spillway-lb/spillway/proxy"
 	"github.com/spillway-lb/spillway/proxy/internal/hello"
 	"github.com/spillway-lb/spillway/proxy/internal/relay"
+	"github.com/spillway-lb/spillway/proxy/internal/secure"
 )
 
 const (
@@ -25,19 +26,15 @@ const (
 	askClient = 100 * time.Millisecond
 )
 
-// Causes that the access log shows besides those of a relay: error types of
+// Causes that the access log shows besides those of a relay and of a dial: error types of
 // RFC 9209 §2.3 where one fits.
 const (
-	causeNobody     relay.Cause = "destination_unavailable"
-	causeFull       relay.Cause = "connection_limit_reached"
-	causeRefused    relay.Cause = "connection_refused"
-	causeUnroutable relay.Cause = "destination_ip_unroutable"
-	causeDNS        relay.Cause = "dns_error"
-	causeTimeout    relay.Cause = "connection_timeout"
-	causeAborted    relay.Cause = "aborted"
-	causePanic      relay.Cause = "proxy_internal_error"
-	causeUnrouted   relay.Cause = "destination_not_found"
-	causeSlow       relay.Cause = "connection_read_timeout"
+	causeNobody   relay.Cause = "destination_unavailable"
+	causeFull     relay.Cause = "connection_limit_reached"
+	causeAborted  relay.Cause = "aborted"
+	causePanic    relay.Cause = "proxy_internal_error"
+	causeUnrouted relay.Cause = "destination_not_found"
+	causeSlow     relay.Cause = "connection_read_timeout"
 )
 
 // A session is one client's connection and the endpoint's connection that it is
@@ -154,8 +151,9 @@ func (s *session) connected(now time.Time) {
 // long for others to be tried, the session is refused, for the reason returned.
 func (s *session) failed(err error, now time.Time) (refused relay.Cause) {
 	s.record.Connect = now.Sub(s.tried)
-	s.lease.Done(lb.Failure)
-	s.vain = causeOf(err)
+	cause := secure.DialCause(err)
+	s.lease.Done(connectOutcome(cause))
+	s.vain = relay.Cause(cause)
 	s.service.Stats.Attempts[proxy.AttemptConnectFailure].Add(1)
 	s.engine.log.Write(slog.LevelWarn, "connect failed",
 		slog.String("service", s.service.Name),
@@ -216,6 +214,14 @@ func (s *session) header(dialed func() netip.AddrPort) []byte {
 		return nil
 	}
 	return p.AppendHeader(nil, s.record.Client, dialed())
+}
+
+// connectOutcome says whose fault it was that an endpoint was not connected.
+func connectOutcome(cause string) lb.Outcome {
+	if cause == secure.OutOfResources {
+		return lb.Neutral
+	}
+	return lb.Failure
 }
 
 // outcome says whose fault an end was, once an endpoint was connected.
