@@ -190,6 +190,8 @@ func (l *loader) checkUnique(seen map[string]string, path, name string) {
 	first, twice := seen[name]
 	switch {
 	case name == "":
+	case twice && !l.has(path+".name"): // a listener's, which is its address
+		l.errorf(path+".name", "%q is taken%s: give this listener a name", name, l.onLine(first))
 	case twice:
 		l.errorf(path+".name", "%q is taken%s", name, l.onLine(first))
 	default:

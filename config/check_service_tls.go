@@ -81,13 +81,7 @@ func (l *loader) checkOwnCertificate(path string, t *ServiceTLS) {
 
 // checkOwnLeaf warns of a certificate that endpoints will not like.
 func (l *loader) checkOwnLeaf(path string, c *x509.Certificate, now time.Time) {
-	const day = "2006-01-02 15:04 MST"
-	switch {
-	case now.After(c.NotAfter):
-		l.warnf(path, "the certificate has expired: it was good until %s", c.NotAfter.UTC().Format(day))
-	case now.Before(c.NotBefore):
-		l.warnf(path, "the certificate is not good before %s", c.NotBefore.UTC().Format(day))
-	}
+	l.checkDates(path, c, now)
 	for _, use := range c.ExtKeyUsage {
 		if use == x509.ExtKeyUsageClientAuth || use == x509.ExtKeyUsageAny {
 			return

@@ -163,19 +163,24 @@ func (l *loader) checkKey(path, name string, data []byte) bool {
 // checkLeaf warns of a certificate that clients will not like. It is no error: a
 // proxy that does not start, or reload, would serve nobody.
 func (l *loader) checkLeaf(path string, c *x509.Certificate, now time.Time) {
-	const day = "2006-01-02 15:04 MST"
-	switch {
-	case now.After(c.NotAfter):
-		l.warnf(path, "the certificate has expired: it was good until %s", c.NotAfter.UTC().Format(day))
-	case now.Before(c.NotBefore):
-		l.warnf(path, "the certificate is not good before %s", c.NotBefore.UTC().Format(day))
-	}
+	l.checkDates(path, c, now)
 	if len(c.DNSNames)+len(c.IPAddresses) == 0 {
 		l.warnf(path, "the certificate has no names (SAN): clients refuse it")
 	}
 	meantFor := func(use x509.ExtKeyUsage) bool { return slices.Contains(c.ExtKeyUsage, use) }
 	if len(c.ExtKeyUsage) > 0 && !meantFor(x509.ExtKeyUsageServerAuth) && !meantFor(x509.ExtKeyUsageAny) {
 		l.warnf(path, "the certificate is not one for servers: clients refuse it")
+	}
+}
+
+// checkDates warns of a certificate that is not good now.
+func (l *loader) checkDates(path string, c *x509.Certificate, now time.Time) {
+	const day = "2006-01-02 15:04 MST"
+	switch {
+	case now.After(c.NotAfter):
+		l.warnf(path, "the certificate has expired: it was good until %s", c.NotAfter.UTC().Format(day))
+	case now.Before(c.NotBefore):
+		l.warnf(path, "the certificate is not good before %s", c.NotBefore.UTC().Format(day))
 	}
 }
 

@@ -8,9 +8,13 @@ func (l *loader) checkUDPListener(path string, v *Listener) {
 	if v.Service == "" && len(v.Routes) > 0 {
 		l.errorf(path+".service", "a UDP listener needs a service")
 	}
-	l.onlyWith(path+".route", len(v.Routes) > 0, `protocol = "HTTP" or "TCP"`)
-	for _, key := range []string{".trusted_proxies", ".client_timeout", ".keepalive_timeout", ".max_header_bytes"} {
-		l.onlyWith(path+key, l.has(path+key), `protocol = "HTTP"`)
+	const connections = `another protocol than "UDP", which has no connections`
+	l.onlyWith(path+".route", len(v.Routes) > 0, connections)
+	for _, key := range []string{".trusted_proxies", ".client_timeout"} {
+		l.onlyWith(path+key, l.has(path+key), connections)
+	}
+	for _, key := range []string{".keepalive_timeout", ".max_header_bytes"} {
+		l.onlyWith(path+key, l.has(path+key), `protocol = "HTTP" or "HTTPS"`)
 	}
 }
 

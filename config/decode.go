@@ -301,7 +301,19 @@ func wrongType(path string, raw any, want reflect.Type) string {
 	case want.Kind() == reflect.Struct && strings.HasPrefix(typeName(raw), "an array") && want != reflect.TypeFor[Endpoint]():
 		return fmt.Sprintf("there is only one: write [%s]", key)
 	}
-	return fmt.Sprintf("must be %s, not %s", wantedName(want), typeName(raw))
+	message := fmt.Sprintf("must be %s, not %s", wantedName(want), typeName(raw))
+	if want.Kind() == reflect.String && isNumber(raw) {
+		message += ": put it in quotes"
+	}
+	return message
+}
+
+func isNumber(raw any) bool {
+	switch raw.(type) {
+	case int64, float64:
+		return true
+	}
+	return false
 }
 
 func wantedName(t reflect.Type) string {
