@@ -120,11 +120,13 @@ func shortNames(all []string) string {
 	}
 	names := make([]string, len(all))
 	for i, p := range all {
-		if isModule(p) && p != xsys {
+		switch {
+		case strings.HasPrefix(p, "golang.org/x/"):
+			p = strings.TrimPrefix(p, "golang.org/")
+		case isModule(p):
 			p = strings.TrimSuffix(p, "/v2")
 			p = p[strings.LastIndex(p, "/")+1:]
 		}
-		p = strings.TrimPrefix(p, "golang.org/")
 		names[i] = p
 	}
 	return strings.Join(names, ", ")
