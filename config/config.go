@@ -104,7 +104,8 @@ type Endpoint struct {
 	// The share of traffic compared with others, 0 to 1000; 0 takes no new
 	// traffic. Default: `1`.
 	Weight uint32 `toml:"weight"`
-	// The most requests (HTTP) or connections (TCP) at once; 0 is no limit.
+	// The most requests (HTTP), connections (TCP) or sessions (UDP) at once; 0 is no
+	// limit.
 	// Default: `0`.
 	Max int64 `toml:"max"`
 

@@ -24,13 +24,12 @@ type Service struct {
 	// How an endpoint is chosen: ROUND_ROBIN, LEAST_REQUEST, RANDOM, RING_HASH,
 	// MAGLEV or WEIGHTED_MAGLEV. The last is MAGLEV by the weights that endpoints
 	// report, 0 to 1000, in the field X-Load-Balancing-Endpoint-Weight of their
-	// replies to a health_check of type HTTP; 0 asks for no new traffic. As long as
-	// the last reply of any endpoint has no valid one, or with another health_check
-	// or none, the weights of the file count. Or ORIGINAL_DESTINATION, for TCP on
-	// Linux: clients that netfilter has redirected here get the endpoint that they have
-	// dialed, and others are refused (docs/transparent.md). Default: ROUND_ROBIN, or
-	// MAGLEV when
-	// session_affinity is set.
+	// replies to a health_check of type HTTP or HTTPS; 0 asks for no new traffic. As
+	// long as the last reply of any endpoint has no valid one, or with another
+	// health_check or none, the weights of the file count. Or ORIGINAL_DESTINATION,
+	// for TCP on Linux: clients that netfilter has redirected here get the endpoint
+	// that they have dialed, and others are refused (docs/transparent.md). Default:
+	// ROUND_ROBIN, or MAGLEV when session_affinity is set.
 	LocalityLBPolicy string `toml:"locality_lb_policy"`
 	// What keeps a client on one endpoint: NONE, CLIENT_IP,
 	// CLIENT_IP_NO_DESTINATION, CLIENT_IP_PROTO, CLIENT_IP_PORT_PROTO, and for

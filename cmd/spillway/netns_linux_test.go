@@ -53,28 +53,29 @@ func newNetwork(t *testing.T) *network {
 		})
 	}
 	for _, ns := range []string{n.client, n.proxy, n.endpoint} {
-		// Nobody else has these addresses, and nobody needs to wait to be sure of it.
-		n.run(ns, "echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad; ip link set lo up")
+		n.run(ns, "ip link set lo up")
 	}
+	// Nobody else has these addresses, and nobody needs to wait to be sure of it
+	// (nodad).
 	n.run(n.proxy, `
 		ip link add clients type veth peer name eth0 netns `+n.client+`
 		ip link add endpoints type veth peer name eth0 netns `+n.endpoint+`
 		ip addr add 10.0.1.1/24 dev clients
-		ip addr add fd00:0:0:1::1/64 dev clients
+		ip addr add fd00:0:0:1::1/64 dev clients nodad
 		ip addr add 10.0.2.1/24 dev endpoints
-		ip addr add fd00:0:0:2::1/64 dev endpoints
+		ip addr add fd00:0:0:2::1/64 dev endpoints nodad
 		ip link set clients up
 		ip link set endpoints up`)
 	n.run(n.client, `
 		ip addr add 10.0.1.2/24 dev eth0
-		ip addr add fd00:0:0:1::2/64 dev eth0
+		ip addr add fd00:0:0:1::2/64 dev eth0 nodad
 		ip link set eth0 up
 		ip route add default via 10.0.1.1
 		ip -6 route add default via fd00:0:0:1::1`)
 	n.run(n.endpoint, `
 		ip addr add 10.0.2.2/24 dev eth0
 		ip addr add 10.0.2.3/24 dev eth0
-		ip addr add fd00:0:0:2::2/64 dev eth0
+		ip addr add fd00:0:0:2::2/64 dev eth0 nodad
 		ip link set eth0 up
 		ip route add default via 10.0.2.1
 		ip -6 route add default via fd00:0:0:2::1`)

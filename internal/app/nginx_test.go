@@ -80,8 +80,9 @@ name = "web"
 protocol = "HTTPS"
 endpoints = ["%s"]
 tls = { ca_file = %q, cert_file = %q, key_file = %q }
-health_check = { check_interval = "50ms" }
+health_check = { check_interval = "1s" }
 `, addr, certs.CAFile, own.CertFile, own.KeyFile))
+	testkit.Eventually(t, func() bool { return p.Balancer("web").Checked() })
 	resumed := 0
 	for range 30 {
 		status, body := p.get("web", "/")
