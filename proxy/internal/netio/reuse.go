@@ -12,7 +12,7 @@ func (c *Conn) Reusable() bool {
 	if r == nil {
 		return c.Idle()
 	}
-	if !canProbe || c.sock == nil {
+	if !canProbe || c.sock == nil || c.Handshake() != nil { // which was made long ago, see receiveTLS
 		return false
 	}
 	r.dry = true

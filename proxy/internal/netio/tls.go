@@ -9,7 +9,7 @@ import (
 )
 
 // TLSServer returns the server's side of TLS over c, which belongs to it from
-// here on. Handshake, or the first Read or Write, makes the handshake.
+// here on. Handshake, or the first Read, Receive or Write, makes the handshake.
 //
 // It is a Conn like any other, with these differences. An end that the peer did
 // not announce with a close_notify alert is ErrTruncated: it may be an
@@ -45,6 +45,13 @@ func (c *Conn) Await() error {
 // goroutine that reads and writes.
 func (c *Conn) Handshake() error { return c.TLS().Handshake() }
 
+// KeptWaiting reports whether whoever reads c, which is over TLS, waits for the
+// peer: as opposed to for a processor, with something to read. Where the platform
+// cannot tell the two apart they are the same.
+func (c *Conn) KeptWaiting() bool {
+	return c.records.waiting.Load() && (!canProbe || c.sock == nil || c.sock.idle())
+}
+
 // ErrTruncated is the end of a connection over TLS without a close_notify.
 var ErrTruncated error = truncated{}
 
@@ -69,8 +76,9 @@ type records struct {
 	// much of the rest was not.
 	header, left int
 
-	waits atomic.Bool // held is not nil
-	more  atomic.Bool // package tls may have plaintext that was not asked for
+	waiting atomic.Bool // for the peer
+	waits   atomic.Bool // held is not nil
+	more    atomic.Bool // package tls may have plaintext that was not asked for
 }
 
 const recordHeader = 5 // type, version, and length of a record (RFC 8446 §5.1)
@@ -89,7 +97,9 @@ func (dry) Temporary() bool { return true }
 
 // fill waits for something to hold.
 func (r *records) fill() error {
+	r.waiting.Store(true)
 	b, err := r.below.Receive(ciphertext)
+	r.waiting.Store(false)
 	if err == io.EOF {
 		return ErrTruncated // package tls does not read on behind a close_notify
 	}
@@ -142,6 +152,11 @@ func (r *records) within(b []byte) int {
 
 // receiveTLS is receive for a Conn over TLS.
 func (c *Conn) receiveTLS(p *Pool) (*Buffer, error) {
+	// First, as package tls remembers for ever how a handshake has failed, be it
+	// with errDry. Once it is made this is a look at a flag.
+	if err := c.Handshake(); err != nil {
+		return nil, err
+	}
 	r := c.records
 	r.dry = true
 	defer func() { r.dry = false }()

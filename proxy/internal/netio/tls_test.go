@@ -16,6 +16,17 @@ import (
 // version, 0: the highest.
 func tlsPair(t testing.TB, version uint16) (client, server *Conn) {
 	t.Helper()
+	client, server = unshaken(t, version)
+	made := make(chan error, 1)
+	go func() { made <- client.Handshake() }()
+	must(t, server.Handshake())
+	must(t, <-made)
+	return client, server
+}
+
+// unshaken is tlsPair before the handshake.
+func unshaken(t testing.TB, version uint16) (client, server *Conn) {
+	t.Helper()
 	certificates := testkit.NewCertificates(t)
 	x, y := pair(t, "tcp")
 	client = TLSClient(x, &tls.Config{RootCAs: certificates.Pool, ServerName: "a.example.com"})
@@ -23,10 +34,6 @@ func tlsPair(t testing.TB, version uint16) (client, server *Conn) {
 		Certificates: []tls.Certificate{certificates.Server("a.example.com").TLS},
 		MaxVersion:   version, DynamicRecordSizingDisabled: true,
 	})
-	made := make(chan error, 1)
-	go func() { made <- client.Handshake() }()
-	must(t, server.Handshake())
-	must(t, <-made)
 	t.Cleanup(func() {
 		client.Close()
 		server.Close()
@@ -151,6 +158,59 @@ func TestAnEndWithoutCloseNotifyIsNone(t *testing.T) {
 		}
 		if _, err := server.Receive(NewPool(64)); !errors.Is(err, ErrTruncated) {
 			t.Fatalf("the next time: %v", err)
+		}
+	})
+}
+
+func TestReceiveMakesTheHandshake(t *testing.T) {
+	for name, first := range map[string]func(c *Conn) bool{
+		"Receive":  func(c *Conn) bool { return true },
+		"Reusable": func(c *Conn) bool { return !canProbe || c.Reusable() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			client, server := unshaken(t, 0)
+			made := make(chan error, 1)
+			go func() { made <- client.Handshake() }()
+			if !first(server) {
+				t.Error("not reusable")
+			}
+			go func() { client.Write([]byte("hello")) }()
+			b, err := server.Receive(NewPool(64))
+			must(t, err)
+			must(t, <-made)
+			if string(b.B) != "hello" {
+				t.Errorf("got %q", b.B)
+			}
+		})
+	}
+	t.Run("that fails", func(t *testing.T) {
+		client, server := unshaken(t, 0)
+		go client.records.below.Write([]byte("GET / HTTP/1.1\r\n\r\n"))
+		for range 2 {
+			var header tls.RecordHeaderError
+			if _, err := server.Receive(NewPool(64)); !errors.As(err, &header) {
+				t.Fatalf("got %v, want what is wrong with the record", err)
+			}
+		}
+	})
+}
+
+func TestAPeerKeepsUsWaitingWhileSomebodyReads(t *testing.T) {
+	eachVersion(t, func(t *testing.T, client, server *Conn) {
+		if server.KeptWaiting() {
+			t.Error("nobody reads")
+		}
+		read := make(chan error)
+		go func() {
+			_, err := server.Read(make([]byte, 1))
+			read <- err
+		}()
+		testkit.Eventually(t, server.KeptWaiting)
+		_, err := client.Write([]byte("x"))
+		must(t, err)
+		must(t, <-read)
+		if server.KeptWaiting() {
+			t.Error("what was waited for has come")
 		}
 	})
 }
