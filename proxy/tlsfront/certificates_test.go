@@ -30,6 +30,7 @@ func TestTheNameChoosesTheCertificate(t *testing.T) {
 		"first.example.org": first,
 		"other.example.org": first,
 		"":                  first,
+		"127.0.0.1":         first, // package tls sends none
 	} {
 		s := b.must(&tls.Config{ServerName: name, InsecureSkipVerify: true})
 		if !s.PeerCertificates[0].Equal(want.TLS.Leaf) {
@@ -140,6 +141,30 @@ func TestARenewedCertificateIsNoticed(t *testing.T) {
 		time.Sleep(time.Hour)
 		if n := e.Counters().Read.Load(); n != 1 {
 			t.Errorf("%d were read, where one has changed", n)
+		}
+	})
+}
+
+// Nothing replaces two files at once. While one of them is the old one they do not
+// go together, which is no reason to serve nobody, or to give up.
+func TestACertificateThatComesBeforeItsKeyWaitsForIt(t *testing.T) {
+	watched(t, func(e *tlsfront.Engine, log *testkit.Buffer, pair testkit.Pair, c *testkit.Certificates) {
+		was := e.Certificates()[0].NotAfter
+		renewed := c.Issue(testkit.CertificateRequest{Names: []string{"a.example.com"}, NotAfter: time.Now().AddDate(50, 0, 0)})
+		first, then := renewed, renewed
+		first.KeyFile, then.CertFile = pair.KeyFile, pair.CertFile
+		first.WriteTo(t, pair)
+		time.Sleep(aLook)
+		if got := e.Certificates()[0].NotAfter; !got.Equal(was) || !strings.Contains(log.String(), "private key does not match") {
+			t.Errorf("in use is one until %s, the log has %q", got, log)
+		}
+		then.WriteTo(t, pair)
+		time.Sleep(aLook)
+		if got := e.Certificates()[0].NotAfter; !got.Equal(renewed.TLS.Leaf.NotAfter) {
+			t.Errorf("in use is one until %s, with the key there", got)
+		}
+		if n := e.Counters(); n.Read.Load() != 1 || n.ReadFailed.Load() != 1 {
+			t.Errorf("%d were read, %d failed", n.Read.Load(), n.ReadFailed.Load())
 		}
 	})
 }

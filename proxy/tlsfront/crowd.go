@@ -3,12 +3,17 @@ package tlsfront
 import (
 	"container/list"
 	"sync"
+	"time"
 )
 
 // A crowd is the clients whose handshakes are not over. Those that have said
-// something take memory, so there is a limit to their number. Beyond it, who has
-// been at it longest has to go: a client that means well takes a few round
-// trips, and in a flood of those that do not, it is not the oldest.
+// something take memory, so there is a limit to how many may keep us waiting.
+// Beyond it, who has been at it longest has to go: a client that means well takes
+// a few round trips, and in a flood of those that do not, it is not the oldest.
+//
+// It is another matter who waits for us. After a restart all clients are back at
+// once, and the processors need their time: to send the oldest away, who are
+// nearly there, would serve nobody.
 type crowd struct {
 	limit int
 
@@ -18,6 +23,15 @@ type crowd struct {
 	order  list.List // of *client: begun, by age
 	closed bool
 }
+
+const (
+	// patience is how long a client that has begun may stay, whatever the crowd, as
+	// long as that is no more than crush times the limit.
+	patience = time.Second
+	crush    = 4
+	// looks is how many clients are looked at for each that begins.
+	looks = 64
+)
 
 // arrive adds a client that has said nothing yet. It reports false where the
 // crowd is closed.
@@ -39,13 +53,20 @@ func (d *crowd) begin(c *client) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.silent, c)
-	c.begun = true
+	c.begun = time.Now()
 	d.begun[c] = d.order.PushBack(c)
-	if d.order.Len() > d.limit {
-		oldest := d.order.Front().Value.(*client)
-		d.forget(oldest)
-		oldest.left.Store(true)
-		oldest.conn.Abort()
+	at := d.order.Front()
+	for n := 0; n < looks && at != nil && d.order.Len() > d.limit; n++ {
+		oldest := at.Value.(*client)
+		at = at.Next()
+		if c.begun.Sub(oldest.begun) < patience && d.order.Len() <= crush*d.limit {
+			break // as are all others
+		}
+		if oldest.conn.KeptWaiting() {
+			d.forget(oldest)
+			oldest.left.Store(true)
+			oldest.conn.Abort()
+		}
 	}
 }
 

@@ -23,8 +23,9 @@ type Options struct {
 	// HTTP says that it is HTTP/1.1: clients that negotiate a protocol (ALPN)
 	// are told so, and those that speak HTTP without TLS are told to speak it.
 	HTTP bool
-	// MaxHandshakes is how many handshakes may be under way. Default: 1024 for
-	// each core. One takes 10 kB, or up to 100 kB of a hostile client's.
+	// MaxHandshakes is how many clients may keep us waiting in the midst of their
+	// handshakes for more than a second, and a quarter of how many for less. Default:
+	// 1024 for each core. One takes 10 kB, or up to 100 kB of a hostile client's.
 	MaxHandshakes int
 	// Log gets failed handshakes at level debug, and what becomes of the files.
 	// Its handler must not block, see [proxy.LogWriter]. Default: none.
@@ -113,19 +114,31 @@ func (e *Engine) ServeConn(conn net.Conn) {
 		return
 	}
 	c := &client{conn: netio.TLSServer(netio.Wrap(conn), s.tls), since: time.Now()}
-	if err := e.handshake(c, s.settings.HandshakeTimeout); err != nil {
-		e.failed(c, err)
+	if !e.enter(c, s.settings.HandshakeTimeout) {
 		c.conn.Close()
 		return
 	}
 	e.opt.Engine.ServeConn(c.conn)
 }
 
+// enter makes the handshake, or deals with its failure.
+func (e *Engine) enter(c *client, timeout time.Duration) bool {
+	if !e.crowd.arrive(c) {
+		return false
+	}
+	defer e.crowd.leave(c)
+	if err := e.handshake(c, timeout); err != nil {
+		e.failed(c, err)
+		return false
+	}
+	return true
+}
+
 // A client is a connection whose handshake is not over.
 type client struct {
 	conn  *netio.Conn
 	since time.Time
-	begun bool        // it has said something
+	begun time.Time   // when it has said something; zero: it has not
 	left  atomic.Bool // it had to go, for others' sake
 }
 
@@ -140,10 +153,6 @@ func (e *Engine) handshake(c *client, timeout time.Duration) error {
 	}
 	c.conn.ReadBy(by)
 	c.conn.WriteBy(by)
-	if !e.crowd.arrive(c) {
-		return net.ErrClosed
-	}
-	defer e.crowd.leave(c)
 	if e.draining.Load() { // after it has arrived: Drain sees it, or it sees that
 		c.hurry()
 	}
@@ -170,7 +179,7 @@ func (c *client) hurry() { c.conn.ReadBy(time.Now().Add(freshGrace)) }
 func (e *Engine) Drain() {
 	e.draining.Store(true)
 	e.crowd.each(func(c *client) {
-		if !c.begun {
+		if c.begun.IsZero() {
 			c.hurry()
 		}
 	})

@@ -60,14 +60,11 @@ var Causes = [causes]string{
 // failed counts and logs a handshake that was not made. Who has come and gone
 // without a word was looking whether somebody is there.
 func (e *Engine) failed(c *client, err error) {
-	if !c.begun && !errors.Is(err, os.ErrDeadlineExceeded) {
+	if c.begun.IsZero() && !errors.Is(err, os.ErrDeadlineExceeded) {
 		return
 	}
 	cause := e.causeOf(c, err)
 	e.counters.Failed[cause].Add(1)
-	if cause == NotTLS && e.opt.HTTP {
-		answerPlain(c.conn, err)
-	}
 	level := slog.LevelDebug
 	if cause == Crowded {
 		level = slog.LevelWarn
@@ -75,6 +72,14 @@ func (e *Engine) failed(c *client, err error) {
 	if e.log.Enabled(level) {
 		e.log.Write(level, "TLS handshake failed", slog.String("client", c.conn.RemoteAddr().String()),
 			slog.String("cause", Causes[cause]), slog.Any("error", err))
+	}
+	switch cause {
+	case NotTLS:
+		if e.opt.HTTP {
+			answerPlain(c.conn, err)
+		}
+	case Refused, ClientCertificate: // an alert says why
+		part(c.conn)
 	}
 }
 
@@ -120,15 +125,19 @@ func answerPlain(c *netio.Conn, err error) {
 	if !errors.As(err, &header) || !slices.Contains(methods, string(header.RecordHeader[:])) {
 		return
 	}
-	below := c.TLS().NetConn()
-	c.ReadBy(time.Now().Add(freshGrace))
 	c.WriteBy(time.Now().Add(freshGrace))
-	if _, err := io.WriteString(below, plainAnswer); err != nil {
-		return
+	if _, err := io.WriteString(c.TLS().NetConn(), plainAnswer); err == nil {
+		part(c)
 	}
+}
+
+// part ends a connection below TLS whose client was told something. A close while
+// it still sends would be a reset, which can overtake what it was told (RFC 9112
+// §9.6).
+func part(c *netio.Conn) {
+	c.ReadBy(time.Now().Add(freshGrace))
+	below := c.TLS().NetConn()
 	if half, ok := below.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
-		// A close while the client still sends would be a reset, which can
-		// overtake the answer (RFC 9112 §9.6).
 		_, _ = io.CopyN(io.Discard, below, 64<<10)
 	}
 }
