@@ -102,8 +102,11 @@ func TestWhatFollowsAHeaderIsSpliced(t *testing.T) {
 	}
 	const size = 16 << 20
 	eachDriver(t, func(t *testing.T, d driver) {
-		var got bytes.Buffer
-		b := setup(t, d, sends(proxy.ProxyProtocolV1), endpoint(t, func(c *net.TCPConn) { io.Copy(&got, c) }))
+		received := make(chan []byte, 1)
+		b := setup(t, d, sends(proxy.ProxyProtocolV1), endpoint(t, func(c *net.TCPConn) {
+			got, _ := io.ReadAll(c)
+			received <- got
+		}))
 		b.believes()
 		h, body := header("192.0.2.1", "198.51.100.2", 5000, 443), bytes.Repeat([]byte("0123456789abcdef"), size/16)
 		c := b.dial()
@@ -112,7 +115,7 @@ func TestWhatFollowsAHeaderIsSpliced(t *testing.T) {
 		must(t, c.CloseWrite())
 		io.Copy(io.Discard, c)
 		b.settled()
-		if h, rest, _ := bytes.Cut(got.Bytes(), []byte("\r\n")); string(h) != strings.TrimSpace(header("192.0.2.1", "198.51.100.2", 5000, 443)) || !bytes.Equal(rest, body) {
+		if h, rest, _ := bytes.Cut(<-received, []byte("\r\n")); string(h) != strings.TrimSpace(header("192.0.2.1", "198.51.100.2", 5000, 443)) || !bytes.Equal(rest, body) {
 			t.Errorf("the endpoint got %q and %d bytes", h, len(rest))
 		}
 		stats := b.service.Stats
