@@ -205,14 +205,19 @@ func (d *door) retry(errno syscall.Errno) {
 	time.AfterFunc(delay, func() { d.loop.Post(func() { d.waiting = false; d.Ready() }) })
 }
 
+// mostWaiting is how many connections wait in a socket's queue, unless an operator
+// has allowed more: Linux' net.core.somaxconn.
+const mostWaiting = 4096
+
 // close takes the connections that the kernel has already said yes to, and
-// closes the socket.
+// closes the socket. Those who come meanwhile could keep it from ever coming to
+// an end.
 func (d *door) close() {
 	if d.conn.state&closed != 0 {
 		return
 	}
 	sys.Calmly(func() {
-		for d.take() {
+		for n := 0; n < mostWaiting && d.take(); n++ {
 		}
 	})
 	_ = d.conn.Close()

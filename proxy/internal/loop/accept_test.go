@@ -166,3 +166,30 @@ func TestManyLoopsShareOneSocket(t *testing.T) {
 		c.Close()
 	}
 }
+
+// Each who is served brings the next one, as many clients do together that never
+// wait for each other.
+func TestClosingEndsHoweverManyCome(t *testing.T) {
+	fd, sa := listening(t)
+	served := 0
+	a := runLoops(t, 1).Accept([]int{fd}, loop.AcceptOptions{Serve: func(a *loop.Acceptor, _ *loop.Loop, fd int, _ netip.AddrPort) {
+		unix.Close(fd)
+		defer a.Done()
+		if served++; served > 1<<16 {
+			return
+		}
+		next, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err == nil {
+			_ = unix.Connect(next, sa)
+			unix.Close(next)
+		}
+	}})
+	c, err := net.Dial("tcp", (&net.TCPAddr{IP: sa.Addr[:], Port: sa.Port}).String())
+	must(t, err)
+	defer c.Close()
+	a.Close()
+	a.Wait()
+	if served > 1<<16 {
+		t.Errorf("it served %d before it closed", served)
+	}
+}
