@@ -31,7 +31,7 @@ type Listener struct {
 	// ended. 0: not at all.
 	DrainTimeout time.Duration
 	// Log gets what goes wrong with accepting and draining. Its handler must
-	// not block, see [LogWriter].
+	// not block, see [LogWriter]. Default: none.
 	Log *slog.Logger
 
 	entry    entry
@@ -68,11 +68,10 @@ type entry interface {
 
 // Listen opens the address, so that a wrong one is known before anything runs.
 func (l *Listener) Listen() error {
-	log := l.Log
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
+	if l.Log == nil {
+		l.Log = slog.New(slog.DiscardHandler)
 	}
-	l.refused = NewLimitedLog(log.With("listener", l.Name), 10)
+	l.refused = NewLimitedLog(l.Log.With("listener", l.Name), 10)
 	entry, err := l.open()
 	if err != nil {
 		return fmt.Errorf("listener %q: %w", l.Name, err)

@@ -83,6 +83,23 @@ func TestDrainWaitsForConnectionsAndThenCutsThem(t *testing.T) {
 	}
 }
 
+func TestAListenerNeedsNoLog(t *testing.T) {
+	e := &holding{conns: make(map[net.Conn]bool)}
+	l := &Listener{Addr: "127.0.0.1:0", Engine: e}
+	if err := l.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- l.Serve(ctx) }()
+	dial(t, l)
+	testkit.Eventually(t, func() bool { return l.Active() == 1 })
+	cancel() // and has a word to say about who is cut
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestMaxConnectionsMakesOthersWait(t *testing.T) {
 	e := &holding{conns: make(map[net.Conn]bool)}
 	l := &Listener{Addr: "127.0.0.1:0", Engine: e, MaxConnections: 2, DrainTimeout: time.Second}
