@@ -24,11 +24,23 @@ func (o *onLoops) greet(a *loop.Acceptor, l *loop.Loop, fd int, peer netip.AddrP
 	g := &greeting{of: o, acceptor: a, peer: peer}
 	l.Attach(&g.Conn, fd, g)
 	g.ReadBy(h.deadline(l.Now()))
-	g.Ready() // it is probably here
+	g.look() // it is probably here
 }
 
-// Ready looks at what there is.
+// Ready looks at what there is. A panic there ends the connection.
 func (g *greeting) Ready() {
+	well := false
+	defer func() {
+		if !well {
+			g.Abort()
+			g.acceptor.Done()
+		}
+	}()
+	g.look()
+	well = true
+}
+
+func (g *greeting) look() {
 	if g.Closed() { // the loop ends
 		g.acceptor.Done()
 		return

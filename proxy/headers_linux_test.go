@@ -1,10 +1,15 @@
 package proxy
 
 import (
+	"context"
+	"io"
+	"log/slog"
 	"net"
 	"os"
 	"testing"
+	"time"
 
+	"github.com/spillway-lb/spillway/internal/testkit"
 	"github.com/spillway-lb/spillway/proxy/internal/loop"
 )
 
@@ -35,4 +40,33 @@ func (e *tellingOnLoops) ServeOn(a *loop.Acceptor, _ *loop.Loop, fd int, from Ar
 		defer a.Done()
 		e.tell(c, from.Peer, from.Local)
 	}()
+}
+
+// A fuse panics at every line.
+type fuse struct{ slog.Handler }
+
+func (fuse) Handle(context.Context, slog.Record) error { panic("blown") }
+func (f fuse) WithAttrs([]slog.Attr) slog.Handler      { return f }
+
+func TestAPanicWhileAHeaderIsReadEndsItsConnection(t *testing.T) {
+	l := &Listener{
+		Addr: "127.0.0.1:0", Engine: tellers["loop"](t), DrainTimeout: 10 * time.Second,
+		Log: slog.New(fuse{slog.NewTextHandler(io.Discard, nil)}),
+	}
+	l.SetProxyHeaders(fromHere)
+	stop := serve(t, l)
+	for _, pieces := range [][]string{{"no header"}, {"PRO", "no header"}} {
+		c := dial(t, l)
+		for i, p := range pieces {
+			if i > 0 {
+				testkit.Eventually(t, func() bool { return l.Active() == 1 })
+			}
+			io.WriteString(c, p)
+		}
+		(&greeted{T: t}).wantReset(c)
+		testkit.Eventually(t, func() bool { return l.Active() == 0 })
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
 }

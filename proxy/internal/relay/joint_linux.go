@@ -76,11 +76,22 @@ func (j *Joint) Cut(cause Cause) {
 	}
 }
 
-// Ready moves what can be moved. The loop calls it.
+// Ready moves what can be moved. The loop calls it. A panic ends the relay.
 func (j *Joint) Ready() {
 	if j.over {
 		return
 	}
+	well := false
+	defer func() {
+		if !well {
+			j.Cut(Panicked)
+		}
+	}()
+	j.move()
+	well = true
+}
+
+func (j *Joint) move() {
 	before := j.bytes()
 	more := j.up.run()
 	more = j.down.run() || more

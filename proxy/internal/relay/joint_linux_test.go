@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -165,6 +166,31 @@ func TestASilentRelayIsItsStruct(t *testing.T) {
 	e.client.Close()
 	e.endpoint.Close()
 	wait()
+}
+
+// Options without Stats are a fault that shows with the first byte.
+func TestAPanicEndsItsRelay(t *testing.T) {
+	var panics atomic.Int32
+	loops, err := loop.New(1, func(any, []byte) { panics.Add(1) })
+	must(t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { loops.Run(ctx) })
+	defer running.Wait()
+	defer stop()
+	for _, early := range []string{"", "x"} { // told by the kernel, or at the next turn
+		e := connect(t)
+		wait := run(joinOn(loops.All()[0], e.inClient, e.inEnd, relay.Options{Early: [2][]byte{[]byte(early)}}))
+		if early == "" {
+			e.client.Write([]byte("x"))
+		}
+		if cause := wait(); cause != relay.Panicked {
+			t.Errorf("ended with %q", cause)
+		}
+		wantReset(t, e.client)
+		wantReset(t, e.endpoint)
+	}
+	testkit.Eventually(t, func() bool { return panics.Load() == 2 })
 }
 
 // lentPipes is how many ends of pipes this process has, but for those that

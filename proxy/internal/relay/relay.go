@@ -20,6 +20,7 @@ const (
 	Idle          Cause = "connection_read_timeout" // no byte for Options.Idle
 	ClientGone    Cause = "client_gone"             // the client reset its connection, or takes no more
 	EndpointReset Cause = "connection_terminated"   // the endpoint did
+	Panicked      Cause = "proxy_internal_error"    // a fault of ours
 )
 
 // Options is what New takes.
