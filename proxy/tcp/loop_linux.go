@@ -3,7 +3,6 @@ package tcp
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/netip"
 	"os"
 	"runtime/debug"
@@ -29,7 +28,7 @@ type loopSession struct {
 	resolving        bool        // a task dials
 	over             relay.Cause // why the task is to end
 	giveUp           time.Time   // when the dial has taken too long; zero: never
-	done             func()      // tells the acceptor
+	acceptor         *loop.Acceptor
 }
 
 // A home has the sessions of one engine on one loop, and is for that loop only.
@@ -58,17 +57,18 @@ func (e *Engine) homeOn(l *loop.Loop) *home {
 
 // ServeOn relays one client on a loop. It is called there, and owns fd.
 func (e *Engine) ServeOn(a *loop.Acceptor, l *loop.Loop, fd int, from proxy.Arrival) {
-	s := &loopSession{done: a.Done}
+	s := &loopSession{acceptor: a}
 	s.begin(e, from.Peer, l.Now())
 	s.to = from.Local
 	l.Attach(&s.client, fd, (*loopClient)(s))
+	home := e.homeOn(l) // first: an Abort after we have looked finds it
 	if e.aborted.Load() {
 		s.client.Abort()
 		a.Done()
 		return
 	}
 	e.active.Add(1)
-	e.homeOn(l).add(s)
+	home.add(s)
 	defer s.rescue()
 	if s.ask() {
 		s.listen()
@@ -116,7 +116,11 @@ type loopEndpoint loopSession
 func (e *loopEndpoint) Ready() {
 	s := (*loopSession)(e)
 	defer s.rescue()
-	if s.dialing && s.dialed() {
+	switch {
+	case !s.dialing:
+	case s.endpoint.Closed():
+		s.cut(causeAborted) // the loop ends
+	case s.dialed():
 		s.connect()
 	}
 }
@@ -212,7 +216,10 @@ func (r *resolver) Run() {
 	}
 }
 
-func (r *resolver) Panicked(value any, stack []byte) { (*loopSession)(r).panicked(value, stack) }
+func (r *resolver) Panicked(value any, stack []byte) {
+	r.resolving = false
+	(*loopSession)(r).panicked(value, stack)
+}
 
 // tryAnother notes that the endpoint did not accept. It reports false if the
 // session has ended with that.
@@ -242,7 +249,7 @@ func (s *loopSession) join() {
 }
 
 func (s *loopSession) relayed(cause relay.Cause) {
-	s.lease.Done(outcome(cause))
+	s.release(outcome(cause))
 	s.leave(cause)
 }
 
@@ -257,10 +264,8 @@ func (s *loopSession) cut(cause relay.Cause) {
 		}
 		s.endpoint.Interrupt()
 	default:
-		if s.dialing {
-			s.dialing = false
-			s.abandoned()
-		}
+		s.dialing = false
+		s.abandoned()
 		s.end(cause)
 	}
 }
@@ -277,15 +282,15 @@ func (s *loopSession) leave(cause relay.Cause) {
 	if s.home == nil {
 		return
 	}
+	s.home.remove(s)
+	s.home = nil
+	defer s.acceptor.Done()
+	defer s.engine.active.Add(-1)
 	var first time.Time
 	if s.joint != nil {
 		first = s.joint.First()
 	}
 	s.account(cause, s.client.Received(), s.client.Sent(), first, s.client.Loop().Now())
-	s.home.remove(s)
-	s.home = nil
-	s.engine.active.Add(-1)
-	s.done()
 }
 
 // rescue keeps a panic in one session's handling from ending the others'. It is
@@ -297,9 +302,8 @@ func (s *loopSession) rescue() {
 }
 
 func (s *loopSession) panicked(value any, stack []byte) {
-	s.engine.log.Write(slog.LevelError, "panic: connection closed", slog.Any("panic", value), slog.String("stack", string(stack)))
-	s.resolving = false
 	s.cut(causePanic)
+	s.logPanic(value, stack)
 }
 
 // abortLoops resets every connection that is on a loop.

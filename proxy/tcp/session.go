@@ -49,6 +49,7 @@ type session struct {
 	record   proxy.Record
 	request  lb.Request
 	lease    lb.Lease    // of the endpoint that is tried, or was connected
+	leased   bool        // the lease has not ended
 	sought   time.Time   // when the search for an endpoint began
 	tried    time.Time   // when the try began
 	vain     relay.Cause // why the search has found nobody so far
@@ -119,7 +120,7 @@ func (s *session) next(ctx context.Context, now time.Time) (refused relay.Cause)
 		}
 		return s.refuse(err)
 	}
-	s.lease, s.tried = lease, now
+	s.lease, s.leased, s.tried = lease, true, now
 	s.record.Endpoint = lease.Endpoint.ID
 	s.record.Attempts++
 	return ""
@@ -152,7 +153,7 @@ func (s *session) connected(now time.Time) {
 func (s *session) failed(err error, now time.Time) (refused relay.Cause) {
 	s.record.Connect = now.Sub(s.tried)
 	cause := secure.DialCause(err)
-	s.lease.Done(connectOutcome(cause))
+	s.release(connectOutcome(cause))
 	s.vain = relay.Cause(cause)
 	s.service.Stats.Attempts[proxy.AttemptConnectFailure].Add(1)
 	s.engine.log.Write(slog.LevelWarn, "connect failed",
@@ -168,10 +169,26 @@ func (s *session) failed(err error, now time.Time) (refused relay.Cause) {
 	return ""
 }
 
-// abandoned notes that nobody waits for the endpoint any more.
+// abandoned notes that nobody waits for the endpoint any more, if one is tried.
 func (s *session) abandoned() {
-	s.lease.Done(lb.Neutral)
-	s.service.Stats.Attempts[proxy.AttemptClientGone].Add(1)
+	if s.leased {
+		s.release(lb.Neutral)
+		s.service.Stats.Attempts[proxy.AttemptClientGone].Add(1)
+	}
+}
+
+// release ends the lease, once.
+func (s *session) release(o lb.Outcome) {
+	if s.leased {
+		s.leased = false
+		s.lease.Done(o)
+	}
+}
+
+// logPanic says that the session ends because of a panic.
+func (s *session) logPanic(value any, stack []byte) {
+	s.engine.log.Write(slog.LevelError, "panic: connection closed",
+		slog.Any("panic", value), slog.String("stack", string(stack)))
 }
 
 // refuse notes that no endpoint was found. The client is to be reset (spec.md §3.8).

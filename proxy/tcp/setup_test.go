@@ -52,11 +52,18 @@ type bench struct {
 	access   *lockedBuffer
 	log      *lockedBuffer
 	end      func()
+	after    func() // a test's own
 }
 
 // setup starts an engine in front of endpoints at addrs. Whatever tune changes
 // in the service counts.
 func setup(t *testing.T, d driver, tune func(*proxy.Service), addrs ...string) *bench {
+	t.Helper()
+	return setupLog(t, d, tune, func(h slog.Handler) slog.Handler { return h }, addrs...)
+}
+
+// setupLog is setup where the log goes through what wrap returns.
+func setupLog(t *testing.T, d driver, tune func(*proxy.Service), wrap func(slog.Handler) slog.Handler, addrs ...string) *bench {
 	t.Helper()
 	b := &bench{T: t, access: new(lockedBuffer), log: new(lockedBuffer)}
 	var endpoints []balance.Endpoint
@@ -70,7 +77,7 @@ func setup(t *testing.T, d driver, tune func(*proxy.Service), addrs ...string) *
 		tune(b.service)
 	}
 	access := proxy.NewAccessLog(b.access)
-	log := slog.New(slog.NewTextHandler(b.log, nil))
+	log := slog.New(wrap(slog.NewTextHandler(b.log, nil)))
 	var loops *proxy.Loops
 	endLoops := func() {}
 	if d == onLoop {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -17,9 +18,10 @@ import (
 // A streamSession is a session with a goroutine.
 type streamSession struct {
 	session
-	client *netio.Conn
-	ctx    context.Context // ends the dial
-	cancel context.CancelFunc
+	client   *netio.Conn
+	endpoint *netio.Conn     // nil until one has accepted
+	ctx      context.Context // ends the dial
+	cancel   context.CancelFunc
 
 	mu      sync.Mutex
 	relay   *relay.Relay // nil while connecting; from then on it has the causes
@@ -37,20 +39,44 @@ func newStreamSession(e *Engine, conn net.Conn) *streamSession {
 
 func (s *streamSession) serve() {
 	defer s.cancel()
-	var endpoint *netio.Conn
-	if s.routed() {
-		endpoint = s.connect()
-	}
-	var first time.Time
-	if endpoint == nil {
-		s.client.Abort()
-	} else {
-		r := s.attach(endpoint)
-		s.cause = r.Run()
-		first = r.First()
-		s.lease.Done(outcome(s.cause))
-	}
+	first := s.run()
 	s.account(s.cause, s.client.Received(), s.client.Sent(), first, time.Now())
+}
+
+// run is the session from its first byte to its last. first is when the endpoint's
+// first byte came, if any did.
+func (s *streamSession) run() (first time.Time) {
+	defer s.rescue()
+	if s.routed() {
+		s.endpoint = s.connect()
+	}
+	if s.endpoint == nil {
+		s.client.Abort()
+		return first
+	}
+	r := s.attach(s.endpoint)
+	s.cause = r.Run()
+	s.release(outcome(s.cause))
+	return r.First()
+}
+
+// rescue keeps a panic in one session's handling from ending the others'. It is to
+// be deferred.
+func (s *streamSession) rescue() {
+	p := recover()
+	if p == nil {
+		return
+	}
+	stack := debug.Stack()
+	s.client.Abort()
+	if s.endpoint != nil {
+		s.endpoint.Abort()
+	}
+	s.abandoned()
+	s.mu.Lock()
+	s.cause, s.stopped = causePanic, true
+	s.mu.Unlock()
+	s.logPanic(p, stack)
 }
 
 // connect finds an endpoint that accepts. Where there is none the connection is

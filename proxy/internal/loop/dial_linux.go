@@ -65,6 +65,7 @@ func addressOf(addr string) (sys.Address, bool) {
 
 func open(to *sys.Address, from From) (int, error) {
 	family := to.Family()
+	at := from.address(to) // first: it is not ours
 	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, os.NewSyscallError("socket", err)
@@ -72,8 +73,8 @@ func open(to *sys.Address, from From) (int, error) {
 	if family != unix.AF_UNIX {
 		_ = sys.SetInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	}
-	if from != nil {
-		if err := from.bind(fd, to); err != nil {
+	if at.IsValid() {
+		if err := sys.BindFrom(fd, at); err != nil {
 			unix.Close(fd)
 			return -1, err
 		}

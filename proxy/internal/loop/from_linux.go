@@ -10,16 +10,16 @@ import (
 // machine's own.
 type From func(to netip.Addr) netip.Addr
 
-// bind makes a socket connect to an address as from wants it.
-func (from From) bind(fd int, to *sys.Address) error {
-	ip := to.IP()
-	if !ip.IsValid() {
-		return nil // a Unix socket's
+// address is what from says of to, if there is a from. A Unix socket is always
+// connected to from nowhere.
+func (from From) address(to *sys.Address) (at netip.Addr) {
+	if from == nil {
+		return at
 	}
-	if at := from(ip); at.IsValid() {
-		return sys.BindFrom(fd, at)
+	if ip := to.IP(); ip.IsValid() {
+		at = from(ip)
 	}
-	return nil
+	return at
 }
 
 // OriginalDestination is the address that the peer of an accepted connection has
