@@ -236,7 +236,7 @@ func TestAHeaderThatEndsIsReset(t *testing.T) {
 			g.wantReset(c)
 			g.counted(0, 0, 0, uint64(i+1))
 		}
-		if n := strings.Count(g.log.String(), "level=WARN"); n != 3 {
+		if n := strings.Count(g.log.String(), `level=WARN msg="no PROXY`); n != 3 {
 			t.Errorf("%d lines; those who say nothing are worth none:\n%s", n, g.log)
 		}
 	})
