@@ -117,8 +117,7 @@ func TestNobodyButTheEndpointIsHeard(t *testing.T) {
 // An endpoint answers long after its clients have gone, while others are there. It
 // answers to every port it has ever seen, with the name of whom it was for.
 func TestLateAnswersReachNobodyElse(t *testing.T) {
-	t.Parallel() // it waits
-	onBoth(t, func(t *testing.T, loops bool) {
+	onBothAtOnce(t, func(t *testing.T, loops bool) {
 		type visit struct {
 			from netip.AddrPort
 			who  string

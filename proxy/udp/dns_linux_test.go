@@ -74,8 +74,7 @@ func lookup(r *net.Resolver, name string) (got []string, err error) {
 
 // A server from Debian, Go's resolver as the client, and one of two servers killed.
 func TestRealDNS(t *testing.T) {
-	t.Parallel() // it waits
-	onBoth(t, func(t *testing.T, loops bool) {
+	onBothAtOnce(t, func(t *testing.T, loops bool) {
 		first, stopFirst := dnsmasq(t, "192.0.2.7")
 		second, _ := dnsmasq(t, "192.0.2.7")
 		b := setup{

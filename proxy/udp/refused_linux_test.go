@@ -40,7 +40,7 @@ func TestTheFirstDatagramIsNotLostWhereOthersAreWell(t *testing.T) {
 
 // What comes back of a long one is a part of it, which nobody is to get.
 func TestPartOfADatagramIsSentToNobody(t *testing.T) {
-	t.Parallel() // it waits
+	t.Parallel()
 	well := mirror(t)
 	b := setup{loops: true, endpoints: []string{refusing(t), well}}.start(t)
 	for range 8 {

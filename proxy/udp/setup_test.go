@@ -3,6 +3,7 @@ package udp_test
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net"
@@ -20,7 +21,11 @@ import (
 	"github.com/spillway-lb/spillway/proxy/udp"
 )
 
-func TestMain(m *testing.M) { testkit.LeakCheck(m) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	_ = flag.Set("test.parallel", "16") // they wait, and need no processor for that
+	testkit.LeakCheck(m)
+}
 
 // onBoth runs a test on event loops, where there are any, and on goroutines.
 func onBoth(t *testing.T, f func(t *testing.T, loops bool)) {
@@ -28,6 +33,15 @@ func onBoth(t *testing.T, f func(t *testing.T, loops bool)) {
 		t.Run("loops", func(t *testing.T) { f(t, true) })
 	}
 	t.Run("stream", func(t *testing.T) { f(t, false) })
+}
+
+// onBothAtOnce is onBoth for a test that mostly waits.
+func onBothAtOnce(t *testing.T, f func(t *testing.T, loops bool)) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, loops bool) {
+		t.Parallel()
+		f(t, loops)
+	})
 }
 
 // A bench is a listener between clients and its endpoints.
