@@ -42,6 +42,11 @@ func TestOriginalDestinationIsNeverReplaced(t *testing.T) {
 			t.Errorf("%q: %v, %v; want %v", c.addr, l.Endpoint, err, c.want)
 		}
 	}
+	// Nor because the client was somewhere else before.
+	at := netip.MustParseAddrPort("10.0.0.2:80")
+	if l, err := b.Pick(context.Background(), lb.Request{Destination: at, Sticky: "10.0.0.3:80"}); err != nil || l.Endpoint.Addr != at.String() {
+		t.Errorf("a client of 10.0.0.3:80 that dials %v: %v, %v", at, l.Endpoint, err)
+	}
 	if err := b.SetAdmin("10.0.0.2:80", lb.Drain); err != nil {
 		t.Fatal(err)
 	}

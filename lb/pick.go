@@ -16,7 +16,7 @@ type Request struct {
 	Keyed bool
 	// Sticky is the ID of the endpoint that a session is bound to. It wins over
 	// the policy while that endpoint is configured, not Down, not known to be
-	// ill and not full; else the policy chooses.
+	// ill and not full; else the policy chooses. An exact policy always does.
 	Sticky string
 	// Avoid has endpoints not to be picked: those tried already.
 	Avoid []*balance.Endpoint
@@ -74,15 +74,15 @@ const tries = 16
 // search is Pick's other part: for sticky requests, when endpoints are to be
 // avoided, when the first choice is full, and for exact pickers.
 func (s *Snapshot) search(r Request) (Lease, error) {
+	if s.exact != nil {
+		return s.pickExact(r) // a session is no reason to serve what was not dialed
+	}
 	if r.Sticky != "" {
 		if i, ok := s.byID(r.Sticky); ok && s.sticky[i] {
 			if l, ok := take(s.Candidates[i].Endpoint, r.Avoid); ok {
 				return l, nil
 			}
 		}
-	}
-	if s.exact != nil {
-		return s.pickExact(r)
 	}
 	if s.picker == nil {
 		return Lease{}, s.err
