@@ -48,16 +48,19 @@ func (t tally) ratioBelow(ratio float64) bool {
 //
 //	well primaries │ well backups │ well ÷ all primaries │ active
 //	───────────────┼──────────────┼──────────────────────┼─────────────────────
+//	0              │ 0            │ there are no others  │ backups, see below
 //	0              │ 0            │                      │ primaries, see below
 //	0              │ some         │                      │ backups
 //	some           │ 0            │                      │ primaries
 //	some           │ some         │ ≥ ratio              │ primaries
 //	some           │ some         │ < ratio              │ backups
 //
-// In the first row DropIfUnhealthy makes it nobody, and that is eligible's
-// business, as is what else keeps an endpoint of the active pool from traffic.
+// In the first two rows DropIfUnhealthy makes it nobody, and that is eligible's
+// business, as is what else keeps an endpoint of the active pool from traffic. The
+// first one is for an operator who has drained all primaries: backups that are ill
+// for a moment are then no reason to go where nobody is, and to cut who is there.
 func activePool(primaries, backups tally, ratio float64) Pool {
-	if backups.well > 0 && primaries.ratioBelow(ratio) {
+	if backups.well > 0 && primaries.ratioBelow(ratio) || primaries.all == 0 && backups.all > 0 {
 		return Backups
 	}
 	return Primaries

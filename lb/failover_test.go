@@ -22,6 +22,7 @@ func TestActivePool(t *testing.T) {
 		{tally{7, 10}, tally{1, 2}, 0.7, Primaries},
 		{tally{4, 4}, tally{2, 2}, 1, Primaries},
 		{tally{3, 4}, tally{1, 2}, 1, Backups},
+		{tally{0, 0}, tally{0, 2}, 0, Backups}, // and the backups are ill
 		{tally{0, 0}, tally{0, 0}, 0, Primaries},
 	} {
 		if got := activePool(tc.primaries, tc.backups, tc.ratio); got != tc.want {
@@ -56,6 +57,9 @@ func TestFailoverDecidesWhoIsEligible(t *testing.T) {
 		{"H H Hd Ux Hb", half, PanicClosed, "y y n n n"},
 		{"H U Ud Ud Hb", half, PanicClosed, "y n n n n"},
 		{"Hd Hx H0 Hb", nil, PanicClosed, "n n n y"},
+		{"Hd Hx Ub Tb", half, PanicClosed, "n n y y"}, // who else?
+		{"Hd Hx Ub Tb", drop, PanicOpen, "n n n n"},
+		{"Hd Hx Ub Tb", nil, PanicOpen, "n n y y"},
 		{"H Hbd", half, PanicClosed, "y n"},
 		{"U Hbd", half, PanicClosed, "y n"},
 		// Who was not checked yet has not failed; who failed once has not passed.

@@ -22,17 +22,18 @@ const (
 //	UNKNOWN                 weight 0     equally
 //	UNHEALTHY or TIMEOUT    weight 0     equally             if the ill may be picked
 //
-// Only a reported weight is 0 here, and asks for no traffic: it yields even to
-// the ill (spec.md §4.7).
+// Only a reported weight is 0 here, and asks for no traffic: without a failover
+// policy it yields even to the ill (spec.md §4.7).
 //
-// The ill may be picked where the failover policy does not drop. Without a policy
-// that is for PanicMode to say: open, they may, closed, they may not. And where
-// fewer than threshold percent are not known to be ill, or none at all, there is
-// a panic: open takes everybody for healthy then, closed takes nobody.
+// With a failover policy the ill may be picked where everybody is ill and it does not
+// drop (spec.md §9.3). Without one that is for PanicMode to say: open, they may,
+// closed, they may not. And where fewer than threshold percent are not known to be
+// ill, or none at all, there is a panic: open takes everybody for healthy then, closed
+// takes nobody.
 func (d *ruling) fit(members []*member, in []int, r rules) []int {
 	illToo, blind := r.panic == PanicOpen, false
 	if r.failover != nil {
-		illToo = !r.failover.DropIfUnhealthy
+		illToo = !r.failover.DropIfUnhealthy && panicking(members, in, 0)
 	} else if panicking(members, in, r.threshold) {
 		if r.panic == PanicClosed {
 			return d.keep(in, func(int) Standing { return InPanic })

@@ -54,6 +54,8 @@ func oracle(all set, r rules) shares {
 		ratio = r.failover.Ratio
 	}
 	switch {
+	case len(primaries) == 0: // the operator's doing
+		pool = backups
 	case len(healthyPrimaries)+len(healthyBackups) == 0:
 		pool = primaries
 	case len(healthyPrimaries) == 0:
@@ -84,7 +86,8 @@ func oracle(all set, r rules) shares {
 	// Last resorts.
 	illToo := r.panic == PanicOpen
 	if r.failover != nil {
-		illToo = !r.failover.DropIfUnhealthy
+		// "None healthy"; the ill of §4.7 are for services without failover policy.
+		illToo = !r.failover.DropIfUnhealthy && len(pool.that(isIll)) == len(pool)
 	}
 	well := len(pool) - len(pool.that(isIll))
 	if r.failover == nil && (well == 0 || 100*well < r.threshold*len(pool)) {

@@ -98,7 +98,11 @@ func TestWeightZeroYieldsEvenToTheIll(t *testing.T) {
 		{"H:5 H:0 U:9", rules{panic: PanicOpen}, "5 0 0"},
 		{"H:0 U:5 T:7", rules{panic: PanicOpen}, "0 5 7"},
 		{"H:0 U:5 T:7", rules{panic: PanicClosed}, "1 0 0"},
-		{"H:0 U:5 T:7", rules{failover: &Failover{}}, "0 5 7"},
+		// Failover comes first: the pool's healthy ones, and weights among them.
+		{"H:0 U:5 T:7", rules{failover: &Failover{}}, "1 0 0"},
+		{"H:0 H:0 U:9 Hb:9", rules{failover: &Failover{}}, "1 1 0 0"},
+		{"U:0 T:7", rules{failover: &Failover{}}, "0 7"},
+		{"U:0 T:0 Ub:3", rules{failover: &Failover{}}, "1 1 0"},
 		{"H:0 U:5 T:7", rules{failover: &Failover{DropIfUnhealthy: true}, panic: PanicOpen}, "1 0 0"},
 		{"H:0 H:0 U:0", rules{panic: PanicOpen}, "1 1 0"}, // spread equally over the healthy ones
 		{"U:0 T:0", rules{panic: PanicOpen}, "1 1"},
