@@ -99,7 +99,7 @@ func (a *App) newListener(cfg *config.Config, spec *config.Listener) (*listener,
 	l := &listener{spec: *spec}
 	if spec.Protocol == "UDP" {
 		a.newUDP(l, drain)
-		return l, l.Listen()
+		return l, a.openUDP(l)
 	}
 	var engine proxy.Engine
 	loops := a.loopsFor(cfg, spec)
@@ -160,7 +160,7 @@ func (l *listener) serve(ctx context.Context) error {
 
 // leave closes the address and makes the connections drain, if it has any yet.
 // When it returns, the address is free for another listener; that of a UDP
-// listener when its last session has ended.
+// listener when its last session has ended, or another wants it.
 func (l *listener) leave() (drains bool) {
 	if l.stop != nil {
 		l.stop()

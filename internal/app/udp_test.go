@@ -226,6 +226,39 @@ func TestUDPListenerLeavesByReload(t *testing.T) {
 	})
 }
 
+// A listener may come back to an address where the last sessions of the one before
+// still talk.
+func TestUDPAddressCanBeHadAgainAtOnce(t *testing.T) {
+	onEngines(t, func(t *testing.T, file string) {
+		file = strings.Replace(file, `"100ms"`, `"1m"`, 1)
+		a := talker(t, "a")
+		c, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		addr := c.LocalAddr().String()
+		c.Close()
+		at := strings.Replace(file, `listen = "127.0.0.1:0"
+protocol`, `listen = "`+addr+`"
+protocol`, 1) + list(a)
+		away := strings.Replace(file, `name = "dns"`, `name = "other"`, 1) + list(a)
+		p := run(t, at)
+		client := p.call("dns")
+		client.ask("x")
+		p.reload(away)
+		if got := client.ask("y"); got != "a y" { // it drains
+			t.Errorf("got %q", got)
+		}
+		p.reload(at)
+		if got := client.ask("z"); got != "a z" {
+			t.Errorf("got %q", got)
+		}
+		if log := p.log.String(); !strings.Contains(log, "wanted again") {
+			t.Errorf("log does not explain: %s", log)
+		}
+	})
+}
+
 // The ports of UDP are not those of TCP.
 func TestOneAddressForBothProtocols(t *testing.T) {
 	c, err := net.Listen("tcp", "127.0.0.1:0")
