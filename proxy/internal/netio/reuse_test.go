@@ -58,13 +58,17 @@ func TestSessionTicketsThatComeLateAreNoData(t *testing.T) {
 	half := len(late.held) / 2
 	late.Conn.Write(late.held[:half])
 	here(t, client)
-	if client.Reusable() || client.Reusable() {
-		t.Error("reusable in the midst of a record")
+	for range 2 { // asking changes nothing
+		if client.Reusable() {
+			t.Error("reusable in the midst of a record")
+		}
 	}
 	late.Conn.Write(late.held[half:])
 	here(t, client)
-	if !client.Reusable() || !client.Reusable() {
-		t.Error("not reusable, though nothing but a session ticket came")
+	for range 2 {
+		if !client.Reusable() {
+			t.Error("not reusable, though nothing but a session ticket came")
+		}
 	}
 	if _, ok := sessions.Get("a.example.com"); !ok {
 		t.Error("the ticket is lost")
