@@ -209,6 +209,9 @@ func (r *resolver) Run() {
 	err := s.client.Loop().DialFrom(&s.endpoint, s.lease.Endpoint.Addr, s.service.ConnectTimeout,
 		(*loopEndpoint)(s), s.service.From(s.record.Client))
 	s.resolving = false
+	if s.over == "" && errors.Is(err, context.Canceled) {
+		s.over = causeAborted // the loop ends
+	}
 	if err == nil && s.over == "" {
 		s.join()
 	} else if s.tryAnother(err) {
