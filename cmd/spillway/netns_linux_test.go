@@ -53,10 +53,11 @@ func newNetwork(t *testing.T) *network {
 		})
 	}
 	for _, ns := range []string{n.client, n.proxy, n.endpoint} {
-		n.run(ns, "ip link set lo up")
+		// Nobody else has the addresses here, and nobody needs to wait to be sure of
+		// it, be it of these (nodad below) or of those that links have by themselves:
+		// without one a proxy that speaks for a client finds no neighbour.
+		n.run(ns, "cd /proc/sys/net/ipv6/conf; echo 0 >all/accept_dad; echo 0 >default/accept_dad; ip link set lo up")
 	}
-	// Nobody else has these addresses, and nobody needs to wait to be sure of it
-	// (nodad).
 	n.run(n.proxy, `
 		ip link add clients type veth peer name eth0 netns `+n.client+`
 		ip link add endpoints type veth peer name eth0 netns `+n.endpoint+`
