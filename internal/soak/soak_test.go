@@ -26,10 +26,7 @@ const clients = 12
 
 // How much more memory may be in use after the traffic than before it: what is
 // made once at first use, whether the traffic lasts seconds or hours.
-const (
-	maxHeapGrowth     = 16 << 20
-	maxResidentGrowth = 96 << 20 // stacks, code and tables of the runtime's
-)
+const maxHeapGrowth = 16 << 20
 
 // HTTP/1.1, and beside it a little TCP.
 func TestSoak(t *testing.T) {

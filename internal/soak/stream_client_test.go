@@ -100,7 +100,7 @@ func (c *streamClient) inside() {
 	if c.r.IntN(2) == 0 {
 		config.ClientSessionCache = c.tickets
 	}
-	t := tls.Client(slowStart{conn, c.r}, config)
+	t := tls.Client(slowStart{conn, rand.New(rand.NewPCG(c.r.Uint64(), 0))}, config)
 	if err := t.Handshake(); err != nil {
 		c.wrong("client: handshake: %v: %v", err, p)
 		return
@@ -134,7 +134,7 @@ func (c *streamClient) byName() {
 	if c.r.IntN(4) == 0 {
 		config.CurvePreferences = []tls.CurveID{tls.X25519} // a smaller hello
 	}
-	t := tls.Client(slowStart{conn, c.r}, config)
+	t := tls.Client(slowStart{conn, rand.New(rand.NewPCG(c.r.Uint64(), 0))}, config)
 	if err := t.Handshake(); err != nil {
 		c.wrong("client: handshake: %v: %v", err, p)
 		return
@@ -142,7 +142,8 @@ func (c *streamClient) byName() {
 	c.use(conn, t, p)
 }
 
-// A slowStart writes small writes, of which a ClientHello is one, in pieces.
+// A slowStart writes small writes, of which a ClientHello is one, in pieces. Its
+// r is its own: who writes is not always the client's goroutine.
 type slowStart struct {
 	*net.TCPConn
 	r *rand.Rand
