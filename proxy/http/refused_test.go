@@ -231,6 +231,9 @@ func badBodiesAre400AndNeverWhole(t *testing.T, d driver) {
 	var whole atomic.Int64
 	b := d.start(t, []string{gathering(t, &whole)})
 	for _, body := range badBodies {
+		if faulty && len(body) > 8<<10 {
+			continue // it comes in pieces, and the endpoint may find it too long before we do
+		}
 		c := b.dial().send(post("Transfer-Encoding: chunked\r\n") + body + smuggled)
 		if resp, _ := c.response("POST"); resp.StatusCode != 400 || !resp.Close {
 			t.Errorf("%.60q: got %d, close %v", body, resp.StatusCode, resp.Close)
