@@ -6,10 +6,12 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	multierror "github.com/hashicorp/go-multierror"
 
 	"github.com/spillway-lb/spillway/balance"
+	"github.com/spillway-lb/spillway/capacity"
 	"github.com/spillway-lb/spillway/health"
 )
 
@@ -44,6 +46,16 @@ type Options struct {
 	// replies to health checks of an HTTP type, in place of those of Endpoints
 	// (spec.md §4.7). For balance.WeightedMaglev. Default: no.
 	ReportedWeights bool
+	// Service says how traffic is spread over groups that have a Capacity.
+	Service capacity.ServicePolicy
+	// Here is where the balancer is. Default: not known, and then no zone or region
+	// is nearer than another but by Zones.
+	Here capacity.Place
+	// Zones says how far zones are. How far one is that is not listed is measured,
+	// see Connected. The balancer's own is the nearest in any case.
+	Zones []capacity.Zone
+	// Now is the clock. Default: time.Now.
+	Now func() time.Time
 	// Log gets a line for every change of health. Default: none.
 	Log *slog.Logger
 }
@@ -57,6 +69,9 @@ type Group struct {
 	// Backup makes it one of the groups that take over when too few of the others
 	// are healthy (backends[].failover in the API). At least one group is none.
 	Backup bool
+	// Capacity is how much of the service's traffic the group can take. Either
+	// every group has a Mode or none has.
+	Capacity capacity.Backend
 	// Endpoints may be in any order: it never matters.
 	Endpoints []balance.Endpoint
 }

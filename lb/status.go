@@ -1,6 +1,11 @@
 package lb
 
-import "github.com/spillway-lb/spillway/health"
+import (
+	"time"
+
+	"github.com/spillway-lb/spillway/capacity"
+	"github.com/spillway-lb/spillway/health"
+)
 
 // Status is what Spillway knows of a service at one moment, for people and for
 // the admin API.
@@ -13,8 +18,17 @@ type Status struct {
 	// TakesReports: endpoints may report their weights. UsesReports: they do, so
 	// that these count and not the configured ones.
 	TakesReports, UsesReports bool
+	// Spills counts the requests or connections that went to another tier than the
+	// one where they began, because that was full.
+	Spills []Spill
 	// ChecksPassed and ChecksFailed count health checks since New.
 	ChecksPassed, ChecksFailed uint64
+}
+
+// A Spill counts what went from one full group to another.
+type Spill struct {
+	From, To string
+	Count    uint64
 }
 
 // GroupStatus is one group's part of Status.
@@ -22,6 +36,27 @@ type GroupStatus struct {
 	Name, Region, Zone string
 	Backup             bool // it is a backup, not a primary
 	Endpoints          []EndpointStatus
+
+	// What follows is of groups with a Mode.
+
+	Mode capacity.Mode
+	// Target is the group's whole target in the unit of its mode (requests per
+	// second, connections, requests under way); with a mode that goes by reports it
+	// is what is known of it, in requests or connections per second, and 0 while
+	// nothing is. Capacity is Target times Scaler, and 0 while Drained.
+	Target, Scaler, Capacity float64
+	// Drained: it was drained automatically, or its scaler is 0.
+	Drained bool
+	// Usage is what is used of Capacity now, a rate as the mean of up to ten
+	// seconds. Fullness is the highest of usage ÷ target; 0 while Capacity is.
+	Usage, Fullness float64
+	// Share is the part of the service's new traffic that it should get at the
+	// present demand, ShareActual what it got in the last ten seconds.
+	Share, ShareActual float64
+	// Tier says when it is filled, from 0; negative: never.
+	Tier int
+	// RTT is how far its zone is; negative: not known.
+	RTT time.Duration
 }
 
 // EndpointStatus is one endpoint's part of Status.

@@ -1,0 +1,63 @@
+package capacity
+
+import "time"
+
+// A Group is what Arrange needs to know of a group.
+type Group struct {
+	Name string
+	Place
+	Preferred bool
+	// Target is what it can take: the backend's target times its scaler, in the
+	// unit of its mode. 0: the operator wants nothing there. It does not depend on
+	// health.
+	Target float64
+	// Unlimited: its Target says how much it gets beside others, and does not
+	// limit it.
+	Unlimited bool
+	// Drained: it was drained automatically.
+	Drained bool
+	// Members and Healthy count the endpoints that the operator lets take
+	// traffic, and those of them that are well.
+	Members, Healthy int
+	// Serving: somebody in it may be picked. A group that does not serve has its
+	// place all the same, so that it gets its keys back when it does.
+	Serving bool
+	// RTT is how far its zone is; negative: not known, and then it is farther
+	// than those that are.
+	RTT time.Duration
+}
+
+// A Plan says in which order groups are filled, and with which shares. It is
+// made from scratch whenever something changes, and never changes itself.
+type Plan struct {
+	// Tiers are in the order in which they are filled. Every group with a Target
+	// is in exactly one, unless Strict isolation keeps it out.
+	Tiers []Tier
+	// Overfill is each group's part of what comes when everybody is full, by
+	// position in the list that Arrange was given. They sum to 1 if somebody
+	// serves.
+	Overfill []float64
+	// Isolated: what a tier cannot take because it is full goes to tiers of its
+	// own region only, and is overfilled there.
+	Isolated bool
+}
+
+// A Tier is groups that are filled together.
+type Tier struct {
+	// Region is that of its groups; "" for a tier of several.
+	Region string
+	// Groups are positions in the list that Arrange was given, in the order of
+	// the groups' names.
+	Groups []int
+	// Shares are the groups' parts of what the tier takes, by effective weight:
+	// target × availability, 0 for those that do not serve. They sum to 1, or are
+	// all 0.
+	Shares []float64
+	// Local are the same for the groups in the proxy's own zone alone, or nil
+	// where there is none or no bias: see Bias.
+	Local []float64
+	// Entry is the part of all traffic that starts here, and goes on to the next
+	// tiers from here when it is full: 1 for the first tier unless too many are
+	// ill. They sum to 1 over the tiers if somebody serves.
+	Entry float64
+}
