@@ -1,0 +1,207 @@
+package capacity
+
+import (
+	"math"
+	"sync/atomic"
+)
+
+// A Meter counts requests over the last second, and says which one would exceed
+// a rate. It allocates nothing, takes no lock and never waits; any number of
+// goroutines may use it. The zero value is ready; a Meter must not be copied.
+//
+// The second is made of slots, about 4 ms each. What goes into the youngest is
+// one word with the sum of all others, so that to compare with the limit and to
+// count is one step, and the limit is not exceeded by a single request whoever
+// else counts. A slot leaves when all of it is more than a second old: what was
+// taken in any second is never more than the limit, and of a steady stream it is
+// at most 0.7 % less. Where the limit is small and has a fraction, time goes more
+// slowly: 2.5 a second is 3 in 1.2 seconds.
+//
+// A limit that is reached in the middle of each second would let requests
+// through in gusts. So while demand is above the limit, and nine tenths of it
+// are taken, every so many requests are refused that what is left fits: those
+// taken are spread over the second.
+//
+// Time is a number of nanoseconds that does not go back, from any beginning.
+type Meter struct {
+	taken   atomic.Uint64 // low half: in the youngest slot; high half: in all others
+	refused atomic.Uint64 // likewise
+	excess  atomic.Uint64 // requests that came while it was crowded
+	next    atomic.Int64  // when the next slot begins
+	pace    atomic.Uint64 // how fast time goes, float64 bits
+	busy    atomic.Bool   // somebody advances, and has what follows
+
+	last    int64 // the time of the last Advance
+	elapsed int64 // since the beginning, at the pace that it had
+	ring    [slots]struct{ taken, refused uint32 }
+}
+
+const (
+	slotBits  = 22            // a slot is 2²² ns long, 4.2 ms
+	slotWidth = 1 << slotBits // ns
+	slots     = 240           // 1.0066 s, of which the youngest slot is not all over
+	second    = 1e9           // ns
+
+	small   = 64   // a limit below has a pace of its own, and comes in gusts
+	crowded = 0.9  // part of the limit from which on requests are spread
+	slack   = 1.02 // so much more than fits is let through then, lest it be less
+)
+
+// Stale reports whether Advance is due before Take: always for a small limit, and
+// for a large one after each 256th part of it. In between, the clock need not be
+// read.
+func (m *Meter) Stale(limit float64) bool {
+	return uint32(m.taken.Load())&stride(limit) == 0
+}
+
+func stride(limit float64) uint32 {
+	if limit < 512 {
+		return 0
+	}
+	if limit >= 1<<24 {
+		return 1<<16 - 1
+	}
+	_, exp := math.Frexp(limit)
+	return 1<<(exp-9) - 1
+}
+
+// paceOf returns how fast time goes for a limit, and how many that is in a second
+// of that time.
+func paceOf(limit float64) (pace, most float64) {
+	if limit >= small {
+		return 1, math.Floor(limit)
+	}
+	most = math.Ceil(limit)
+	return limit / most, most
+}
+
+// Advance lets go of what is more than a second old. limit is that of Take.
+func (m *Meter) Advance(now int64, limit float64) {
+	if now < m.next.Load() || !(limit > 0) || !m.busy.CompareAndSwap(false, true) {
+		return // nothing to do, or somebody does it
+	}
+	m.advance(now, limit)
+	m.busy.Store(false)
+}
+
+func (m *Meter) advance(now int64, limit float64) {
+	if now < m.next.Load() {
+		return
+	}
+	pace, _ := paceOf(limit)
+	at := m.elapsed >> slotBits
+	m.elapsed += int64(float64(now-m.last) * pace)
+	m.last = now
+	m.pace.Store(math.Float64bits(pace))
+	left := slotWidth - m.elapsed&(slotWidth-1)
+	defer m.next.Store(now + int64(float64(left)/pace))
+	slot := m.elapsed >> slotBits
+	if slot == at {
+		return
+	}
+	var taken, refused uint64
+	for n := at + 1; n <= slot && n < at+slots; n++ {
+		old := &m.ring[n%slots]
+		taken += uint64(old.taken)
+		refused += uint64(old.refused)
+		old.taken, old.refused = 0, 0
+	}
+	all := slot-at >= slots
+	m.ring[at%slots].taken = fold(&m.taken, taken, all)
+	m.ring[at%slots].refused = fold(&m.refused, refused, all)
+}
+
+// fold adds the youngest slot to the others and takes what has left from them. It
+// returns what was in the slot, which begins anew. Where all have left nothing
+// remains.
+func fold(word *atomic.Uint64, left uint64, all bool) uint32 {
+	for {
+		w := word.Load()
+		youngest, others := w&math.MaxUint32, w>>32
+		others -= min(left, others)
+		if all {
+			others, youngest = 0, 0
+		}
+		if word.CompareAndSwap(w, (others+youngest)<<32) {
+			return uint32(youngest)
+		}
+	}
+}
+
+// A Verdict is what Take says of a request.
+type Verdict uint8
+
+const (
+	// Taken: it was counted.
+	Taken Verdict = iota
+	// Full: it would exceed the limit, as of the last Advance.
+	Full
+	// Crowded: it is one of those that are too many, a little before that.
+	Crowded
+)
+
+// Take counts a request if fewer than limit, which is a number per second, were
+// counted in the last second.
+func (m *Meter) Take(limit float64) Verdict {
+	_, most := paceOf(limit)
+	for {
+		w := m.taken.Load()
+		taken := w>>32 + w&math.MaxUint32
+		if float64(taken) >= most {
+			return Full
+		}
+		if m.crowds(taken, limit) {
+			return Crowded
+		}
+		if m.taken.CompareAndSwap(w, w+1) {
+			return Taken
+		}
+	}
+}
+
+// crowds reports whether a request is one of those that there is no room for.
+func (m *Meter) crowds(taken uint64, limit float64) bool {
+	if float64(taken) < crowded*limit || limit < small {
+		return false
+	}
+	r := m.refused.Load()
+	refused := r>>32 + r&math.MaxUint32
+	part := slack * limit / float64(taken+refused)
+	if part >= 1 {
+		return false
+	}
+	n := float64(m.excess.Add(1))
+	return math.Floor(n*part) == math.Floor((n-1)*part)
+}
+
+// Force counts a request that goes through in any case.
+func (m *Meter) Force() { m.taken.Add(1) }
+
+// Refuse counts a request that went elsewhere.
+func (m *Meter) Refuse() { m.refused.Add(1) }
+
+// Undo gives back what was just taken.
+func (m *Meter) Undo() {
+	for {
+		w := m.taken.Load()
+		if w&math.MaxUint32 == 0 {
+			return // it has moved into an older slot, which a second will free
+		}
+		if m.taken.CompareAndSwap(w, w-1) {
+			return
+		}
+	}
+}
+
+// Rate is how many requests per second were counted, as of the last Advance.
+func (m *Meter) Rate() float64 { return m.rate(&m.taken) }
+
+// Demand is Rate with what was refused.
+func (m *Meter) Demand() float64 { return m.rate(&m.taken) + m.rate(&m.refused) }
+
+// rate makes a sum of the slots, the youngest being half over, a rate.
+func (m *Meter) rate(word *atomic.Uint64) float64 {
+	const perSecond = second / ((slots - 0.5) * slotWidth)
+	w := word.Load()
+	return float64(w>>32+w&math.MaxUint32) * perSecond * math.Float64frombits(m.pace.Load())
+}

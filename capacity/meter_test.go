@@ -1,0 +1,197 @@
+package capacity_test
+
+import (
+	"fmt"
+	"math"
+	"sync"
+	"testing"
+
+	"github.com/spillway-lb/spillway/capacity"
+)
+
+const ms = int64(1e6)
+
+// take advances to now and takes one.
+func take(m *capacity.Meter, limit float64, now int64) bool {
+	if m.Stale(limit) {
+		m.Advance(now, limit)
+	}
+	v := m.Take(limit)
+	if v == capacity.Full {
+		m.Advance(now, limit)
+		v = m.Take(limit)
+	}
+	if v != capacity.Taken {
+		m.Refuse()
+	}
+	return v == capacity.Taken
+}
+
+func TestTheRequestThatWouldExceedTheTargetIsTheFirstRefused(t *testing.T) {
+	for _, limit := range []int{1, 3, 80, 100, 511, 512, 1000, 65536, 1000000} {
+		var m capacity.Meter
+		now, n := 5*int64(1e9), 0
+		for take(&m, float64(limit), now) {
+			n++
+		}
+		if n != limit {
+			t.Errorf("limit %d: %d were taken at once", limit, n)
+		}
+	}
+}
+
+// Whatever demand looks like, no second has more than the target.
+func TestNoSecondHasMoreThanTheTarget(t *testing.T) {
+	demands := map[string]func(now int64) int{
+		"steady at twice":   func(now int64) int { return 2 },
+		"gusts":             func(now int64) int { return 40 * btoi(now/(300*ms)%3 == 0) },
+		"one gust a second": func(now int64) int { return 3000 * btoi(now%(1000*ms) == 0) },
+		"all at once":       func(now int64) int { return 10000 * btoi(now == 4000*ms) },
+	}
+	for name, demand := range demands {
+		t.Run(name, func(t *testing.T) {
+			const limit = 1000
+			var m capacity.Meter
+			var at []int64
+			for now := 2000 * ms; now < 12000*ms; now += ms {
+				for range demand(now) {
+					if take(&m, limit, now) {
+						at = append(at, now)
+					}
+				}
+			}
+			for i := range at {
+				if j := i + limit + limit/100; j < len(at) && at[j]-at[i] < 1000*ms {
+					t.Fatalf("%d requests from %d ms to %d ms", j-i+1, at[i]/ms, at[j]/ms)
+				}
+			}
+		})
+	}
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func TestASteadyStreamAboveTheTargetGetsAllOfIt(t *testing.T) {
+	for _, limit := range []float64{0.5, 2.5, 10, 80, 1000.7, 20000} {
+		for _, times := range []float64{1.05, 1.5, 2, 10} {
+			t.Run(fmt.Sprint(limit, " times ", times), func(t *testing.T) {
+				var m capacity.Meter
+				gap := 1e9 / (limit * times)
+				const seconds = 40.0
+				taken, all := 0, int(seconds*limit*times)
+				for i := range all {
+					if take(&m, limit, int64(1e9)+int64(float64(i)*gap)) {
+						taken++
+					}
+				}
+				want := limit * seconds
+				least := 0.96
+				if limit*times < 100 {
+					least = 0.5 // the next request may come long after the second is over
+				}
+				if f := float64(taken) / want; f > 1+1/seconds || f < least {
+					t.Errorf("%d of %.0f were taken", taken, want)
+				}
+			})
+		}
+	}
+}
+
+func TestAStreamBelowTheTargetIsNeverRefused(t *testing.T) {
+	var m capacity.Meter
+	for i := range 20000 {
+		if now := int64(1e9) + int64(i)*10101010; !take(&m, 100, now) { // 99 a second
+			t.Fatalf("request %d was refused", i)
+		}
+	}
+}
+
+// In a steady stream of twice the target, what is taken does not come in gusts.
+func TestWhatIsTakenIsSpreadOverTheSecond(t *testing.T) {
+	var m capacity.Meter
+	const limit, tenths = 1000, 200
+	var taken [tenths]int
+	for i := range tenths * 2 * limit / 10 {
+		now := int64(1e9) + int64(i)*ms/2
+		if take(&m, limit, now) {
+			taken[(now-int64(1e9))/(100*ms)]++
+		}
+	}
+	for i, n := range taken[tenths/2:] {
+		if n < 50 || n > 150 {
+			t.Errorf("tenth %d of a second: %d of 100", i+tenths/2, n)
+		}
+	}
+}
+
+func TestAMeterForgetsAfterASecond(t *testing.T) {
+	var m capacity.Meter
+	for range 50 {
+		take(&m, 50, 10_000*ms)
+	}
+	for _, after := range []int64{1, 999} {
+		if m.Advance((10_000+after)*ms, 50); take(&m, 50, (10_000+after)*ms) {
+			t.Errorf("a slot was free after %d ms", after)
+		}
+	}
+	if !take(&m, 50, 11_010*ms) {
+		t.Error("no slot was free after a second")
+	}
+	m.Advance(100_000*ms, 50)
+	if d := m.Demand(); d != 0 {
+		t.Errorf("a demand of %v after a minute of silence", d)
+	}
+}
+
+func TestUndoGivesBack(t *testing.T) {
+	var m capacity.Meter
+	for range 10000 {
+		if !take(&m, 1, 1e9) {
+			t.Fatal("what was given back is not there")
+		}
+		m.Undo()
+	}
+}
+
+func TestRatesAreThoseOfTheStream(t *testing.T) {
+	var m capacity.Meter
+	now := int64(1e9)
+	for range 3000 {
+		now += ms
+		m.Advance(now, 5000)
+		m.Force()
+		m.Refuse()
+	}
+	if r, d := m.Rate(), m.Demand(); math.Abs(r-1000) > 10 || math.Abs(d-2000) > 20 {
+		t.Errorf("taken %v, demand %v; want 1000 and 2000", r, d)
+	}
+}
+
+func TestManyGoroutinesTogetherNeverExceedTheTarget(t *testing.T) {
+	var m capacity.Meter
+	var wg sync.WaitGroup
+	const limit = 5000
+	taken := make([]int, 8)
+	for g := range taken {
+		wg.Go(func() {
+			for i := range 20000 {
+				if take(&m, limit, int64(1e9)+int64(i)*10000) { // 0.2 s in all
+					taken[g]++
+				}
+			}
+		})
+	}
+	wg.Wait()
+	sum := 0
+	for _, n := range taken {
+		sum += n
+	}
+	if sum != limit {
+		t.Errorf("%d of %d were taken", sum, limit)
+	}
+}
