@@ -31,7 +31,8 @@
 // implementation by). They lay their table over every configured endpoint, also
 // those that are out, and hand on the slots of the latter: an outage moves
 // nobody else's key, and when it ends everything is as before. This is soft
-// affinity still; a change of the list itself moves keys.
+// affinity still; a change of the list itself moves keys, and [Moved] and [Flows] tell
+// before it is made which part of them.
 //
 // Try asks for alternatives. A caller that must not use its first answer, since
 // it was tried or is full, asks for Try 1, 2, … until nil:

@@ -52,6 +52,28 @@ func ExampleRoundRobin() {
 	// Output: map[big:300 small:100]
 }
 
+// What a change of the list does to keys is known before it is made.
+func ExampleMoved() {
+	candidates := []balance.Candidate{
+		{Endpoint: &balance.Endpoint{ID: "a", Weight: 1}, Share: 1},
+		{Endpoint: &balance.Endpoint{ID: "b", Weight: 1}, Share: 1},
+		{Endpoint: &balance.Endpoint{ID: "c", Weight: 1}, Share: 1},
+	}
+	policy := balance.Maglev(7)
+	before, after := policy(candidates), policy(candidates[:2])
+	moved, _ := balance.Moved(before, after)
+	fmt.Printf("%.0f of 7 slots move\n", 7*moved)
+	for _, f := range balance.Flows(before, after) {
+		fmt.Printf("%s to %s: %.0f\n", f.From.ID, f.To.ID, 7*f.Part)
+	}
+	// Output:
+	// 3 of 7 slots move
+	// a to a: 2
+	// a to b: 1
+	// b to b: 2
+	// c to a: 2
+}
+
 // A picker that follows another keeps its place.
 func ExampleResumer() {
 	candidates := []balance.Candidate{
