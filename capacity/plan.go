@@ -37,8 +37,8 @@ type Plan struct {
 	// position in the list that Arrange was given. They sum to 1 if somebody
 	// serves.
 	Overfill []float64
-	// Isolated: what a tier cannot take because it is full goes to tiers of its
-	// own region only, and is overfilled there.
+	// Isolated: every tier is of one region. What it cannot take because it is full
+	// goes to tiers of the same region only, and is overfilled there.
 	Isolated bool
 }
 
@@ -53,11 +53,14 @@ type Tier struct {
 	// target × availability, 0 for those that do not serve. They sum to 1, or are
 	// all 0.
 	Shares []float64
-	// Local are the same for the groups in the proxy's own zone alone, or nil
-	// where there is none or no bias: see Bias.
+	// Local are the same for the groups in the proxy's own zone alone; see Bias for
+	// how much goes by them. Nil where there is no bias: by all but
+	// WaterfallByRegion, where nobody serves in that zone or nobody elsewhere, and
+	// while a group is Unlimited, for then nobody knows when the region is idle.
 	Local []float64
 	// Entry is the part of all traffic that starts here, and goes on to the next
-	// tiers from here when it is full: 1 for the first tier unless too many are
-	// ill. They sum to 1 over the tiers if somebody serves.
+	// tiers from here when it is full, and after the last one to those before: 1
+	// for the first tier unless too many are ill. They sum to 1 over the tiers if
+	// somebody serves. A tier in which nobody does has 0.
 	Entry float64
 }
