@@ -53,14 +53,3 @@ func endpointTLSOf(s *config.Service, old *service) (endpointTLS, error) {
 	}
 	return e, nil
 }
-
-// kindChanges refuses a listener that would have to leave the event loops: to reach
-// a service whose endpoints speak TLS takes goroutines.
-func (l *listener) kindChanges(cfg *config.Config, spec *config.Listener) error {
-	s := cfg.TLSServiceOf(spec)
-	if s == nil || !l.onLoops {
-		return nil
-	}
-	return fmt.Errorf("listener %q: service %q: protocol %s needs a listener on goroutines, and this one is on event loops: it cannot change without a restart",
-		spec.Listen, s.Name, s.Protocol)
-}

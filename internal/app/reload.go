@@ -2,9 +2,7 @@ package app
 
 import (
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spillway-lb/spillway/balance"
@@ -55,8 +53,10 @@ func (a *App) apply(cfg *config.Config) error {
 	if a.ending.Load() {
 		return errors.New("the proxy is draining")
 	}
-	if err := a.refuse(cfg); err != nil {
-		return err
+	if a.cfg != nil {
+		if err := errors.Join(refusals(a.cfg, cfg, func(i int) bool { return a.listeners[i].onLoops })...); err != nil {
+			return err
+		}
 	}
 	next, err := a.build(cfg)
 	if err != nil {
@@ -64,52 +64,6 @@ func (a *App) apply(cfg *config.Config) error {
 	}
 	a.swap(next)
 	return nil
-}
-
-// refuse names what cannot change without a restart.
-func (a *App) refuse(cfg *config.Config) error {
-	if a.cfg == nil {
-		return nil
-	}
-	var errs []error
-	no := func(key string, changed bool) {
-		if changed {
-			errs = append(errs, fmt.Errorf("%s: cannot change without a restart", key))
-		}
-	}
-	old := a.cfg
-	no("log.format", old.Log.Format != cfg.Log.Format)
-	no("log.access", old.Log.Access != cfg.Log.Access)
-	no("proxy.id", old.Proxy.ID != cfg.Proxy.ID)
-	no("proxy.engine", old.Proxy.Engine != cfg.Proxy.Engine)
-	no("proxy.loops", old.Proxy.Loops != cfg.Proxy.Loops)
-	no("proxy.drain_timeout", old.Proxy.DrainTimeout != cfg.Proxy.DrainTimeout)
-	switch {
-	case (old.Admin == nil) != (cfg.Admin == nil):
-		no("admin", true)
-	case cfg.Admin != nil:
-		no("admin.listen", old.Admin.Listen != cfg.Admin.Listen)
-		no("admin.token_file", old.Admin.TokenFile != cfg.Admin.TokenFile)
-		no("admin.pprof", old.Admin.Pprof != cfg.Admin.Pprof)
-	}
-	for _, l := range a.listeners {
-		for i := range cfg.Listeners {
-			spec := &cfg.Listeners[i]
-			anyPort := strings.HasSuffix(spec.Listen, ":0") // another name is another socket then
-			if spec.Listen != l.spec.Listen || anyPort && spec.Name != l.spec.Name || isOther(spec, &l.spec) {
-				continue
-			}
-			name := fmt.Sprintf("listener %q: ", spec.Listen)
-			no(name+"name", spec.Name != l.spec.Name)
-			no(name+"protocol", spec.Protocol != l.spec.Protocol)
-			no(name+"max_connections", spec.MaxConnections != l.spec.MaxConnections)
-			no(name+"transparent", spec.Transparent != l.spec.Transparent)
-			if err := l.kindChanges(cfg, spec); err != nil {
-				errs = append(errs, err)
-			}
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // swap puts the objects to work and sends home those that are not needed any
