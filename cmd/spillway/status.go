@@ -58,7 +58,7 @@ func printStatus(w io.Writer, services []admin.ServiceStatus) error {
 		if s.ActivePool == "BACKUP" {
 			b.WriteString(", backups are active")
 		}
-		fmt.Fprintf(&b, "\n%s", statusTable(s))
+		fmt.Fprintf(&b, "\n%s%s", groupTable(s), statusTable(s))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -96,11 +96,6 @@ func (s *Server) setEndpoint(r *request) {
 	r.answer(e)
 }
 
-// setGroup is where capacity will be scaled.
-func (s *Server) setGroup(r *request) {
-	problem(fasthttp.StatusNotImplemented, "groups have no capacity in this version, so there is no capacity_scaler to set").send(r.RequestCtx)
-}
-
 func (s *Server) reload(r *request) {
 	if s.o.Reload == nil {
 		problem(fasthttp.StatusNotImplemented, "this proxy runs without a file: there is nothing to reload").send(r.RequestCtx)

@@ -82,6 +82,15 @@ func (c *Client) SetAdmin(ctx context.Context, service, endpoint, admin string) 
 	return e, err
 }
 
+// SetScaler sets a group's capacity scaler, nil for the file's own, and returns
+// the group as it is then.
+func (c *Client) SetScaler(ctx context.Context, service, group string, scaler *float64) (GroupStatus, error) {
+	var g GroupStatus
+	path := "/api/v1/services/" + url.PathEscape(service) + "/groups/" + url.PathEscape(group)
+	err := c.call(ctx, http.MethodPost, path, map[string]*float64{"capacity_scaler": scaler}, &g)
+	return g, err
+}
+
 // Reload makes the proxy read its file again, and returns when that is in
 // effect. An invalid file is a *Problem that lists what is wrong.
 func (c *Client) Reload(ctx context.Context) error {

@@ -19,6 +19,10 @@ type Options struct {
 	// SetAdmin sets the operator's word on an endpoint. An error means that
 	// there is no such service or endpoint, and becomes a 404.
 	SetAdmin func(service, endpoint string, a lb.Admin) error
+	// SetScaler sets a group's capacity scaler, which is 0 or from 0.1 to 1; nil
+	// stands for the file's own. The service and the group are there; an error means
+	// that it cannot be so now, and becomes a 409.
+	SetScaler func(service, group string, scaler *float64) error
 	// Reload reads the file again and returns when it is in effect. An error
 	// means that nothing has changed, and becomes a 422 with its text.
 	Reload func() error

@@ -42,7 +42,7 @@ func TestServicesAreShownAsTheContractSays(t *testing.T) {
 	want := map[string]any{
 		"name": "web", "protocol": "HTTP", "policy": "MAGLEV", "affinity": "HTTP_COOKIE", "version": 0.0, "active_pool": "PRIMARY",
 		"groups": []any{map[string]any{
-			"name": "eu-a", "region": "eu", "zone": "eu-a", "failover": false,
+			"name": "eu-a", "region": "eu", "zone": "eu-a", "failover": false, "share": 1.0, "share_actual": 0.0,
 			"endpoints": []any{
 				map[string]any{
 					"id": "big", "address": "10.0.0.2:8080", "health": "HEALTHY", "reason": "", "admin": "READY",
@@ -152,14 +152,6 @@ func TestWhatIsNotHTTPIs400(t *testing.T) {
 	s.raw("GET", "GET /livez HTTP/1.1\r\n\r\n").want(t, 400) // no Host
 }
 
-func TestTheCapacityScalerIsNotThereYetAndSaysSo(t *testing.T) {
-	s := serve(t, admin.Options{})
-	a := s.do("POST", "/api/v1/services/web/groups/eu-a", `{"capacity_scaler":0.5}`).want(t, 501)
-	if !strings.Contains(a.body, "capacity_scaler") {
-		t.Errorf("body %q", a.body)
-	}
-}
-
 func TestTheTokenIsWanted(t *testing.T) {
 	s := serve(t, admin.Options{Token: "secret", Pprof: true})
 	for _, path := range []string{"/api/v1/services", "/metrics", "/debug/pprof/", "/nowhere", "/api/v1/reload"} {
@@ -206,6 +198,7 @@ func TestWhatTheProxyCannotDoIs501(t *testing.T) {
 	s := serve(t, admin.Options{})
 	s.do("POST", "/api/v1/reload", "").want(t, 501)
 	s.do("GET", "/metrics", "").want(t, 501)
+	s.do("POST", "/api/v1/services/web/groups/eu-a", `{"capacity_scaler":0.5}`).want(t, 501)
 }
 
 func TestMetricsAreServed(t *testing.T) {

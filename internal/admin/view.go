@@ -19,6 +19,8 @@ type ServiceStatus struct {
 	// WEIGHTED_MAGLEV and a health check whose replies can report one.
 	Weights string        `json:"weights,omitempty"`
 	Groups  []GroupStatus `json:"groups"`
+	// Spills are of services with capacity, each pair of groups once.
+	Spills []Spill `json:"spills,omitempty"`
 }
 
 // A GroupStatus is one group of a ServiceStatus. A service that lists its
@@ -28,8 +30,15 @@ type GroupStatus struct {
 	Region string `json:"region"`
 	Zone   string `json:"zone"`
 	// Failover is true of a backup.
-	Failover  bool             `json:"failover"`
-	Endpoints []EndpointStatus `json:"endpoints"`
+	Failover bool `json:"failover"`
+	// GroupCapacity has keys of the group itself, if it has a balancing mode.
+	*GroupCapacity
+	// Share is the part of the service's new traffic that it should get now, from 0
+	// to 1; ShareActual is what it got in the last ten seconds, or, without a
+	// balancing mode, since shares last changed.
+	Share       float64          `json:"share"`
+	ShareActual float64          `json:"share_actual"`
+	Endpoints   []EndpointStatus `json:"endpoints"`
 }
 
 // An EndpointStatus is one endpoint of a GroupStatus.
@@ -84,6 +93,7 @@ func viewService(s *Service) ServiceStatus {
 		Version:    s.Status.Version,
 		ActivePool: s.Status.Pool.String(),
 		Groups:     make([]GroupStatus, len(s.Status.Groups)),
+		Spills:     viewSpills(s.Status.Spills),
 	}
 	if s.Status.TakesReports {
 		v.Weights = "CONFIGURED"
@@ -91,8 +101,14 @@ func viewService(s *Service) ServiceStatus {
 	if s.Status.UsesReports {
 		v.Weights = "REPORTED"
 	}
-	for i, g := range s.Status.Groups {
-		v.Groups[i] = GroupStatus{Name: g.Name, Region: g.Region, Zone: g.Zone, Failover: g.Backup, Endpoints: make([]EndpointStatus, len(g.Endpoints))}
+	for i := range s.Status.Groups {
+		g := &s.Status.Groups[i]
+		v.Groups[i] = GroupStatus{
+			Name: g.Name, Region: g.Region, Zone: g.Zone, Failover: g.Backup,
+			GroupCapacity: viewCapacity(g),
+			Endpoints:     make([]EndpointStatus, len(g.Endpoints)),
+		}
+		v.Groups[i].Share, v.Groups[i].ShareActual = shares(g)
 		for j := range g.Endpoints {
 			v.Groups[i].Endpoints[j] = viewEndpoint(&g.Endpoints[j], s.Status.TakesReports)
 		}
