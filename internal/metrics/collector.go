@@ -123,6 +123,7 @@ func (s sink) service(v Service) {
 			s.endpoint(v.Name, g.Name, &g.Endpoints[i])
 		}
 	}
+	s.capacity(v.Name, &status)
 	if v.Stats == nil {
 		return
 	}
