@@ -26,6 +26,7 @@ func (l *loader) checkService(path string, s *Service, c *Config) {
 	l.checkServiceProxyProtocol(path+".proxy_protocol", s)
 	l.checkServiceTLS(path, s, c)
 	l.checkFailover(path, s)
+	l.checkSubsetting(path, s)
 	l.checkZonalAffinity(path, s, c)
 	if s.HealthCheck != nil {
 		l.checkHealthCheck(path+".health_check", s.HealthCheck)

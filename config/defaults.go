@@ -165,6 +165,9 @@ func (l *loader) fillService(path string, s *Service) {
 	}
 	l.fillTracking(path+".connection_tracking_policy", s)
 	l.fillConsistentHash(path+".consistent_hash", s)
+	if s.Subsetting != nil {
+		l.fillSubsetting(path+".subsetting", s.Subsetting)
+	}
 	if s.HealthCheck != nil {
 		l.fillHealthCheck(path+".health_check", s)
 	}

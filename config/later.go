@@ -14,7 +14,7 @@ var laterKeys = map[string][]string{
 	"service": {
 		"strong_session_affinity_cookie", "service_lb_policy",
 		"outlier_detection", "circuit_breakers",
-		"utilization", "custom_metrics", "subsetting",
+		"utilization", "custom_metrics",
 		"slow_start",
 	},
 	"service.connection_draining": {"keep_sessions"},

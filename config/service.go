@@ -78,6 +78,8 @@ type Service struct {
 	// When the backups among the backends take over. Default: when no primary is
 	// healthy; and when nobody is, panic decides.
 	FailoverPolicy *FailoverPolicy `toml:"failover_policy"`
+	// Which part of each group this proxy uses. Default: all of it.
+	Subsetting *Subsetting `toml:"subsetting"`
 	// What keeps connections in the proxy's zone. TCP, SSL and UDP only.
 	NetworkPassThroughLBTrafficPolicy NetworkPassThroughLBTrafficPolicy `toml:"network_pass_through_lb_traffic_policy,omitzero"`
 	// The header that tells endpoints, before a client's bytes, the addresses that

@@ -35,6 +35,9 @@ func (l *loader) spell(c *Config) {
 		if z := s.NetworkPassThroughLBTrafficPolicy.ZonalAffinity; z != nil {
 			l.word(path+".network_pass_through_lb_traffic_policy.zonal_affinity.spillover", &z.Spillover, spillovers)
 		}
+		if s.Subsetting != nil {
+			l.word(path+".subsetting.policy", &s.Subsetting.Policy, subsettingPolicies)
+		}
 		if s.HealthCheck != nil {
 			l.word(path+".health_check.type", &s.HealthCheck.Type, healthTypes)
 		}

@@ -9,6 +9,7 @@ type rules struct {
 	failover  *Failover
 	zonal     ZonalAffinity
 	reports   bool // the weights that endpoints report count
+	subset    int  // how many of each group; 0: all
 }
 
 // A ruling says who may be picked, by position in the list of members.
@@ -23,18 +24,19 @@ type ruling struct {
 }
 
 // eligible decides who may be picked now and with which share: the one place
-// where the operator's word, failover, zones, health, weights and panic meet. It
-// is pure. Each step narrows what the one before left:
+// where subsetting, the operator's word, failover, zones, health, weights and
+// panic meet. It is pure. Each step narrows what the one before left:
 //
-//  1. the operator's word: READY ones, with a weight in the file
-//  2. failover: of primaries and backups those that are active (activePool)
-//  3. zonal affinity: of these, those of the zone (staysInZone)
-//  4. health and weight: the first class that has somebody (fit)
+//  1. subsetting: of each group those that are this balancer's part (subset)
+//  2. the operator's word: READY ones, with a weight in the file
+//  3. failover: of primaries and backups those that are active (activePool)
+//  4. zonal affinity: of these, those of the zone (staysInZone)
+//  5. health and weight: the first class that has somebody (fit)
 //
-// Failover and zones count as well who is HEALTHY or was not checked even once: a
-// proxy that starts does not fail over for the moment that takes, and one failed
-// check is enough for a primary not to count. Weights do not count for them. Why
-// it is so is in docs/decisions/0011-who-is-eligible.md.
+// Subsetting, failover and zones count as well who is HEALTHY or was not checked
+// even once: a proxy that starts does not fail over for the moment that takes, and
+// one failed check is enough for a primary not to count. Reported weights do not
+// count for them. Why it is so is in docs/decisions/0011-who-is-eligible.md.
 func eligible(members []*member, r rules) ruling {
 	d := ruling{standings: make([]Standing, len(members)), shares: make([]uint32, len(members))}
 	if r.reports {
@@ -43,7 +45,8 @@ func eligible(members []*member, r rules) ruling {
 	if !d.reported {
 		d.weights = weights(members, func(m *member) uint32 { return m.endpoint.Weight })
 	}
-	in := d.ready(members)
+	in := d.subset(members, everybody(members), r.subset)
+	in = d.ready(members, in)
 	in = d.active(members, in, r.failover)
 	in = d.near(members, in, r.zonal)
 	in = d.fit(members, in, r)
@@ -64,22 +67,29 @@ func weights(members []*member, weight func(*member) uint32) []uint32 {
 	return out
 }
 
-// ready is the operator's word.
-func (d *ruling) ready(members []*member) []int {
-	in := make([]int, 0, len(members))
-	for i, m := range members {
-		switch {
-		case m.admin == Drain:
-			d.standings[i] = IsDrained
-		case m.admin == Down:
-			d.standings[i] = IsDown
-		case m.endpoint.Weight == 0:
-			d.standings[i] = NoWeight
-		default:
-			in = append(in, i)
-		}
+// everybody returns the positions of all members.
+func everybody(members []*member) []int {
+	in := make([]int, len(members))
+	for i := range in {
+		in[i] = i
 	}
 	return in
+}
+
+// ready is the operator's word.
+func (d *ruling) ready(members []*member, in []int) []int {
+	return d.keep(in, func(i int) Standing {
+		switch m := members[i]; {
+		case m.admin == Drain:
+			return IsDrained
+		case m.admin == Down:
+			return IsDown
+		case m.endpoint.Weight == 0:
+			return NoWeight
+		default:
+			return InUse
+		}
+	})
 }
 
 // active keeps those of the active pool.
@@ -132,7 +142,7 @@ func count(members []*member, in []int, belongs func(*member) bool) (t tally) {
 			continue
 		}
 		t.all++
-		if m.health == health.Healthy || m.health == health.Unknown && !m.checked {
+		if isWell(m) {
 			t.well++
 		}
 	}

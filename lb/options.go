@@ -46,6 +46,8 @@ type Options struct {
 	// replies to health checks of an HTTP type, in place of those of Endpoints
 	// (spec.md §4.7). For balance.WeightedMaglev. Default: no.
 	ReportedWeights bool
+	// Subsetting uses a part of each group only. Default: nil, all of it.
+	Subsetting *Subsetting
 	// Service says how traffic is spread over groups that have a Capacity.
 	Service capacity.ServicePolicy
 	// Here is where the balancer is. Default: not known, and then no zone or region
@@ -163,6 +165,7 @@ func (o Options) withDefaults() (Options, error) {
 		}
 	}
 	errs = o.checkPools(errs)
+	o.Subsetting, errs = o.Subsetting.withDefaults(errs)
 	if len(o.Endpoints) > 0 && len(o.Groups) > 0 {
 		errs = multierror.Append(errs, errors.New("lb: options have both Endpoints and Groups; want one of them"))
 	}
@@ -202,7 +205,11 @@ func isPart(x float64) bool { return x >= 0 && x <= 1 }
 
 // rules returns what decides who may be picked.
 func (o *Options) rules() rules {
-	return rules{panic: o.Panic, threshold: o.PanicThreshold, failover: o.Failover, zonal: o.ZonalAffinity, reports: o.takesReports()}
+	r := rules{panic: o.Panic, threshold: o.PanicThreshold, failover: o.Failover, zonal: o.ZonalAffinity, reports: o.takesReports()}
+	if o.Subsetting != nil {
+		r.subset = o.Subsetting.Size
+	}
+	return r
 }
 
 // normalize copies groups, fills in IDs, gives everybody weight 1 where nobody

@@ -11,7 +11,7 @@ import (
 	"github.com/spillway-lb/spillway/health"
 )
 
-// This file has what spec.md §4.7, §8.3, §9.3 and §9.4 say of who is eligible,
+// This file has what spec.md §4.7, §6, §8.3, §9.3 and §9.4 say of who is eligible,
 // sentence by sentence, slowly, and without a thought for what eligible does.
 
 // a set is some of a service's members.
@@ -43,8 +43,10 @@ type shares map[string]uint32
 
 func oracle(all set, r rules) shares {
 	weight := oracleWeights(all, r.reports)
+	// §6, subset first.
+	pool := oracleSubset(all, r.subset)
 	// The operator's word, and a weight in the file.
-	pool := all.that(func(m *member) bool { return m.admin == Ready && m.endpoint.Weight > 0 })
+	pool = pool.that(func(m *member) bool { return m.admin == Ready && m.endpoint.Weight > 0 })
 
 	// §9.3, the first rule that holds.
 	primaries, backups := pool.that(isPrimary), pool.that(isBackup)
@@ -114,6 +116,27 @@ func oracle(all set, r rules) shares {
 		}
 	}
 	return nil
+}
+
+// oracleSubset: the size lowest scores of each group; if fewer than half of the
+// subset is healthy, extend by next scores.
+func oracleSubset(all set, size int) set {
+	if size == 0 {
+		return all
+	}
+	serves := func(m *member) bool { return m.admin == Ready && m.endpoint.Weight > 0 && counts(m) }
+	in := all.that(func(m *member) bool { return m.rank < size })
+	for group := range 3 {
+		for next := size; ; next++ {
+			of := func(m *member) bool { return m.group == group }
+			more := all.that(func(m *member) bool { return of(m) && m.rank == next })
+			if len(more) == 0 || 2*len(in.that(of).that(serves)) >= size {
+				break
+			}
+			in = append(in, more...)
+		}
+	}
+	return in
 }
 
 // by gives each its weight, or all of them the same.
@@ -210,11 +233,13 @@ func randomService(random *rand.Rand) ([]*member, rules) {
 		threshold: []int{0, 0, 30, 50, 100}[random.IntN(5)],
 		zonal:     ZonalAffinity{Spillover: Spillover(random.IntN(3)), Ratio: part(random)},
 		reports:   random.IntN(2) == 0,
+		subset:    max(0, random.IntN(6)-2),
 	}
 	if random.IntN(2) == 0 {
 		r.failover = &Failover{Ratio: part(random), DropIfUnhealthy: random.IntN(2) == 0}
 	}
 	members := make([]*member, 1+random.IntN(7))
+	groups, size := 1+random.IntN(3), make([]int, 3)
 	backups, locals, clean := random.IntN(2) == 0, random.IntN(2) == 0, random.IntN(3) > 0
 	for i := range members {
 		m := &member{
@@ -223,7 +248,10 @@ func randomService(random *rand.Rand) ([]*member, rules) {
 			admin:    []Admin{Ready, Ready, Ready, Ready, Drain, Down}[random.IntN(6)],
 			backup:   backups && random.IntN(2) == 0,
 			local:    locals && random.IntN(2) == 0,
+			group:    random.IntN(groups),
 		}
+		m.rank = size[m.group]
+		size[m.group]++
 		m.checked = m.health != health.Unknown || random.IntN(2) == 0
 		m.report.note(randomReport(random, clean))
 		m.report.note(randomReport(random, clean))
@@ -248,8 +276,8 @@ func randomReport(random *rand.Rand, clean bool) health.Weight {
 func describe(members []*member) string {
 	var lines []string
 	for i, m := range members {
-		lines = append(lines, fmt.Sprintf("%d: weight %d, %v, %v, checked %v, backup %v, local %v, %+v",
-			i, m.endpoint.Weight, m.admin, m.health, m.checked, m.backup, m.local, m.report))
+		lines = append(lines, fmt.Sprintf("%d: group %d, rank %d, weight %d, %v, %v, checked %v, backup %v, local %v, %+v",
+			i, m.group, m.rank, m.endpoint.Weight, m.admin, m.health, m.checked, m.backup, m.local, m.report))
 	}
 	return strings.Join(slices.Clip(lines), "\n")
 }

@@ -10,6 +10,8 @@ type Standing uint8
 const (
 	// InUse: it takes new traffic, as much as its share says.
 	InUse Standing = iota
+	// NotInSubset: other balancers use it, and this one does not need it.
+	NotInSubset
 	// IsDrained and IsDown: the operator said so.
 	IsDrained
 	IsDown
@@ -30,7 +32,7 @@ const (
 // String gives the admin API's spelling; "" for InUse.
 func (s Standing) String() string {
 	names := [...]string{
-		InUse: "", IsDrained: "DRAIN", IsDown: "DOWN", NoWeight: "WEIGHT_0", StandsBy: "STANDBY",
+		InUse: "", NotInSubset: "SUBSET", IsDrained: "DRAIN", IsDown: "DOWN", NoWeight: "WEIGHT_0", StandsBy: "STANDBY",
 		OtherZone: "OTHER_ZONE", InPanic: "PANIC", IsIll: "UNHEALTHY", NotKnown: "UNKNOWN",
 	}
 	if int(s) < len(names) {

@@ -25,6 +25,7 @@ type state struct {
 type member struct {
 	endpoint *balance.Endpoint
 	group    int // in Options.Groups
+	rank     int // among those of its group, where there is a Subsetting
 	backup   bool
 	local    bool // in the zone of Options.ZonalAffinity
 	admin    Admin
@@ -68,6 +69,7 @@ func (s *state) setOptions(o Options) {
 	slices.SortFunc(members, func(a, b *member) int {
 		return strings.Compare(a.endpoint.ID, b.endpoint.ID)
 	})
+	o.Subsetting.rank(members)
 	s.departed = s.departed[:0:0]
 	for _, m := range known {
 		if m.endpoint.Load.Active() > 0 {

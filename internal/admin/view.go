@@ -51,8 +51,8 @@ type EndpointStatus struct {
 	Reason string `json:"reason"`
 	// Admin is the operator's word: READY, DRAIN or DOWN.
 	Admin string `json:"admin"`
-	// Dropped says why it takes no new traffic: DRAIN, DOWN, WEIGHT_0, STANDBY,
-	// OTHER_ZONE, PANIC, UNHEALTHY or UNKNOWN. It is empty while it does.
+	// Dropped says why it takes no new traffic: SUBSET, DRAIN, DOWN, WEIGHT_0,
+	// STANDBY, OTHER_ZONE, PANIC, UNHEALTHY or UNKNOWN. It is empty while it does.
 	Dropped string `json:"dropped"`
 	// Ejected is always false: nothing ejects endpoints in this version.
 	Ejected bool   `json:"ejected"`

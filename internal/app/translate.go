@@ -31,6 +31,7 @@ func balancerOptions(cfg *config.Config, s *config.Service, log *slog.Logger) (l
 		PanicThreshold: s.PanicThreshold,
 		Failover:       failoverOf(s),
 		ZonalAffinity:  zonalAffinityOf(cfg, s),
+		Subsetting:     subsettingOf(cfg, s),
 
 		ReportedWeights: s.LocalityLBPolicy == "WEIGHTED_MAGLEV",
 		Log:             log,

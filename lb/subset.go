@@ -1,0 +1,106 @@
+package lb
+
+import (
+	"fmt"
+
+	multierror "github.com/hashicorp/go-multierror"
+
+	"github.com/spillway-lb/spillway/balance"
+	"github.com/spillway-lb/spillway/health"
+)
+
+// DefaultSubsetSize is how many endpoints of a group a balancer uses that does not
+// know how many others there are (spec.md §6).
+const DefaultSubsetSize = 20
+
+// Subsetting makes a balancer use a part of each group, where many balancers with
+// many endpoints would otherwise be more connections than endpoints can bear. It
+// is for services without affinity: two balancers of a fleet need not agree on
+// where a key goes. See balance.Subset.
+type Subsetting struct {
+	// Size is how many endpoints of each group are used. A group that has no more
+	// is used whole. Default: DefaultSubsetSize.
+	Size int
+	// Seed tells this balancer from others; the same seed gives the same subset,
+	// whatever the order of the endpoints. See balance.SubsetSeed.
+	Seed uint64
+}
+
+// withDefaults returns s with its defaults, nil where there is none, and appends
+// what is wrong with it.
+func (s *Subsetting) withDefaults(errs *multierror.Error) (*Subsetting, *multierror.Error) {
+	if s == nil {
+		return nil, errs
+	}
+	filled := *s
+	switch {
+	case s.Size < 0:
+		errs = multierror.Append(errs, fmt.Errorf("lb: subset size %d: want at least 1, or 0 for the default", s.Size))
+	case s.Size == 0:
+		filled.Size = DefaultSubsetSize
+	}
+	return &filled, errs
+}
+
+// rank gives each member its place among those of its group, from 0. Members are
+// sorted by ID.
+func (s *Subsetting) rank(members []*member) {
+	if s == nil {
+		return
+	}
+	addrs, at := make(map[int][]string), make(map[int][]*member)
+	for _, m := range members {
+		addrs[m.group] = append(addrs[m.group], m.endpoint.Addr)
+		at[m.group] = append(at[m.group], m)
+	}
+	for group, addrs := range addrs {
+		for rank, i := range balance.Subset(s.Seed, addrs, len(addrs)) {
+			at[group][i].rank = rank
+		}
+	}
+}
+
+// subset keeps of each group the size members with the lowest ranks, and those
+// that come next for as long as fewer than half of size can serve. So it grows
+// when endpoints fail, one at a time, and is what it was when they are back.
+func (d *ruling) subset(members []*member, in []int, size int) []int {
+	if size == 0 {
+		return in
+	}
+	ends := subsetEnds(members, size)
+	return d.keep(in, func(i int) Standing {
+		if members[i].rank < ends[members[i].group] {
+			return InUse
+		}
+		return NotInSubset
+	})
+}
+
+// subsetEnds returns, by group, the first rank that is not in its subset.
+func subsetEnds(members []*member, size int) map[int]int {
+	ranked := make(map[int][]*member) // of each group, by rank
+	for _, m := range members {
+		ranked[m.group] = append(ranked[m.group], nil)
+	}
+	for _, m := range members {
+		ranked[m.group][m.rank] = m
+	}
+	ends := make(map[int]int, len(ranked))
+	for group, all := range ranked {
+		end, well := 0, 0
+		for end < len(all) && (end < size || 2*well < size) {
+			if m := all[end]; m.admin == Ready && m.endpoint.Weight > 0 && isWell(m) {
+				well++
+			}
+			end++
+		}
+		ends[group] = end
+	}
+	return ends
+}
+
+// isWell reports whether m counts as healthy where endpoints are counted: also
+// while it has not been checked even once.
+func isWell(m *member) bool {
+	return m.health == health.Healthy || m.health == health.Unknown && !m.checked
+}
