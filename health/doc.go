@@ -43,4 +43,8 @@
 // caller's business.
 //
 // Programs can bring a [Checker] of their own to [WatchWith].
+//
+// # Load reports
+//
+// How busy an endpoint is it says itself, in a [LoadReport]: in fields of its responses, which a [LoadReader] reads.
 package health

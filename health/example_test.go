@@ -53,3 +53,25 @@ func ExampleMachine() {
 	// UNHEALTHY -2 "connection refused"
 	// UNHEALTHY +1 "connection refused"
 }
+
+// An endpoint reports its load in a field of a response.
+func ExampleLoadReader() {
+	reader := health.NewLoadReader("orca.named_metrics.gpu")
+	report := health.NoLoadReport()
+
+	name, value := []byte("Endpoint-Load-Metrics"), []byte("TEXT cpu_utilization=0.5,named_metrics.gpu=0.9")
+	if err := reader.Read(health.LoadFormOf(name), value, &report); err != nil {
+		fmt.Println(err)
+	}
+	for _, metric := range []string{"orca.cpu_utilization", "orca.mem_utilization", "orca.named_metrics.gpu"} {
+		value, ok := report.Value(metric)
+		fmt.Println(metric, value, ok)
+	}
+
+	fmt.Println(reader.Read(health.LoadText, []byte("cpu_utilization=50%"), &report))
+	// Output:
+	// orca.cpu_utilization 0.5 true
+	// orca.mem_utilization -1 false
+	// orca.named_metrics.gpu 0.9 true
+	// health: load report: a value is not a number from 0 on
+}

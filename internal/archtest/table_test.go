@@ -11,6 +11,7 @@ const (
 	prometheus = "github.com/prometheus/client_golang"
 	xcrypto    = "golang.org/x/crypto"
 	xsys       = "golang.org/x/sys"
+	protobuf   = "google.golang.org/protobuf"
 )
 
 // A rule says what one package may import besides the standard library. A name
@@ -38,8 +39,8 @@ var table = []rule{
 		"pure arithmetic, testable with a table; time is an argument"},
 	{"affinity", []string{xxhash}, []string{"context", "log", "log/slog", "net", "net/http", "os", "sync"},
 		"a key is made of bytes; TCP uses it too, so it brings no HTTP stack"},
-	{"health", nil, nil,
-		"who is checked, and what follows from the answer, is the caller's business"},
+	{"health", []string{protobuf + "/encoding/protowire"}, nil,
+		"who is checked, and what follows from the answer, is the caller's business; a load report may come in protobuf's wire format"},
 	{"lb", []string{"balance", "capacity", "health", multierror}, []string{"net", "net/http", "os"},
 		"a key is a number, so it needs no affinity; a service is data, so it needs no config; it moves no bytes, so it needs no proxy"},
 	{"proxy", []string{"lb", "balance", "affinity", "proxy/internal/loop", "proxy/internal/netio", "proxy/internal/proxyproto", "proxy/internal/sys", xsys}, []string{"net/http"},
