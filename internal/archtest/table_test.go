@@ -9,6 +9,7 @@ const (
 	fasthttp   = "github.com/valyala/fasthttp"
 	toml       = "github.com/BurntSushi/toml"
 	prometheus = "github.com/prometheus/client_golang"
+	gochart    = "github.com/wcharczuk/go-chart/v2"
 	xcrypto    = "golang.org/x/crypto"
 	xsys       = "golang.org/x/sys"
 	protobuf   = "google.golang.org/protobuf"
@@ -79,6 +80,8 @@ var table = []rule{
 		"it joins all of the above, and nothing joins it but the command"},
 	{"cmd/spillway", []string{"config", "internal/app", "internal/admin", fasthttp}, nil,
 		"flags, signals and verbs; what runs is the app's"},
+	{"internal/plot", []string{gochart}, clockAndWorld,
+		"it draws numbers, whatever they mean; nobody else needs a drawing library"},
 	{"internal/configdoc", nil, nil,
 		"it reads the comments of config, not the package"},
 	{"internal/testkit", nil, nil,
