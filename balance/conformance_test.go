@@ -8,7 +8,7 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	for _, name := range []string{"ROUND_ROBIN", "LEAST_REQUEST", "RANDOM"} {
+	for _, name := range []string{"ROUND_ROBIN", "LEAST_REQUEST", "RANDOM", "WEIGHTED_ROUND_ROBIN"} {
 		t.Run(name, func(t *testing.T) { balancetest.Run(t, mustLookup(t, name)) })
 	}
 	for _, name := range []string{"RING_HASH", "MAGLEV", "WEIGHTED_MAGLEV"} {

@@ -23,6 +23,7 @@
 //	WEIGHTED_MAGLEV  MAGLEV for weights that the endpoints report
 //	RING_HASH        by key, less evenly; a change moves only the keys it must
 //
+//	WEIGHTED_ROUND_ROBIN  ROUND_ROBIN for weights that load reports give
 //	ORIGINAL_DESTINATION  the endpoint that the client has dialed; for clients that
 //	                      were redirected to the proxy
 //

@@ -25,16 +25,11 @@ var policies = []struct {
 	{"RING_HASH", RingHash(DefaultMinRing, DefaultMaxRing)},
 	{"MAGLEV", Maglev(DefaultMaglevSize)},
 	{"WEIGHTED_MAGLEV", WeightedMaglev(DefaultMaglevSize)},
+	{"WEIGHTED_ROUND_ROBIN", WeightedRoundRobin()},
 }
 
 // originalDestination is a policy as well, but no choice for everybody.
 const originalDestination = "ORIGINAL_DESTINATION"
-
-// absent is what the Google Cloud API also names and this package does not do,
-// with the reason: somebody who asks for it should not have to guess.
-var absent = []struct{ name, reason string }{
-	{"WEIGHTED_ROUND_ROBIN", "it takes its weights from load reports, which are not read; ROUND_ROBIN honours configured weights"},
-}
 
 // Lookup returns the policy of that name with its defaults, ignoring case. An
 // unknown name is an error that lists the known ones.
@@ -46,11 +41,6 @@ func Lookup(name string) (Policy, error) {
 	}
 	if strings.EqualFold(originalDestination, name) {
 		return OriginalDestination(), nil
-	}
-	for _, a := range absent {
-		if strings.EqualFold(a.name, name) {
-			return nil, fmt.Errorf("balance: policy %s is not supported: %s", a.name, a.reason)
-		}
 	}
 	return nil, fmt.Errorf("balance: unknown policy %q; known are %s, %s", name, strings.Join(Names(), ", "), originalDestination)
 }

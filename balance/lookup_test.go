@@ -41,15 +41,6 @@ func TestLookupErrorSaysWhatIsKnown(t *testing.T) {
 	}
 }
 
-func TestLookupRefusesWhatIsNotBuilt(t *testing.T) {
-	for _, name := range []string{"WEIGHTED_ROUND_ROBIN", "weighted_round_robin"} {
-		_, err := balance.Lookup(name)
-		if err == nil || !strings.Contains(err.Error(), "not supported") {
-			t.Errorf("Lookup(%q): %v, want a refusal", name, err)
-		}
-	}
-}
-
 // A list without anybody to pick breaks the contract; it must not break the caller.
 func TestNobodyToPickGivesNil(t *testing.T) {
 	out := balancetest.Candidates(1, 2, 3)

@@ -19,7 +19,13 @@ import (
 // continues where the old one was.
 func RoundRobin() Policy { return newRoundRobin }
 
-// A rotation is the picker of ROUND_ROBIN. Whose turn it is was worked out when
+// WeightedRoundRobin returns the policy WEIGHTED_ROUND_ROBIN (spec.md §4.9): the
+// rotation of ROUND_ROBIN, for shares that package lb makes of what endpoints
+// report of their load (lb.Options.LoadWeights). By configured weights it is the
+// same as [RoundRobin], which it is while nobody reports.
+func WeightedRoundRobin() Policy { return newRoundRobin }
+
+// A rotation is the picker of ROUND_ROBIN and WEIGHTED_ROUND_ROBIN. Whose turn it is was worked out when
 // the list was built (see schedule.go), so a pick is one atomic addition and two
 // reads, whatever the shares are.
 type rotation[I index] struct {
