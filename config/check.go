@@ -30,6 +30,8 @@ func (l *loader) check(c *Config) {
 	if len(c.Listeners) == 0 {
 		l.errorf("listener", "there is none: a [[listener]] says where traffic comes in")
 	}
+	l.checkZones(c)
+	l.checkSharedGroups(c)
 	l.checkNames(c)
 	l.checkListens(c)
 	if !slices.ContainsFunc(l.problems, isError) {
@@ -247,6 +249,7 @@ func (l *loader) checkUse(c *Config) {
 			l.warnf(at("service", i)+".name", "no listener uses %q", s.Name)
 		}
 	}
+	l.checkZoneUse(c)
 	referred := map[string]bool{}
 	for _, s := range c.Services {
 		for _, b := range s.Backends {

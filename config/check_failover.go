@@ -64,11 +64,11 @@ func (l *loader) checkZonalAffinity(path string, s *Service, c *Config) {
 	}
 }
 
-// isLocal reports whether a group is in the proxy's zone.
+// isLocal reports whether a group, or a part of it, is in the proxy's zone.
 func (c *Config) isLocal(group string) bool {
 	g, _ := c.group(group)
-	return g != nil && g.Zone == c.Proxy.Zone &&
-		(g.Region == "" || c.Proxy.Region == "" || g.Region == c.Proxy.Region)
+	here := Zone{Name: c.Proxy.Zone, Region: c.Proxy.Region}
+	return g != nil && here.holdsSomeOf(g)
 }
 
 // checkPart is for parts of a whole. What is not a number is not one either.

@@ -16,7 +16,9 @@ func (l *loader) checkMembers(path string, s *Service, c *Config) {
 		l.onlyWith(path+".port_name", s.PortName != "", "a [[service.backend]]")
 	}
 	for i := range s.Endpoints {
-		l.checkEndpoint(at(path+".endpoints", i), &s.Endpoints[i])
+		key := at(path+".endpoints", i)
+		l.checkEndpoint(key, &s.Endpoints[i])
+		l.onlyWith(key+".zone", s.Endpoints[i].Zone != "", "the endpoints of a [[group]]")
 	}
 	l.checkBackends(path, s, c)
 

@@ -28,6 +28,9 @@ func (l *loader) checkService(path string, s *Service, c *Config) {
 	l.checkFailover(path, s)
 	l.checkSubsetting(path, s)
 	l.checkZonalAffinity(path, s, c)
+	l.checkCapacity(path, s, c)
+	l.checkLBPolicy(path+".service_lb_policy", s, c)
+	l.checkCustomMetrics(path+".custom_metrics", s)
 	if s.HealthCheck != nil {
 		l.checkHealthCheck(path+".health_check", s.HealthCheck)
 	}

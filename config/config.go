@@ -14,6 +14,9 @@ type Config struct {
 	Admin *Admin `toml:"admin"`
 	// Who this proxy is and how it runs.
 	Proxy Proxy `toml:"proxy"`
+	// How far other zones are. Default: as far as connecting to their endpoints
+	// takes.
+	Zones []Zone `toml:"zone"`
 	// Groups of endpoints that services refer to as backends.
 	Groups []Group `toml:"group"`
 	// Addresses that accept traffic: at least one.
@@ -55,10 +58,11 @@ type Admin struct {
 type Proxy struct {
 	// A name for this proxy among others. Default: the name of the host.
 	ID string `toml:"id"`
-	// The region the proxy is in. Default: none.
+	// The region the proxy is in, which is the nearest to it. Default: none.
 	Region string `toml:"region"`
-	// The zone the proxy is in, which zonal affinity compares with those of
-	// groups. Where both have a region, that counts too. Default: none.
+	// The zone the proxy is in, which is the nearest, and which zonal affinity
+	// compares with those of groups. Where both have a region, that counts too.
+	// Default: none.
 	Zone string `toml:"zone"`
 	// How long requests and connections under way may take to end when the
 	// proxy is told to stop; 0 cuts them at once. Default: `30s`.
@@ -76,7 +80,21 @@ type Proxy struct {
 	HashSeed int64 `toml:"hash_seed"`
 }
 
-// A Group is endpoints in one zone that share a capacity.
+// A Zone says how far a zone is, for services whose groups have a balancing_mode.
+type Zone struct {
+	// The zone, as groups name it. Required.
+	Name string `toml:"name"`
+	// The region it is in. Default: any that groups in a zone of this name have.
+	Region string `toml:"region"`
+	// From the proxy to the zone and back. The proxy's own zone is the nearest
+	// whatever stands here. Default: as long as connecting to the zone's endpoints
+	// takes.
+	RTT *Duration `toml:"rtt"`
+}
+
+// A Group is endpoints in one zone that share a capacity. Where endpoints have
+// zones of their own, each zone is a group by itself, called NAME/ZONE: a target
+// for each endpoint counts those of the zone.
 type Group struct {
 	// The name that a service's backend refers to: letters, digits, ".", "_" and
 	// "-", at most 63. Required.
@@ -108,6 +126,10 @@ type Endpoint struct {
 	// limit.
 	// Default: `0`.
 	Max int64 `toml:"max"`
+
+	// The zone it is in, for a group of several zones. Not for endpoints that a
+	// service lists itself. Default: the group's.
+	Zone string `toml:"zone,omitzero"`
 
 	// Group is the name of the endpoint's group in what Config.Endpoints returns;
 	// "" for the endpoints that a service lists itself.

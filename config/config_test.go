@@ -277,10 +277,10 @@ func TestEndpointsMergesGroupsAndResolvesPorts(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []config.Endpoint{
-		{Address: "10.0.0.1:8080", ID: "10.0.0.1:8080", Weight: 1, Group: "eu-a"},
-		{Address: "10.0.0.2:8081", ID: "big", Weight: 2, Max: 100, Group: "eu-a"},
-		{Address: "[2001:db8::7]:8080", ID: "[2001:db8::7]:8080", Weight: 1, Group: "eu-b"},
-		{Address: "unix:/run/web.sock", ID: "unix:/run/web.sock", Weight: 1, Group: "eu-b"},
+		{Address: "10.0.0.1:8080", ID: "10.0.0.1:8080", Weight: 1, Zone: "eu-a", Group: "eu-a"},
+		{Address: "10.0.0.2:8081", ID: "big", Weight: 2, Max: 100, Zone: "eu-a", Group: "eu-a"},
+		{Address: "[2001:db8::7]:8080", ID: "[2001:db8::7]:8080", Weight: 1, Zone: "eu-b", Group: "eu-b"},
+		{Address: "unix:/run/web.sock", ID: "unix:/run/web.sock", Weight: 1, Zone: "eu-b", Group: "eu-b"},
 	}
 	if got := c.Endpoints(&c.Services[0]); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

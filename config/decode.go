@@ -64,7 +64,9 @@ func (l *loader) table(path string, table map[string]any, v reflect.Value) {
 		d.setDefaults()
 	}
 	for _, key := range slices.Sorted(maps.Keys(table)) {
-		if field, ok := fieldOf(v, key); ok {
+		if original, ok := aliasOf(v.Type(), key); ok {
+			l.alias(path, key, original, table, v)
+		} else if field, ok := fieldOf(v, key); ok {
 			l.value(join(path, key), table[key], field)
 		} else {
 			l.unknownKey(path, key, v.Type())

@@ -163,6 +163,7 @@ func (l *loader) fillService(path string, s *Service) {
 	if s.sendsProxyProtocol() {
 		orElse(&s.ProxyProtocol, "NONE")
 	}
+	l.fillCapacity(path, s)
 	l.fillTracking(path+".connection_tracking_policy", s)
 	l.fillConsistentHash(path+".consistent_hash", s)
 	if s.Subsetting != nil {

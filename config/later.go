@@ -9,22 +9,14 @@ const notYet = "not supported by this version"
 // laterKeys are the keys, by section, that belong to the file format but not to
 // this version. A key moves from here to a field when it begins to work.
 var laterKeys = map[string][]string{
-	"":      {"zone"},
 	"group": {"dns", "srv", "file"},
 	"service": {
-		"strong_session_affinity_cookie", "service_lb_policy",
+		"strong_session_affinity_cookie",
 		"outlier_detection", "circuit_breakers",
-		"utilization", "custom_metrics",
+		"utilization",
 		"slow_start",
 	},
 	"service.connection_draining": {"keep_sessions"},
-	"service.backend": {
-		"balancing_mode", "capacity_scaler", "preference", "custom_metrics",
-		"max_utilization", "max_rate", "max_rate_per_endpoint", "max_rate_per_instance",
-		"max_connections", "max_connections_per_endpoint", "max_connections_per_instance",
-		"max_in_flight_requests", "max_in_flight_requests_per_endpoint",
-		"max_in_flight_requests_per_instance",
-	},
 }
 
 func isLaterKey(section, key string) bool { return slices.Contains(laterKeys[section], key) }
@@ -70,5 +62,10 @@ var (
 	spillovers    = enum{allowed: []string{"ZONAL_AFFINITY_DISABLED", "ZONAL_AFFINITY_STAY_WITHIN_ZONE", "ZONAL_AFFINITY_SPILL_CROSS_ZONE"}}
 	trackingModes = enum{allowed: []string{"PER_CONNECTION", "PER_SESSION"}}
 	persistences  = enum{allowed: []string{"DEFAULT_FOR_PROTOCOL", "NEVER_PERSIST", "ALWAYS_PERSIST"}}
+	modes         = enum{allowed: []string{"RATE", "CONNECTION", "UTILIZATION", "CUSTOM_METRICS", "IN_FLIGHT"}}
+	preferences   = enum{allowed: []string{"DEFAULT", "PREFERRED"}}
+	lbAlgorithms  = enum{allowed: []string{"WATERFALL_BY_REGION", "SPRAY_TO_REGION", "WATERFALL_BY_ZONE", "SPRAY_TO_WORLD"}}
+	granularities = enum{allowed: []string{"REGION"}}
+	isolations    = enum{allowed: []string{"NEAREST", "STRICT"}}
 	healthTypes   = enum{allowed: []string{"TCP", "SSL", "HTTP", "HTTPS"}, later: []string{"HTTP2", "GRPC"}}
 )

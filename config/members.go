@@ -1,7 +1,7 @@
 package config
 
 // Endpoints returns the endpoints of a service, its groups' merged in the order
-// of the file, each with the name of its group, its port and its ID.
+// of the file, each with the name of its group, its zone, port and ID.
 func (c *Config) Endpoints(s *Service) []Endpoint {
 	var all []Endpoint
 	c.members("", s, func(m member) {
@@ -32,7 +32,7 @@ func (c *Config) members(path string, s *Service, yield func(member)) {
 		}
 		endpoints, via := at("group", j)+".endpoints", at(path+".backend", i)
 		for n, e := range g.Endpoints {
-			e.Group = g.Name
+			e.Group, e.Zone = g.Name, g.ZoneOf(&e)
 			resolved := true
 			if lacksPort(e.Address) {
 				var port int

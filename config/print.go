@@ -83,6 +83,10 @@ func (p *printer) value(v reflect.Value) {
 	switch x := v.Interface().(type) {
 	case Duration:
 		p.quote(x.String())
+	case *Duration:
+		p.quote(x.String())
+	case *float64:
+		fmt.Fprint(p, *x)
 	case string:
 		p.quote(x)
 	case []string:
@@ -117,7 +121,7 @@ func (p *printer) value(v reflect.Value) {
 // endpoint writes just the address where that says all.
 func (p *printer) endpoint(e Endpoint) {
 	p.WriteString("  ")
-	if e.Weight == 1 && e.Max == 0 && (e.ID == e.Address || e.ID == "") {
+	if e.Weight == 1 && e.Max == 0 && e.Zone == "" && (e.ID == e.Address || e.ID == "") {
 		p.quote(e.Address)
 	} else {
 		p.WriteString("{ address = ")
@@ -125,6 +129,10 @@ func (p *printer) endpoint(e Endpoint) {
 		if e.ID != "" {
 			p.WriteString(", id = ")
 			p.quote(e.ID)
+		}
+		if e.Zone != "" {
+			p.WriteString(", zone = ")
+			p.quote(e.Zone)
 		}
 		fmt.Fprintf(p, ", weight = %d, max = %d }", e.Weight, e.Max)
 	}

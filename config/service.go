@@ -95,6 +95,12 @@ type Service struct {
 	ConnectionDraining ConnectionDraining `toml:"connection_draining"`
 	// Which connections stay with an endpoint. TCP, SSL and UDP only.
 	ConnectionTrackingPolicy ConnectionTrackingPolicy `toml:"connection_tracking_policy,omitzero"`
+	// How traffic is spread over groups that have a target capacity. Needs a
+	// balancing_mode. Default: nearest region first.
+	ServiceLBPolicy *ServiceLBPolicy `toml:"service_lb_policy"`
+	// Metrics that endpoints report, by which WEIGHTED_ROUND_ROBIN weighs them: the
+	// highest counts. Default: none.
+	CustomMetrics []CustomMetric `toml:"custom_metrics"`
 	// Groups in place of endpoints. Default: none.
 	Backends []Backend `toml:"backend"`
 }
@@ -182,14 +188,4 @@ type Retry struct {
 	// did not come along with its head: that cannot be sent again. Default: the
 	// timeout.
 	PerTryTimeout Duration `toml:"per_try_timeout,omitzero"`
-}
-
-// A Backend is a service's use of one group.
-type Backend struct {
-	// The name of the group. Each group once. Required.
-	Group string `toml:"group"`
-	// Whether the group is a backup, which gets traffic when too few of the
-	// others, the primaries, are healthy. At least one is a primary.
-	// Default: `false`.
-	Failover bool `toml:"failover"`
 }

@@ -38,6 +38,7 @@ func (l *loader) spell(c *Config) {
 		if s.Subsetting != nil {
 			l.word(path+".subsetting.policy", &s.Subsetting.Policy, subsettingPolicies)
 		}
+		l.spellCapacity(path, s)
 		if s.HealthCheck != nil {
 			l.word(path+".health_check.type", &s.HealthCheck.Type, healthTypes)
 		}

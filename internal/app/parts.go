@@ -4,9 +4,11 @@ import (
 	"context"
 	"net"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/spillway-lb/spillway/capacity"
 	"github.com/spillway-lb/spillway/config"
 	"github.com/spillway-lb/spillway/lb"
 	"github.com/spillway-lb/spillway/proxy"
@@ -22,6 +24,8 @@ type service struct {
 	spec     config.Service
 	groups   []lb.Group
 	zonal    lb.ZonalAffinity
+	zones    []capacity.Zone
+	here     capacity.Place
 	balancer *lb.Balancer
 	stats    *proxy.Stats
 	tracker  *proxy.Tracker
@@ -36,7 +40,9 @@ func newService(spec *config.Service, o lb.Options) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &service{spec: *spec, groups: o.Groups, zonal: o.ZonalAffinity, balancer: b, stats: new(proxy.Stats)}, nil
+	s := &service{balancer: b, stats: new(proxy.Stats)}
+	s.describe(spec, o)
+	return s, nil
 }
 
 // start runs the balancer and the tracker, which may outlive it.
@@ -59,11 +65,17 @@ func (s *service) retire(after time.Duration) {
 // update takes over a new description. What has not changed is left alone: a
 // rebuilt table would cost time, and forget what its shares have been so far.
 func (s *service) update(spec *config.Service, o lb.Options) error {
-	if reflect.DeepEqual(s.spec, *spec) && reflect.DeepEqual(s.groups, o.Groups) && s.zonal == o.ZonalAffinity {
+	if reflect.DeepEqual(s.spec, *spec) && reflect.DeepEqual(s.groups, o.Groups) && s.zonal == o.ZonalAffinity &&
+		s.here == o.Here && slices.Equal(s.zones, o.Zones) {
 		return nil
 	}
-	s.spec, s.groups, s.zonal = *spec, o.Groups, o.ZonalAffinity
+	s.describe(spec, o)
 	return s.balancer.SetOptions(o)
+}
+
+// describe notes what the balancer is made of.
+func (s *service) describe(spec *config.Service, o lb.Options) {
+	s.spec, s.groups, s.zonal, s.here, s.zones = *spec, o.Groups, o.ZonalAffinity, o.Here, o.Zones
 }
 
 // A listener is an open address with its engine. It keeps both as long as a

@@ -23,15 +23,22 @@ func balancerOptions(cfg *config.Config, s *config.Service, log *slog.Logger) (l
 	if err != nil {
 		return lb.Options{}, fmt.Errorf("service %q: %w", s.Name, err)
 	}
+	groups, err := groupsOf(cfg, s)
+	if err != nil {
+		return lb.Options{}, fmt.Errorf("service %q: %w", s.Name, err)
+	}
 	o := lb.Options{
 		Name:           s.Name,
 		Policy:         policy,
-		Groups:         groupsOf(cfg, s),
+		Groups:         groups,
 		HealthCheck:    healthCheckOf(s.HealthCheck),
 		PanicThreshold: s.PanicThreshold,
 		Failover:       failoverOf(s),
 		ZonalAffinity:  zonalAffinityOf(cfg, s),
 		Subsetting:     subsettingOf(cfg, s),
+		Service:        servicePolicyOf(s),
+		Here:           hereOf(cfg),
+		Zones:          zonesOf(cfg, s),
 
 		ReportedWeights: s.LocalityLBPolicy == "WEIGHTED_MAGLEV",
 		Log:             log,
@@ -63,33 +70,33 @@ func hashes(s *config.Service) bool {
 	return false
 }
 
-// groupsOf lists a service's endpoints by group, in the order of the file.
-func groupsOf(cfg *config.Config, s *config.Service) []lb.Group {
+// groupsOf lists a service's endpoints by group, in the order of the file. A group
+// of several zones becomes one for each.
+func groupsOf(cfg *config.Config, s *config.Service) ([]lb.Group, error) {
 	var groups []lb.Group
-	at := make(map[string]int)
+	at := make(map[locality]int)
 	for _, e := range cfg.Endpoints(s) {
-		i, ok := at[e.Group]
+		var l locality
+		if g := groupOf(cfg, e.Group); g != nil {
+			l = localityOf(g, e.Zone)
+		}
+		i, ok := at[l]
 		if !ok {
+			backend, err := backendOf(s, e.Group)
+			if err != nil {
+				return nil, err
+			}
 			i = len(groups)
-			at[e.Group] = i
-			g := namedGroup(cfg, e.Group)
-			g.Backup = isBackup(s, e.Group)
-			groups = append(groups, g)
+			at[l] = i
+			groups = append(groups, lb.Group{
+				Name: l.name, Region: l.Region, Zone: l.Zone, Backup: isBackup(s, e.Group), Capacity: backend,
+			})
 		}
 		groups[i].Endpoints = append(groups[i].Endpoints, balance.Endpoint{
 			ID: e.ID, Addr: e.Address, Weight: e.Weight, Max: e.Max,
 		})
 	}
-	return groups
-}
-
-func namedGroup(cfg *config.Config, name string) lb.Group {
-	for i := range cfg.Groups {
-		if g := &cfg.Groups[i]; g.Name == name {
-			return lb.Group{Name: name, Region: g.Region, Zone: g.Zone}
-		}
-	}
-	return lb.Group{Name: name}
+	return groups, nil
 }
 
 func healthCheckOf(h *config.HealthCheck) *health.Check {

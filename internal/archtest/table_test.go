@@ -76,7 +76,7 @@ var table = []rule{
 		"it reads counters when it is scraped, and serves nothing itself"},
 	{"internal/admin", []string{"lb", "capacity", "health", fasthttp, prometheus}, nil,
 		"it serves what it is given: what a reload is, or a metric, others know"},
-	{"internal/app", []string{"affinity", "balance", "config", "health", "lb", "proxy", "proxy/http", "proxy/tcp", "proxy/tlsfront", "proxy/udp", "internal/admin", "internal/metrics", prometheus}, nil,
+	{"internal/app", []string{"affinity", "balance", "capacity", "config", "health", "lb", "proxy", "proxy/http", "proxy/tcp", "proxy/tlsfront", "proxy/udp", "internal/admin", "internal/metrics", prometheus}, nil,
 		"it joins all of the above, and nothing joins it but the command"},
 	{"cmd/spillway", []string{"config", "internal/app", "internal/admin", fasthttp}, nil,
 		"flags, signals and verbs; what runs is the app's"},

@@ -10,8 +10,9 @@ import (
 )
 
 // avoided has the words that docs/glossary.md has a better one for. "backend",
-// "target" and "view" are not among them: a backend is a service's use of a
-// group, and the others have meanings of their own elsewhere.
+// "target", "view" and "algorithm" are not among them: a backend is a service's use
+// of a group, an algorithm says in which order groups are filled (the API's
+// loadBalancingAlgorithm), and the others have meanings of their own elsewhere.
 var avoided = map[string]string{
 	"upstream":   "endpoint, or service",
 	"upstreams":  "endpoints, or services",
@@ -22,7 +23,6 @@ var avoided = map[string]string{
 	"frontend":   "listener",
 	"frontends":  "listeners",
 	"entrypoint": "listener",
-	"algorithm":  "policy",
 	"strategy":   "policy",
 	"ticket":     "lease",
 	"blacklist":  "eject",

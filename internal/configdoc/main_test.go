@@ -109,6 +109,19 @@ tracking_mode = "PER_SESSION"
 [service.network_pass_through_lb_traffic_policy.zonal_affinity]
 [[service.backend]]
 group = "g"
+`, `
+[[listener]]
+listen = ":80"
+service = "a"
+[[group]]
+name = "g"
+endpoints = ["x:1"]
+[[service]]
+name = "a"
+[[service.backend]]
+group = "g"
+balancing_mode = "CUSTOM_METRICS"
+custom_metrics = [{ name = "orca.cpu_utilization" }]
 `} {
 		c, err := config.Parse("test.toml", []byte(text))
 		if err != nil {
