@@ -8,6 +8,7 @@ const (
 	multierror = "github.com/hashicorp/go-multierror"
 	fasthttp   = "github.com/valyala/fasthttp"
 	toml       = "github.com/BurntSushi/toml"
+	miekgdns   = "github.com/miekg/dns"
 	prometheus = "github.com/prometheus/client_golang"
 	gochart    = "github.com/wcharczuk/go-chart/v2"
 	xcrypto    = "golang.org/x/crypto"
@@ -42,6 +43,8 @@ var table = []rule{
 		"a key is made of bytes; TCP uses it too, so it brings no HTTP stack"},
 	{"health", []string{protobuf + "/encoding/protowire"}, nil,
 		"who is checked, and what follows from the answer, is the caller's business; a load report may come in protobuf's wire format"},
+	{"discovery", []string{miekgdns}, []string{"net/http", "os/exec"},
+		"who is there is one thing, what is made of it another: a source knows no service, no balancer and no file of ours"},
 	{"lb", []string{"balance", "capacity", "health", multierror}, []string{"net", "net/http", "os"},
 		"a key is a number, so it needs no affinity; a service is data, so it needs no config; it moves no bytes, so it needs no proxy"},
 	{"proxy", []string{"lb", "balance", "affinity", "proxy/internal/loop", "proxy/internal/netio", "proxy/internal/proxyproto", "proxy/internal/sys", xsys}, []string{"net/http"},
@@ -76,7 +79,7 @@ var table = []rule{
 		"it reads counters when it is scraped, and serves nothing itself"},
 	{"internal/admin", []string{"lb", "capacity", "health", fasthttp, prometheus}, nil,
 		"it serves what it is given: what a reload is, or a metric, others know"},
-	{"internal/app", []string{"affinity", "balance", "capacity", "config", "health", "lb", "proxy", "proxy/http", "proxy/tcp", "proxy/tlsfront", "proxy/udp", "internal/admin", "internal/metrics", prometheus}, nil,
+	{"internal/app", []string{"affinity", "balance", "capacity", "config", "discovery", "health", "lb", "proxy", "proxy/http", "proxy/tcp", "proxy/tlsfront", "proxy/udp", "internal/admin", "internal/metrics", prometheus}, nil,
 		"it joins all of the above, and nothing joins it but the command"},
 	{"cmd/spillway", []string{"config", "internal/app", "internal/admin", fasthttp}, nil,
 		"flags, signals and verbs; what runs is the app's"},
@@ -86,10 +89,12 @@ var table = []rule{
 		"it reads the comments of config, not the package"},
 	{"internal/testkit", nil, nil,
 		"every package's tests may import it, so it imports none"},
+	{"internal/dnstest", []string{miekgdns}, nil,
+		"a server that tests of several packages ask"},
 	{"internal/soak", nil, nil,
 		"it has nothing but tests, of the whole"},
 	{"internal/archtest", nil, nil,
 		"it reads source and needs nothing of it"},
-	{"examples/...", []string{"affinity", "balance", "balance/balancetest", "config", "health", "lb", "proxy", "proxy/http", "proxy/tcp", "proxy/tlsfront", "proxy/udp"}, nil,
+	{"examples/...", []string{"affinity", "balance", "balance/balancetest", "config", "discovery", "health", "lb", "proxy", "proxy/http", "proxy/tcp", "proxy/tlsfront", "proxy/udp"}, nil,
 		"an example does what a reader can do: no internal packages"},
 }

@@ -1,0 +1,9 @@
+package discovery_test
+
+import (
+	"testing"
+
+	"github.com/spillway-lb/spillway/internal/testkit"
+)
+
+func TestMain(m *testing.M) { testkit.LeakCheck(m) }
