@@ -33,6 +33,9 @@ type Stats struct {
 	// Cuts counts the connections, UDP sessions and HTTP exchanges that were cut
 	// because of what befell their endpoint.
 	Cuts [cutCauses]atomic.Uint64
+	// LoadReports counts what endpoints say of their load, in responses and
+	// elsewhere.
+	LoadReports LoadReportCounters
 	// UDP counts datagrams.
 	UDP UDPStats
 

@@ -185,6 +185,7 @@ func (s sink) traffic(service string, stats *proxy.Stats) {
 			s.counter(connectionsCut, stats.Cuts[c].Load(), service, cause)
 		}
 	}
+	s.loadReports(service, stats)
 	for i, reason := range proxy.SourceFallbacks {
 		s.counter(sourceFallbacks, stats.SourceFallbacks[i].Load(), service, reason)
 	}

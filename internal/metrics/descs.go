@@ -90,7 +90,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 var all = []*prometheus.Desc{
 	requests, duration, attempts, retries, retriesOverBudget, endpointUp, endpointActive, shareExpected, shareActual,
 	groupCapacity, groupUsage, groupFullness, groupShareExpected, groupShareActual, spills,
-	failoverActive, healthChecks, affinity, sourceFallbacks, tcpBytes, udpDatagrams, udpBytes, udpDropped, connectionsCut,
+	failoverActive, healthChecks, loadReports, affinity, sourceFallbacks, tcpBytes, udpDatagrams, udpBytes, udpDropped, connectionsCut,
 	connections, tcpRefused, tcpIdleTimeouts, proxyHeaders, reloads,
 	tlsHandshakes, tlsFailures, tlsReads, tlsNotAfter,
 	logDropped, accessLogDropped, buildInfo,

@@ -23,6 +23,7 @@
 //	spillway_spill_total{service,from,to}
 //	spillway_failover_active{service}
 //	spillway_health_checks_total{service,result}
+//	spillway_load_reports_total{service,result}
 //	spillway_affinity_total{service,result}
 //	spillway_source_fallbacks_total{service,reason}
 //	spillway_tcp_bytes_total{service,direction,path,reason}

@@ -8,13 +8,16 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/spillway-lb/spillway/health"
 	"github.com/spillway-lb/spillway/proxy"
 )
 
 // thrifty is an endpoint that allocates nothing for a request.
-func thrifty(t *testing.T) string {
+func thrifty(t *testing.T) string { return thriftyWith(t, ok) }
+
+func thriftyWith(t *testing.T, response string) string {
 	return scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
-		buf, reply := make([]byte, 4096), []byte(ok)
+		buf, reply := make([]byte, 4096), []byte(response)
 		for {
 			if _, err := c.Read(buf); err != nil {
 				return
@@ -61,9 +64,34 @@ func allocatesNothing(t *testing.T, b *bench, request string) {
 func TestRequestsAllocateNothing(t *testing.T) { eachDriver(t, requestsAllocateNothing) }
 func TestActionsAllocateNothing(t *testing.T)  { eachDriver(t, actionsAllocateNothing) }
 
+func TestLoadReportsAllocateNothing(t *testing.T) { eachDriver(t, loadReportsAllocateNothing) }
+
 func requestsAllocateNothing(t *testing.T, d driver) {
 	b := d.start(t, []string{thrifty(t)}, quiet)
 	allocatesNothing(t, b, "GET /index.html HTTP/1.1\r\nHost: a\r\nUser-Agent: test\r\nAccept: */*\r\n\r\n")
+}
+
+func loadReportsAllocateNothing(t *testing.T, d driver) {
+	for name, report := range map[string]string{
+		"text": "Endpoint-Load-Metrics: TEXT cpu_utilization=0.5,rps_fractional=1000.5,named_metrics.gpu=0.25,named_metrics.other=7",
+		"json": `endpoint-load-metrics-json: {"cpuUtilization":0.5,"namedMetrics":{"gpu":0.25}}`,
+		"bin":  "x-endpoint-load-metrics-bin: CQAAAAAAAOA/Qg4KA2dwdREAAAAAAADQPw==",
+	} {
+		t.Run(name, func(t *testing.T) {
+			noted := withService(func(s *proxy.Service) {
+				s.LoadReports = &proxy.LoadReports{Reader: health.NewLoadReader("orca.named_metrics.gpu"), Note: func(_ string, r *health.LoadReport) {
+					if gpu, _ := r.Value("orca.named_metrics.gpu"); r.CPU != 0.5 || gpu != 0.25 {
+						t.Errorf("%+v", r)
+					}
+				}}
+			})
+			b := d.start(t, []string{thriftyWith(t, "HTTP/1.1 200 OK\r\n"+report+"\r\nContent-Length: 2\r\n\r\nok")}, quiet, noted)
+			allocatesNothing(t, b, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+			if b.service.Stats.LoadReports[proxy.LoadReportOK].Load() < 5000 {
+				t.Error("reports were not read")
+			}
+		})
+	}
 }
 
 func actionsAllocateNothing(t *testing.T, d driver) {

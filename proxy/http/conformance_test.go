@@ -104,6 +104,10 @@ var promises = []promise{
 	{"a trusted proxy says what was asked of it", trustedProxySaysWhatWasAskedOfIt},
 	{"routes see through spellings", routesSeeThroughSpellings},
 	{"upgrades that are none go on as requests", upgradesThatAreNoneGoOnAsRequests},
+	{"load reports are taken out of responses", loadReportsAreTakenOutOfResponses},
+	{"load reports of failed tries count", loadReportsOfFailedTriesCount},
+	{"bad load reports are counted and removed", badLoadReportsAreCountedAndRemoved},
+	{"load reports that nobody reads are removed, or pass", loadReportsThatNobodyReadsAreRemovedOrPass},
 
 	// Answers that come early, or in several parts.
 	{"interim responses are relayed", interimResponsesAreRelayed},

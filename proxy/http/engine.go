@@ -53,6 +53,7 @@ type Engine struct {
 	// Failed attempts in the log: those that were made good, and those that a
 	// client got to know.
 	retried, failed *proxy.LimitedLog
+	reports         *proxy.LimitedLog // load reports that are refused
 
 	aborting context.Context // ends with Abort
 	abort    context.CancelFunc
@@ -71,6 +72,7 @@ func New(o Options) *Engine {
 		clients: make(map[*client]struct{}),
 		retried: proxy.NewLimitedLog(o.Log, 10),
 		failed:  proxy.NewLimitedLog(o.Log, 100),
+		reports: proxy.NewLimitedLog(o.Log, 1),
 	}
 	e.aborting, e.abort = context.WithCancel(context.Background())
 	return e

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spillway-lb/spillway/balance"
+	"github.com/spillway-lb/spillway/health"
 	"github.com/spillway-lb/spillway/lb"
 	"github.com/spillway-lb/spillway/proxy"
 	"github.com/spillway-lb/spillway/proxy/http/h1"
@@ -30,6 +31,7 @@ type exchange struct {
 	setLine []byte   // the Set-Cookie line's value
 	target  []byte   // the request's, rewritten, or where a redirect goes
 	values  [][]byte // field lines being looked at
+	report  health.LoadReport
 	up      upload
 	exchangeState
 }

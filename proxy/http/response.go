@@ -54,6 +54,9 @@ func (x *exchange) receive() *failure {
 // begun notes that the final response's head is here, n bytes of x.back.
 func (x *exchange) begun(n int) {
 	x.back.consume(n)
+	if x.svc.LoadReports != nil {
+		x.takeReport()
+	}
 	if x.c.engine.opt.Access != nil {
 		x.rec.First = x.c.driver.now().Sub(x.start) // the clock that the end is told by
 	}
@@ -64,6 +67,9 @@ func (x *exchange) relayInterim() *failure {
 	x.try.interim = true
 	if x.req.Minor == 0 {
 		return nil // HTTP/1.0 does not know them
+	}
+	if x.svc.LoadReports != nil {
+		x.resp.Drop(loadFields)
 	}
 	x.c.conn.WriteBy(x.deadline)
 	x.out = x.resp.AppendTo(x.out[:0], &h1.Reply{ClientMinor: x.req.Minor})
