@@ -25,6 +25,9 @@ type Backend struct {
 	Preferred bool
 }
 
+// MinScaler is the smallest scaler that is not 0: less is not worth a group.
+const MinScaler = 0.1
+
 // DefaultUtilization is the target of MaxUtilization where none is given.
 const DefaultUtilization = 0.8
 

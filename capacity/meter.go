@@ -141,8 +141,9 @@ const (
 )
 
 // Take counts a request if fewer than limit, which is a number per second, were
-// counted in the last second.
-func (m *Meter) Take(limit float64) Verdict {
+// counted in the last second. spread says that of too many some are refused early,
+// as above.
+func (m *Meter) Take(limit float64, spread bool) Verdict {
 	_, most := paceOf(limit)
 	for {
 		w := m.taken.Load()
@@ -150,7 +151,7 @@ func (m *Meter) Take(limit float64) Verdict {
 		if float64(taken) >= most {
 			return Full
 		}
-		if m.crowds(taken, limit) {
+		if spread && m.crowds(taken, limit) {
 			return Crowded
 		}
 		if m.taken.CompareAndSwap(w, w+1) {

@@ -16,10 +16,10 @@ func take(m *capacity.Meter, limit float64, now int64) bool {
 	if m.Stale(limit) {
 		m.Advance(now, limit)
 	}
-	v := m.Take(limit)
+	v := m.Take(limit, true)
 	if v == capacity.Full {
 		m.Advance(now, limit)
-		v = m.Take(limit)
+		v = m.Take(limit, true)
 	}
 	if v != capacity.Taken {
 		m.Refuse()

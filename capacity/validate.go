@@ -107,8 +107,8 @@ func (c *checker) numbers() {
 	if !isPart(c.b.MaxUtilization) {
 		c.bad("MaxUtilization %v: want 0 to 1", c.b.MaxUtilization)
 	}
-	if s := c.b.Scaler; s != 0 && !(s >= 0.1 && s <= 1) {
-		c.bad("Scaler %v: want 0.1 to 1; a scaler of 0 is Drained", s)
+	if s := c.b.Scaler; s != 0 && !(s >= MinScaler && s <= 1) {
+		c.bad("Scaler %v: want %v to 1; a scaler of 0 is Drained", s, MinScaler)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 // any goroutine. Create it with New.
 type Balancer struct {
 	snapshot atomic.Pointer[Snapshot]
+	flow     *flow
 
 	inbox inbox
 	mu    sync.Mutex // held by the writer: whoever applies changes and publishes
@@ -30,7 +31,12 @@ type Balancer struct {
 // their health, everybody is a candidate. The error lists everything that is
 // wrong with o.
 func New(o Options) (*Balancer, error) {
-	b := &Balancer{watchlist: make(chan struct{}, 1), leisure: make(chan struct{}, 1)}
+	b := &Balancer{
+		watchlist: make(chan struct{}, 1),
+		leisure:   make(chan struct{}, 1),
+		flow:      newFlow(o.Now, o.Seed),
+	}
+	b.state.flow = b.flow
 	if err := b.SetOptions(o); err != nil {
 		return nil, err
 	}
@@ -77,7 +83,7 @@ func (b *Balancer) SetAdmin(id string, a Admin) error {
 	return b.write(func(s *state) (bool, error) {
 		m := s.find(id)
 		if m == nil {
-			return false, fmt.Errorf("lb: service %q has no endpoint %q", s.opt.Name, id)
+			return false, s.noEndpoint(id)
 		}
 		m.admin = a
 		return false, nil
@@ -103,9 +109,9 @@ func (b *Balancer) Checked() bool {
 	return true
 }
 
-// Run checks the endpoints' health until ctx ends. It returns nil when all it
-// started is gone; from then on Pick fails with ErrClosed. A balancer runs at
-// most once.
+// Run checks the endpoints' health until ctx ends, and does what Sweep does every
+// second. It returns nil when all it started is gone; from then on Pick fails with
+// ErrClosed. A balancer runs at most once.
 func (b *Balancer) Run(ctx context.Context) error {
 	if !b.running.CompareAndSwap(false, true) {
 		return fmt.Errorf("lb: Run was called twice")
@@ -114,8 +120,12 @@ func (b *Balancer) Run(ctx context.Context) error {
 	defer w.stop()
 	var due <-chan time.Time
 	w.sync(ctx)
+	sweeps := time.NewTicker(time.Second)
+	defer sweeps.Stop()
 	for {
 		select {
+		case <-sweeps.C:
+			b.Sweep()
 		case <-b.watchlist:
 			w.sync(ctx)
 		case <-b.leisure:

@@ -48,6 +48,9 @@ type Options struct {
 	ReportedWeights bool
 	// Subsetting uses a part of each group only. Default: nil, all of it.
 	Subsetting *Subsetting
+	// Kind says what the service carries, and so which capacities its groups may
+	// have. Default: any.
+	Kind capacity.Kind
 	// Service says how traffic is spread over groups that have a Capacity.
 	Service capacity.ServicePolicy
 	// Here is where the balancer is. Default: not known, and then no zone or region
@@ -56,8 +59,10 @@ type Options struct {
 	// Zones says how far zones are. How far one is that is not listed is measured,
 	// see Connected. The balancer's own is the nearest in any case.
 	Zones []capacity.Zone
-	// Now is the clock. Default: time.Now.
-	Now func() time.Time
+	// Now is the clock, and Seed makes turns among groups repeatable. New looks at
+	// them, SetOptions does not. Default: time.Now, and at random.
+	Now  func() time.Time
+	Seed uint64
 	// Log gets a line for every change of health. Default: none.
 	Log *slog.Logger
 }
@@ -165,6 +170,7 @@ func (o Options) withDefaults() (Options, error) {
 		}
 	}
 	errs = o.checkPools(errs)
+	errs = o.checkCapacity(errs)
 	o.Subsetting, errs = o.Subsetting.withDefaults(errs)
 	if len(o.Endpoints) > 0 && len(o.Groups) > 0 {
 		errs = multierror.Append(errs, errors.New("lb: options have both Endpoints and Groups; want one of them"))
@@ -196,6 +202,21 @@ func (o *Options) checkPools(errs *multierror.Error) *multierror.Error {
 	}
 	if z.Spillover != ZonalAffinityDisabled && z.Zone == "" {
 		bad("zonal affinity needs the proxy's zone")
+	}
+	return errs
+}
+
+// checkCapacity appends what is wrong with capacities and the policy for them.
+func (o *Options) checkCapacity(errs *multierror.Error) *multierror.Error {
+	backends := make(map[string]capacity.Backend, len(o.Groups))
+	for _, g := range o.Groups {
+		backends[g.Name] = g.Capacity
+	}
+	if err := capacity.ValidateService(o.Kind, backends); err != nil {
+		errs = multierror.Append(errs, err)
+	}
+	if err := o.Service.Validate(o.Here); err != nil {
+		errs = multierror.Append(errs, err)
 	}
 	return errs
 }

@@ -2,7 +2,6 @@ package lb
 
 import (
 	"context"
-	"math/rand/v2"
 	"net/netip"
 
 	"github.com/spillway-lb/spillway/balance"
@@ -41,6 +40,7 @@ const (
 // and costs no memory.
 type Lease struct {
 	Endpoint *balance.Endpoint
+	group    *balance.Load // counts the group's leases; nil: nobody does
 }
 
 // Done gives the slot back. Call it exactly once.
@@ -49,6 +49,9 @@ func (l Lease) Done(o Outcome) {
 		l.Endpoint.Load.Fail()
 	}
 	l.Endpoint.Load.Release()
+	if l.group != nil {
+		l.group.Release()
+	}
 }
 
 // Pick chooses an endpoint and takes a lease on it, which the caller ends with
@@ -64,92 +67,22 @@ func (b *Balancer) Pick(_ context.Context, r Request) (Lease, error) {
 			return Lease{Endpoint: e}, nil
 		}
 	}
-	return s.search(r)
+	return s.search(&r)
 }
 
-// tries is how many of the policy's alternatives search asks for before it
-// takes anybody who is left.
-const tries = 16
-
-// search is Pick's other part: for sticky requests, when endpoints are to be
-// avoided, when the first choice is full, and for exact pickers.
-func (s *Snapshot) search(r Request) (Lease, error) {
-	if s.exact != nil {
-		return s.pickExact(r) // a session is no reason to serve what was not dialed
-	}
-	if r.Sticky != "" {
+// search is Pick's other part: for services with capacities, sticky requests, when
+// endpoints are to be avoided, when the first choice is full, and for exact pickers.
+func (s *Snapshot) search(r *Request) (Lease, error) {
+	if r.Sticky != "" && s.exact == nil { // a session is no reason to serve what was not dialed
 		if i, ok := s.byID(r.Sticky); ok && s.sticky[i] {
 			if l, ok := take(s.Candidates[i].Endpoint, r.Avoid); ok {
-				return l, nil
+				return s.plan.keep(l, i), nil
 			}
 		}
 	}
-	if s.picker == nil {
-		return Lease{}, s.err
+	if s.plan == nil {
+		return s.find(r, s.err)
 	}
-	for try := range tries {
-		e := s.picker.Pick(balance.Request{Key: r.Key, Keyed: r.Keyed, Try: try})
-		if e == nil {
-			break
-		}
-		if l, ok := take(e, r.Avoid); ok {
-			return l, nil
-		}
-	}
-	return s.sweep(r)
-}
-
-// pickExact takes whom an exact picker names, or nobody.
-func (s *Snapshot) pickExact(r Request) (Lease, error) {
-	err := ErrNoEndpoint
-	for try := range tries {
-		e := s.exact.Pick(balance.Request{Key: r.Key, Keyed: r.Keyed, Try: try, Destination: r.Destination})
-		if e == nil {
-			break
-		}
-		if avoids(r.Avoid, e) {
-			continue
-		}
-		if l, ok := take(e, nil); ok {
-			return l, nil
-		}
-		err = ErrSaturated
-	}
-	return Lease{}, err
-}
-
-// sweep takes the first candidate that can be had, from a random one on, so
-// that nobody is turned away while somebody can serve.
-func (s *Snapshot) sweep(r Request) (Lease, error) {
-	err := ErrNoEndpoint
-	start := rand.IntN(len(s.Candidates))
-	for i := range s.Candidates {
-		c := s.Candidates[(start+i)%len(s.Candidates)]
-		if c.Share == 0 || avoids(r.Avoid, c.Endpoint) {
-			continue
-		}
-		if l, ok := take(c.Endpoint, nil); ok {
-			return l, nil
-		}
-		err = ErrSaturated
-	}
-	return Lease{}, err
-}
-
-func take(e *balance.Endpoint, avoid []*balance.Endpoint) (Lease, bool) {
-	if avoids(avoid, e) || !e.Load.Acquire(e.Max) {
-		return Lease{}, false
-	}
-	return Lease{Endpoint: e}, true
-}
-
-// avoids reports whether e is one of avoid. It goes by ID: a snapshot in between
-// may have made another value of the same endpoint.
-func avoids(avoid []*balance.Endpoint, e *balance.Endpoint) bool {
-	for _, a := range avoid {
-		if a.ID == e.ID {
-			return true
-		}
-	}
-	return false
+	p := picking{plan: s.plan, request: r}
+	return p.pick()
 }

@@ -19,14 +19,15 @@ type Snapshot struct {
 	// by.
 	Pool Pool
 
-	reported bool           // shares are of the weights that endpoints report
-	picker   balance.Picker // nil: nobody may be picked, and err says why
-	exact    balance.Exact  // in its place, so that who is picked fast is always somebody
-	err      error
+	chooser          // among all candidates; of nobody where there is a plan
+	plan     *plan   // nil: groups make no difference
+	reported bool    // shares are of the weights that endpoints report
+	err      error   // why nobody may be picked
 	sticky   []bool  // of each candidate: may sticky requests reach it
 	states   []State // of each candidate
 	total    uint64  // sum of shares
 	since    []uint64
+	lives    []*endpointLive // of each candidate
 
 	replaced chan struct{} // closed when another snapshot has taken its place
 }
@@ -38,10 +39,16 @@ func (s *Snapshot) byID(id string) (int, bool) {
 	})
 }
 
-// share is the part of traffic that candidate i should get.
-func (s *Snapshot) share(i int) float64 {
-	if s.total == 0 {
+// share is the part of traffic that candidate i should get. groups are only looked
+// at where there is a plan.
+func (s *Snapshot) share(i int, groups []GroupStatus) float64 {
+	total, of := s.total, 1.0
+	if s.plan != nil {
+		g := s.plan.groupOf[i]
+		of, total = groups[g].Share, s.plan.groups[g].total
+	}
+	if total == 0 {
 		return 0
 	}
-	return float64(s.Candidates[i].Share) / float64(s.total)
+	return of * float64(s.Candidates[i].Share) / float64(total)
 }

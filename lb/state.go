@@ -3,8 +3,10 @@ package lb
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spillway-lb/spillway/balance"
+	"github.com/spillway-lb/spillway/capacity"
 	"github.com/spillway-lb/spillway/health"
 )
 
@@ -19,6 +21,12 @@ type state struct {
 	picker   balance.Picker // the last one built, for its successor to resume
 	edits    int            // rises when members or options are replaced
 	closed   bool
+
+	flow    *flow
+	groups  map[string]*groupState // of a service with capacities, by name
+	rtts    map[capacity.Place]time.Duration
+	drainer capacity.AutoDrain
+	swept   int64 // when sweep ran last, by flow.clock
 }
 
 // A member is an endpoint with what we know of it.
@@ -34,6 +42,9 @@ type member struct {
 	checked  bool              // its health has been checked at least once
 	report   report            // what it said of its weight
 	weighed  *balance.Endpoint // endpoint with another weight, as it counts now; nil: not yet needed
+	live     *endpointLive
+	counted  uint64  // leases it had got at the last sweep
+	rate     float64 // leases per second between the last two
 }
 
 // find returns the member with this ID, or nil.
@@ -73,11 +84,12 @@ func (s *state) setOptions(o Options) {
 	s.departed = s.departed[:0:0]
 	for _, m := range known {
 		if m.endpoint.Load.Active() > 0 {
-			s.departed = append(s.departed, &member{endpoint: m.endpoint})
+			s.departed = append(s.departed, &member{endpoint: m.endpoint, counted: m.counted})
 		}
 	}
 	s.opt, s.members = o, members
 	s.edits++
+	s.keepGroups()
 	if o.HealthCheck == nil {
 		for _, m := range members {
 			m.health, m.reason = health.Healthy, ""
@@ -92,14 +104,18 @@ func (s *state) setOptions(o Options) {
 
 // newMember makes the member for e. old is the one with the same ID, or nil.
 func newMember(e balance.Endpoint, group int, old *member) *member {
-	m := &member{endpoint: &e, group: group}
+	m := &member{endpoint: &e, group: group, live: new(endpointLive)}
 	if old != nil {
 		e.Load = old.endpoint.Load
 		m.admin = old.admin
 		if e.Addr == old.endpoint.Addr {
 			m.health, m.reason, m.checked = old.health, old.reason, old.checked
 			m.report = old.report
+			if old.live != nil {
+				m.live = old.live
+			}
 		}
+		m.counted, m.rate = old.counted, old.rate
 		if e == *old.endpoint {
 			// The same values: what is keyed by them stays.
 			m.endpoint, m.weighed = old.endpoint, old.weighed
@@ -115,52 +131,54 @@ func newMember(e balance.Endpoint, group int, old *member) *member {
 // picks nor those who watch the endpoints' states would notice a difference.
 func (s *state) snapshot(prev *Snapshot, rebuild bool) *Snapshot {
 	next := &Snapshot{err: ErrNoEndpoint, sticky: make([]bool, len(s.members)), replaced: make(chan struct{})}
-	if prev != nil {
+	if prev == nil {
+		prev, rebuild = &Snapshot{}, true
+	} else {
 		next.Version = prev.Version + 1
 	}
 	if s.closed {
 		next.err = ErrClosed
 		return next
 	}
-	s.decide(prev, next)
-	if prev != nil && !rebuild && slices.Equal(prev.Candidates, next.Candidates) {
-		if slices.Equal(prev.sticky, next.sticky) && slices.Equal(prev.states, next.states) && prev.Pool == next.Pool && prev.reported == next.reported {
-			return prev
-		}
-		next.picker, next.exact, next.since = prev.picker, prev.exact, prev.since
+	d := s.decide(prev, next)
+	same := !rebuild && slices.Equal(prev.Candidates, next.Candidates)
+	if s.opt.hasCapacity() {
+		next.plan = s.makePlan(prev.plan, &d, next.Candidates, rebuild)
+	}
+	if same && next.plan.equal(prev.plan) && slices.Equal(prev.sticky, next.sticky) && slices.Equal(prev.states, next.states) &&
+		prev.Pool == next.Pool && prev.reported == next.reported {
+		return prev
+	}
+	if same {
+		next.chooser, next.since = prev.chooser, prev.since
 		return next
 	}
 	next.since = make([]uint64, len(s.members))
 	for i, m := range s.members {
 		next.since[i] = m.endpoint.Load.Started()
 	}
-	if next.total > 0 {
-		next.picker = s.opt.Policy(next.Candidates)
-		if r, ok := next.picker.(balance.Resumer); ok && s.picker != nil {
-			r.Resume(s.picker)
-		}
-		s.picker = next.picker
-		if exact, ok := next.picker.(balance.Exact); ok {
-			next.picker, next.exact = nil, exact
-		}
+	if next.plan == nil && next.total > 0 {
+		next.last = s.picker
+		next.candidates = next.Candidates
+		next.make(s.opt.Policy)
+		s.picker = next.last
 	}
 	return next
 }
 
 // decide fills in who may be picked, and logs what people want to know of it.
-func (s *state) decide(prev, next *Snapshot) {
+func (s *state) decide(prev, next *Snapshot) ruling {
 	d := eligible(s.members, s.opt.rules())
 	next.Candidates = make([]balance.Candidate, len(s.members))
+	next.lives = make([]*endpointLive, len(s.members))
 	next.states, next.Pool, next.reported = s.states(d.standings), d.pool, d.reported
 	for i, m := range s.members {
 		next.Candidates[i] = balance.Candidate{Endpoint: m.weighing(d.weights[i]), Share: d.shares[i]}
 		next.sticky[i] = keepsSessions(m)
 		next.total += uint64(d.shares[i])
+		next.lives[i] = m.live
 	}
-	from := &Snapshot{}
-	if prev != nil {
-		from = prev
-	}
-	logPool(&s.opt, from.Pool, &d)
-	logWeights(&s.opt, s.members, from.reported, d.reported)
+	logPool(&s.opt, prev.Pool, &d)
+	logWeights(&s.opt, s.members, prev.reported, d.reported)
+	return d
 }

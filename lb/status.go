@@ -100,10 +100,13 @@ func (b *Balancer) Status() Status {
 	for g, group := range b.state.opt.Groups {
 		st.Groups[g] = GroupStatus{Name: group.Name, Region: group.Region, Zone: group.Zone, Backup: group.Backup}
 	}
+	if snap.plan != nil {
+		b.state.describe(snap.plan, b.flow.clock(), &st)
+	}
 	for i, m := range b.state.members {
 		es := m.status()
 		if len(snap.Candidates) > 0 {
-			es.ShareExpected = snap.share(i)
+			es.ShareExpected = snap.share(i, st.Groups)
 			es.Standing = snap.states[i].Standing
 		}
 		if total > 0 {

@@ -1,0 +1,123 @@
+package lb
+
+import (
+	"math/rand/v2"
+	"slices"
+
+	"github.com/spillway-lb/spillway/balance"
+)
+
+// A chooser finds an endpoint among candidates, by the service's policy.
+type chooser struct {
+	candidates []balance.Candidate
+	picker     balance.Picker // nil: nobody may be picked, or exact is set
+	exact      balance.Exact  // in its place, so that who is picked fast is always somebody
+	last       balance.Picker // the last one there was, for the next to resume
+}
+
+// build makes the picker. Where nothing has changed since prev, which may be nil,
+// it takes over prev's, unless it is to be made anew.
+func (c *chooser) build(policy balance.Policy, prev *pool, anew bool) {
+	if prev != nil {
+		c.last = prev.last
+		if !anew && slices.Equal(prev.candidates, c.candidates) {
+			c.picker, c.exact = prev.picker, prev.exact
+			return
+		}
+	}
+	if slices.ContainsFunc(c.candidates, func(e balance.Candidate) bool { return e.Share > 0 }) {
+		c.make(policy)
+	}
+}
+
+// make makes the picker and lets it go on where the last one was.
+func (c *chooser) make(policy balance.Policy) {
+	picker := policy(c.candidates)
+	if r, ok := picker.(balance.Resumer); ok && c.last != nil {
+		r.Resume(c.last)
+	}
+	c.picker, c.exact, c.last = picker, nil, picker
+	if exact, ok := picker.(balance.Exact); ok {
+		c.picker, c.exact = nil, exact
+	}
+}
+
+// tries is how many of the policy's alternatives find asks for before it takes
+// anybody who is left.
+const tries = 16
+
+// find takes a lease on the endpoint that the policy chooses, or if that is full
+// or to be avoided on an alternative. It fails with none.
+func (c *chooser) find(r *Request, none error) (Lease, error) {
+	if c.exact != nil {
+		return c.findExact(r)
+	}
+	if c.picker == nil {
+		return Lease{}, none
+	}
+	for try := range tries {
+		e := c.picker.Pick(balance.Request{Key: r.Key, Keyed: r.Keyed, Try: try})
+		if e == nil {
+			break
+		}
+		if l, ok := take(e, r.Avoid); ok {
+			return l, nil
+		}
+	}
+	return c.sweep(r)
+}
+
+// findExact takes whom an exact picker names, or nobody.
+func (c *chooser) findExact(r *Request) (Lease, error) {
+	err := ErrNoEndpoint
+	for try := range tries {
+		e := c.exact.Pick(balance.Request{Key: r.Key, Keyed: r.Keyed, Try: try, Destination: r.Destination})
+		if e == nil {
+			break
+		}
+		if avoids(r.Avoid, e) {
+			continue
+		}
+		if l, ok := take(e, nil); ok {
+			return l, nil
+		}
+		err = ErrSaturated
+	}
+	return Lease{}, err
+}
+
+// sweep takes the first candidate that can be had, from a random one on, so
+// that nobody is turned away while somebody can serve.
+func (c *chooser) sweep(r *Request) (Lease, error) {
+	err := ErrNoEndpoint
+	start := rand.IntN(len(c.candidates))
+	for i := range c.candidates {
+		e := c.candidates[(start+i)%len(c.candidates)]
+		if e.Share == 0 || avoids(r.Avoid, e.Endpoint) {
+			continue
+		}
+		if l, ok := take(e.Endpoint, nil); ok {
+			return l, nil
+		}
+		err = ErrSaturated
+	}
+	return Lease{}, err
+}
+
+func take(e *balance.Endpoint, avoid []*balance.Endpoint) (Lease, bool) {
+	if avoids(avoid, e) || !e.Load.Acquire(e.Max) {
+		return Lease{}, false
+	}
+	return Lease{Endpoint: e}, true
+}
+
+// avoids reports whether e is one of avoid. It goes by ID: a snapshot in between
+// may have made another value of the same endpoint.
+func avoids(avoid []*balance.Endpoint, e *balance.Endpoint) bool {
+	for _, a := range avoid {
+		if a.ID == e.ID {
+			return true
+		}
+	}
+	return false
+}

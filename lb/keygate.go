@@ -1,0 +1,70 @@
+package lb
+
+import (
+	"math"
+	"sync/atomic"
+)
+
+// A keyGate says which keys stay with a group that has more of them than it can
+// take. A key's own hash decides, so it is the same keys as long as the part is
+// the same: sessions do not flap (spec.md §5.4).
+type keyGate struct {
+	turnedAway atomic.Uint64 // the part of the keys that go elsewhere, of 2⁶⁴
+	judged     atomic.Int64  // when that was last looked at
+}
+
+const (
+	// reopen is the part of the capacity below which demand must be for keys to
+	// come back (spec.md §5.4).
+	reopen = 0.9
+	// crowdedKeys is how much of the capacity those that stay are to use, so that
+	// they have room for the ups and downs of a second.
+	crowdedKeys = 0.97
+	// steady is the change below which the part stays what it is.
+	steady = 0.03
+	// judgeEvery is how often it is looked at.
+	judgeEvery = int64(250e6)
+)
+
+// admits reports whether the key with this hash, of those that belong to the
+// group, stays.
+func (k *keyGate) admits(hash uint64) bool { return hash >= k.turnedAway.Load() }
+
+// judge sets the part that goes elsewhere, from the demand of the keys that
+// belong to the group and the limit, both in requests per second.
+func (k *keyGate) judge(now int64, demand, limit float64) {
+	last := k.judged.Load()
+	if now-last < judgeEvery || !k.judged.CompareAndSwap(last, now) {
+		return
+	}
+	switch away := asPart(k.turnedAway.Load()); {
+	case demand < reopen*limit:
+		k.turnedAway.Store(0)
+	case demand > limit:
+		if want := 1 - crowdedKeys*limit/demand; math.Abs(want-away) > steady {
+			k.turnedAway.Store(fraction(want))
+		}
+	}
+}
+
+// full turns all keys away; leftAt lets them back when few enough are left.
+func (k *keyGate) full() { k.turnedAway.Store(math.MaxUint64) }
+
+func (k *keyGate) leftAt(active, limit int64) {
+	if k.turnedAway.Load() != 0 && float64(active) < reopen*float64(limit) {
+		k.turnedAway.Store(0)
+	}
+}
+
+// fraction makes a part, 0 to 1, one of 2⁶⁴; asPart does the reverse.
+func fraction(part float64) uint64 {
+	switch {
+	case !(part > 0):
+		return 0
+	case part >= 1:
+		return math.MaxUint64
+	}
+	return uint64(part * (1 << 63) * 2)
+}
+
+func asPart(fraction uint64) float64 { return float64(fraction) / (1 << 63) / 2 }

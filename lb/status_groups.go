@@ -1,0 +1,73 @@
+package lb
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"sync/atomic"
+
+	"github.com/spillway-lb/spillway/capacity"
+)
+
+// describe fills in what a status says of capacity.
+func (s *state) describe(p *plan, now int64, st *Status) {
+	sizes := make([]int, len(p.groups))
+	for _, m := range s.members {
+		sizes[m.group]++
+	}
+	demand, all := 0.0, uint64(0)
+	for i := range p.groups {
+		g, out := &p.groups[i], &st.Groups[i]
+		known := s.groups[out.Name]
+		b := s.backend(i)
+		out.Mode, out.Scaler = b.Mode, b.EffectiveScaler()
+		out.Drained = known.drained || out.Scaler == 0
+		out.RTT, out.Tier = p.given[i].RTT, p.tierOf(i)
+		out.Target = s.target(i, sizes[i])
+		if !out.Drained {
+			out.Capacity = out.Target * out.Scaler
+		}
+		n, rate := known.recent.since()
+		out.Usage = rate
+		switch {
+		case g.slots > 0:
+			out.Usage = float64(g.live.gauge.Active())
+		case known.recent.n < 2 && !math.IsInf(g.rate, 1):
+			g.live.meter.Advance(now, g.rate)
+			out.Usage = g.live.meter.Rate()
+		}
+		if out.Capacity > 0 {
+			out.Fullness = s.fullness(i, out)
+		}
+		out.ShareActual = float64(n)
+		demand += out.Usage
+		all += n
+		g.live.spilt.Range(func(to, n any) bool {
+			st.Spills = append(st.Spills, Spill{From: out.Name, To: to.(*groupLive).name, Count: n.(*atomic.Uint64).Load()})
+			return true
+		})
+	}
+	for i, share := range p.Fill(p.given, demand) {
+		st.Groups[i].Share = share
+		if all > 0 {
+			st.Groups[i].ShareActual /= float64(all)
+		}
+	}
+	slices.SortFunc(st.Spills, func(a, b Spill) int {
+		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To))
+	})
+}
+
+// tierOf is the place of a group's tier in the order of filling; negative: none.
+func (p *plan) tierOf(group int) int {
+	return slices.IndexFunc(p.Tiers, func(t capacity.Tier) bool { return slices.Contains(t.Groups, group) })
+}
+
+// target is a group's target, without its scaler.
+func (s *state) target(group, members int) float64 {
+	b := s.backend(group)
+	return b.Target(members)
+}
+
+// fullness is the highest of usage ÷ capacity.
+func (s *state) fullness(group int, g *GroupStatus) float64 { return g.Usage / g.Capacity }

@@ -1,0 +1,162 @@
+package lb
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/spillway-lb/spillway/capacity"
+	"github.com/spillway-lb/spillway/health"
+)
+
+// Sweep reads the counters and load reports, and publishes what follows from
+// them: rates, targets made of reports, groups drained automatically, distances.
+// Run does so every second. Who does not run the balancer, or has a clock of his
+// own, may call it himself, about as often.
+func (b *Balancer) Sweep() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.state.closed {
+		return
+	}
+	if b.state.sweep(b.flow.clock()) {
+		b.publish(b.inbox.takeAll())
+	}
+}
+
+// sweep reports whether picks may have to change.
+func (s *state) sweep(now int64) (changed bool) {
+	if !s.opt.hasCapacity() {
+		return false
+	}
+	elapsed := time.Duration(now - s.swept)
+	if s.swept > 0 && elapsed <= 0 {
+		return false
+	}
+	s.count(elapsed)
+	for i := range s.opt.Groups {
+		g := s.groups[s.opt.Groups[i].Name]
+		g.recent.note(now, g.total)
+	}
+	s.swept = now
+	s.measure()
+	s.autoDrain(now)
+	return true
+}
+
+// autoDrain takes groups out that are too ill, and lets them back.
+func (s *state) autoDrain(now int64) {
+	if !s.opt.Service.AutoDrain {
+		for _, g := range s.groups {
+			g.drained = false
+		}
+		return
+	}
+	groups := s.capacityGroups(nil)
+	healths := make([]capacity.GroupHealth, len(groups))
+	for i, g := range groups {
+		healths[i] = capacity.GroupHealth{Name: g.Name, Usable: g.Target > 0 || g.Unlimited, Healthy: g.Healthy, Members: g.Members}
+	}
+	drained, _ := s.drainer.Observe(s.flow.at(now), healths)
+	for i := range groups {
+		g := s.groups[groups[i].Name]
+		if g.drained != drained[i] {
+			logDrained(&s.opt, &groups[i], drained[i])
+		}
+		g.drained = drained[i]
+	}
+}
+
+func logDrained(o *Options, g *capacity.Group, drained bool) {
+	level, text := slog.LevelInfo, "group is no longer drained"
+	if drained {
+		level, text = slog.LevelWarn, "group drained automatically"
+	}
+	o.Log.LogAttrs(context.Background(), level, text,
+		slog.String("service", o.Name),
+		slog.String("group", g.Name),
+		slog.Int("healthy", g.Healthy),
+		slog.Int("endpoints", g.Members))
+}
+
+// count takes each member's rate since the last sweep, and adds what it got to its
+// group.
+func (s *state) count(elapsed time.Duration) {
+	for _, m := range s.members {
+		started := m.endpoint.Load.Started()
+		got := started - m.counted
+		m.counted = started
+		m.rate = float64(got) / elapsed.Seconds()
+		s.groups[s.opt.Groups[m.group].Name].total += got
+	}
+}
+
+// recent remembers how much a group got up to each of the last sweeps.
+type recent struct {
+	samples [11]sample // a ring
+	n       int        // that were ever noted
+}
+
+type sample struct {
+	at    int64
+	total uint64
+}
+
+func (r *recent) note(at int64, total uint64) {
+	r.samples[r.n%len(r.samples)] = sample{at, total}
+	r.n++
+}
+
+// since returns the number and the rate per second over as many of the sweeps as
+// there are, ten at most.
+func (r *recent) since() (n uint64, rate float64) {
+	if r.n < 2 {
+		return 0, 0
+	}
+	last := r.samples[(r.n-1)%len(r.samples)]
+	first := r.samples[max(0, r.n-len(r.samples))%len(r.samples)]
+	n = last.total - first.total
+	if last.at > first.at {
+		rate = float64(n) / time.Duration(last.at-first.at).Seconds()
+	}
+	return n, rate
+}
+
+// measure works out distances from how long connects have taken: the mean over a
+// zone's endpoints, unless it is about what it was.
+func (s *state) measure() {
+	sums := make(map[capacity.Place][2]int64)
+	for _, m := range s.members {
+		if took := m.live.connect.Load(); took > 0 {
+			o := &s.opt.Groups[m.group]
+			p := capacity.Place{Region: o.Region, Zone: o.Zone}
+			sums[p] = [2]int64{sums[p][0] + took, sums[p][1] + 1}
+		}
+	}
+	for p, sum := range sums {
+		mean, was := time.Duration(sum[0]/sum[1]), s.rtts[p]
+		if was > 0 && mean > was*3/4 && mean < was*5/4 {
+			continue // zones at about the same distance do not change places all the time
+		}
+		if s.rtts == nil {
+			s.rtts = make(map[capacity.Place]time.Duration)
+		}
+		s.rtts[p] = mean
+	}
+}
+
+// SetHealth says how an endpoint is. It is for balancers whose health is not
+// checked by Run: a check's next result takes its place.
+func (b *Balancer) SetHealth(id string, to health.Status, reason string) error {
+	return b.write(func(s *state) (bool, error) {
+		m := s.find(id)
+		if m == nil {
+			return false, s.noEndpoint(id)
+		}
+		m.health, m.checked, m.reason = to, true, ""
+		if to != health.Healthy {
+			m.reason = reason
+		}
+		return false, nil
+	})
+}

@@ -1,0 +1,338 @@
+package lb
+
+import (
+	"math"
+
+	"github.com/spillway-lb/spillway/balance"
+	"github.com/spillway-lb/spillway/capacity"
+)
+
+// A picking is one pick through a plan: in which tier it begins, which group it
+// finds there, whether that has room, and where it goes if not (spec.md §3.2).
+// Whether there is room is decided here and now, from the counters.
+type picking struct {
+	plan    *plan
+	request *Request
+
+	home      int   // the group that it belongs to in the tier where it began; negative: none
+	now       int64 // by the flow's clock; 0: not looked at yet
+	saturated bool  // somebody was there, but at his Max
+}
+
+// pick takes a lease in the first group with room; where none has, in proportion
+// to capacity, so that nobody is refused while somebody can serve.
+func (p *picking) pick() (Lease, error) {
+	if p.plan.first < 0 {
+		return Lease{}, ErrNoEndpoint
+	}
+	turn := p.plan.flow.turn.Add(1)
+	entry := p.entry(turn)
+	for i := range p.plan.tiers {
+		at := (entry + i) % len(p.plan.tiers)
+		t := &p.plan.tiers[at]
+		if t.shares == nil || p.plan.Isolated && t.region != p.plan.tiers[entry].region {
+			continue
+		}
+		own := p.own(t, turn)
+		if i == 0 {
+			p.home = own
+		}
+		if g, l, ok := p.pickFrom(t, own, i == 0); ok {
+			if i > 0 && p.home >= 0 {
+				p.plan.groups[p.home].live.spill(p.plan.groups[g].live)
+			}
+			return l, nil
+		}
+	}
+	return p.overfill(&p.plan.tiers[entry])
+}
+
+// entry is the tier in which the pick begins: the first, unless so many are ill
+// there that a part of the traffic begins in others. A key always begins in the
+// same.
+func (p *picking) entry(turn uint64) int {
+	switch {
+	case p.plan.entry == nil:
+		return p.plan.first
+	case p.request.Keyed:
+		return p.plan.entry.draw(mix(p.request.Key ^ entrySalt))
+	default:
+		return p.plan.entry.draw(spread(mix(turn)))
+	}
+}
+
+// Salts make hashes of one key independent of each other.
+const (
+	entrySalt = 0x632be59bd9b4e019
+	groupSalt = 0xd6e8feb86659fd93
+	gateSalt  = 0xa0761d6478bd642f
+)
+
+// own is the group, as a position in the plan's, that the pick belongs to in a
+// tier: by its key, else in turn.
+func (p *picking) own(t *tier, turn uint64) int {
+	switch {
+	case len(t.groups) == 1:
+		return t.groups[0]
+	case p.request.Keyed:
+		return t.groupOf(p.request.Key, 0)
+	}
+	if t.local != nil {
+		p.lean(t, turn)
+		if mix(turn) < t.bias.Load() {
+			return t.groups[t.local.draw(spread(turn))]
+		}
+	}
+	return t.groups[t.shares.draw(spread(turn))]
+}
+
+// groupOf is the key's try-th choice among a tier's groups; negative: there are no
+// more that serve.
+func (t *tier) groupOf(key uint64, try int) int {
+	e := t.table.Pick(balance.Request{Key: mix(key ^ groupSalt), Keyed: true, Try: try})
+	if e == nil {
+		return -1
+	}
+	return int(e.Max)
+}
+
+// lean finds out anew, every few turns, how idle the tier is, and so how much of
+// it the balancer's own zone gets.
+func (p *picking) lean(t *tier, turn uint64) {
+	const often = 16
+	if turn%often != 0 {
+		return
+	}
+	usage, target := 0.0, 0.0
+	for _, g := range t.groups {
+		usage += p.plan.groups[g].usage(p.clock())
+		target += p.plan.given[g].Target
+	}
+	t.bias.Store(fraction(capacity.Bias(usage / target)))
+}
+
+// usage is what is used of the group's capacity, where that is limited.
+func (g *pool) usage(now int64) float64 {
+	if g.slots > 0 {
+		return float64(g.live.gauge.Active())
+	}
+	g.live.meter.Advance(now, g.rate)
+	return g.live.meter.Rate()
+}
+
+// pickFrom takes a lease in a tier: in the pick's own group if that has room, else
+// in another. first says that the pick began in this tier, and so belongs there.
+func (p *picking) pickFrom(t *tier, own int, first bool) (int, Lease, bool) {
+	if own >= 0 {
+		if l, ok := p.pickIn(own, first); ok {
+			return own, l, true
+		}
+	}
+	if len(t.groups) == 1 {
+		return own, Lease{}, false
+	}
+	if p.request.Keyed {
+		for try := 1; try < len(t.groups); try++ {
+			g := t.groupOf(p.request.Key, try)
+			if g < 0 {
+				break
+			}
+			if l, ok := p.pickIn(g, false); ok {
+				return g, l, true
+			}
+		}
+		return own, Lease{}, false
+	}
+	// In proportion again, and whoever comes next after that.
+	start := t.shares.draw(spread(p.plan.flow.excess.Add(1)))
+	for i := range t.groups {
+		g := t.groups[(start+i)%len(t.groups)]
+		if g == own {
+			continue
+		}
+		if l, ok := p.pickIn(g, first); ok {
+			return g, l, true
+		}
+	}
+	return own, Lease{}, false
+}
+
+// pickIn takes a lease in a group if that has room. belongs says that the pick is
+// one of those that the group is there for.
+func (p *picking) pickIn(group int, belongs bool) (Lease, bool) {
+	g := &p.plan.groups[group]
+	if g.picker == nil || !p.admit(g, belongs) {
+		return Lease{}, false
+	}
+	l, ok := p.take(g)
+	if !ok {
+		g.giveBack()
+	}
+	return l, ok
+}
+
+// take finds an endpoint in a group.
+func (p *picking) take(g *pool) (Lease, bool) {
+	r := p.request
+	if len(r.Avoid) == 0 {
+		e := g.picker.Pick(balance.Request{Key: r.Key, Keyed: r.Keyed})
+		if e.Load.Acquire(e.Max) {
+			return g.lease(Lease{Endpoint: e}), true
+		}
+	}
+	l, err := g.find(r, ErrNoEndpoint)
+	p.saturated = p.saturated || err == ErrSaturated
+	return g.lease(l), err == nil
+}
+
+// lease makes the lease count for the group.
+func (g *pool) lease(l Lease) Lease {
+	if g.slots > 0 {
+		l.group = &g.live.gauge
+	}
+	return l
+}
+
+// giveBack undoes admit.
+func (g *pool) giveBack() {
+	switch {
+	case g.slots > 0:
+		g.live.gauge.Release()
+	case !math.IsInf(g.rate, 1):
+		g.live.meter.Undo()
+	}
+}
+
+// admit takes a place in the group, if there is one.
+func (p *picking) admit(g *pool, belongs bool) bool {
+	switch {
+	case g.slots > 0:
+		return p.admitSlot(g)
+	case math.IsInf(g.rate, 1):
+		return true
+	default:
+		return p.admitRate(g, belongs)
+	}
+}
+
+func (p *picking) admitSlot(g *pool) bool {
+	keys := &g.live.keys
+	if p.request.Keyed {
+		keys.leftAt(g.live.gauge.Active(), g.slots)
+		if !keys.admits(0) {
+			return false
+		}
+	}
+	if g.live.gauge.Acquire(g.slots) {
+		return true
+	}
+	keys.full()
+	return false
+}
+
+// spareRoom is the part of a group's rate that keys of other groups may fill: what
+// is above is kept for the ups and downs of its own.
+const spareRoom = 0.95
+
+func (p *picking) admitRate(g *pool, belongs bool) bool {
+	m, limit := &g.live.meter, g.rate
+	if p.request.Keyed {
+		if !belongs {
+			limit *= spareRoom
+		} else if !p.admitKey(g) {
+			m.Refuse()
+			return false
+		}
+	}
+	if p.now == 0 && m.Stale(g.rate) {
+		m.Advance(p.clock(), g.rate)
+	}
+	spread := !p.request.Keyed // of keys the gate turns away as many as are too many
+	v := m.Take(limit, spread)
+	if v == capacity.Full {
+		m.Advance(p.clock(), g.rate) // before anybody is refused, look at the clock
+		v = m.Take(limit, spread)
+	}
+	if v != capacity.Taken && belongs {
+		m.Refuse()
+	}
+	return v == capacity.Taken
+}
+
+// admitKey asks the gate whether the key is one of those that stay.
+func (p *picking) admitKey(g *pool) bool {
+	m := &g.live.meter
+	if m.Stale(g.rate) || p.now != 0 {
+		m.Advance(p.clock(), g.rate)
+		g.live.keys.judge(p.clock(), m.Demand(), g.rate)
+	}
+	return g.live.keys.admits(mix(p.request.Key ^ gateSalt))
+}
+
+// overfill takes a lease although everybody is full, in proportion to capacity: a
+// key always in the same group. While all are full so much comes this way that it
+// is nearly everything, so what each gets is in proportion, too.
+func (p *picking) overfill(from *tier) (Lease, error) {
+	d := from.overfill
+	if d == nil {
+		return Lease{}, ErrNoEndpoint
+	}
+	x := mix(p.request.Key ^ entrySalt ^ groupSalt)
+	if !p.request.Keyed {
+		x = spread(p.plan.flow.excess.Add(1))
+	}
+	start := d.draw(x)
+	for i := range p.plan.groups {
+		at := (start + i) % len(p.plan.groups)
+		g := &p.plan.groups[at]
+		if g.picker == nil || d.part(at) == 0 {
+			continue
+		}
+		g.force()
+		if l, ok := p.take(g); ok {
+			return l, nil
+		}
+		g.giveBack()
+	}
+	if p.saturated {
+		return Lease{}, ErrSaturated
+	}
+	return Lease{}, ErrNoEndpoint
+}
+
+// part is the part of 2⁶⁴ that draws i.
+func (d distribution) part(i int) uint64 {
+	if i == 0 {
+		return d[0]
+	}
+	return d[i] - d[i-1]
+}
+
+// force takes a place whether there is one or not.
+func (g *pool) force() {
+	switch {
+	case g.slots > 0:
+		g.live.gauge.Acquire(0)
+	case !math.IsInf(g.rate, 1):
+		g.live.meter.Force()
+	}
+}
+
+// keep makes a lease of a session, which goes on whether there is room or not,
+// count for its group. p may be nil.
+func (p *plan) keep(l Lease, candidate int) Lease {
+	if p == nil {
+		return l
+	}
+	g := &p.groups[p.groupOf[candidate]]
+	g.force()
+	return g.lease(l)
+}
+
+// clock is the time of the pick. Most picks need none.
+func (p *picking) clock() int64 {
+	if p.now == 0 {
+		p.now = p.plan.flow.clock()
+	}
+	return p.now
+}
