@@ -129,11 +129,13 @@ func (s *Service) HasCapacity() bool {
 
 func (b *BackendMetric) setDefaults() { *b = BackendMetric{MaxUtilization: defaultUtilization} }
 
-func (p *ServiceLBPolicy) setDefaults() { *p = ServiceLBPolicy{FailoverHealthThreshold: 70} }
+func (p *ServiceLBPolicy) setDefaults() { *p = ServiceLBPolicy{FailoverHealthThreshold: defaultThreshold} }
 
 // defaultUtilization is where utilization is full that nobody gave a target
 // (spec.md §2.2).
 const defaultUtilization = 0.8
+
+const defaultThreshold = 70 // spec.md §3.5
 
 func (l *loader) spellCapacity(path string, s *Service) {
 	for i := range s.Backends {

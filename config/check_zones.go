@@ -23,10 +23,12 @@ func (l *loader) checkLBPolicy(path string, s *Service, c *Config) {
 	threshold := path + ".failover_health_threshold"
 	l.checkRange(threshold, int64(p.FailoverHealthThreshold), 1, 99)
 	if s.HealthCheck == nil {
-		for _, key := range []string{threshold, path + ".auto_capacity_drain"} {
-			if l.has(key) && (key == threshold || p.AutoCapacityDrain) {
-				l.warnf(key, "without a health_check every endpoint is healthy: it has no effect")
-			}
+		const idle = "without a health_check every endpoint is healthy: it has no effect"
+		if p.FailoverHealthThreshold != defaultThreshold && !l.bad[threshold] {
+			l.warnf(threshold, idle)
+		}
+		if p.AutoCapacityDrain {
+			l.warnf(path+".auto_capacity_drain", idle)
 		}
 	}
 	if p.IsolationConfig != nil {
