@@ -47,48 +47,53 @@ const (
 	slack   = 1.02 // so much more than fits is let through then, lest it be less
 )
 
+// A Limit is how many requests per second a Meter is to take, with what follows
+// from it worked out. The zero value takes none.
+type Limit struct {
+	perSecond float64
+	pace      float64 // how fast time goes
+	most      float64 // how many that are in a second of that time
+	crowd     float64 // from how many on they are spread
+	stride    uint32  // see Stale
+}
+
+// LimitOf returns the limit of so many requests per second.
+func LimitOf(perSecond float64) Limit {
+	l := Limit{perSecond: perSecond, pace: 1, most: math.Floor(perSecond), crowd: crowded * perSecond}
+	switch {
+	case !(perSecond > 0):
+		return Limit{pace: 1}
+	case perSecond < small:
+		l.most = math.Ceil(perSecond)
+		l.pace = perSecond / l.most
+		l.crowd = l.most // and then it is full
+	case perSecond >= 1<<24:
+		l.stride = 1<<16 - 1
+	case perSecond >= 512:
+		_, exp := math.Frexp(perSecond)
+		l.stride = 1<<(exp-9) - 1
+	}
+	return l
+}
+
 // Stale reports whether Advance is due before Take: always for a small limit, and
 // for a large one after each 256th part of it. In between, the clock need not be
 // read.
-func (m *Meter) Stale(limit float64) bool {
-	return uint32(m.taken.Load())&stride(limit) == 0
-}
+func (m *Meter) Stale(l *Limit) bool { return uint32(m.taken.Load())&l.stride == 0 }
 
-func stride(limit float64) uint32 {
-	if limit < 512 {
-		return 0
-	}
-	if limit >= 1<<24 {
-		return 1<<16 - 1
-	}
-	_, exp := math.Frexp(limit)
-	return 1<<(exp-9) - 1
-}
-
-// paceOf returns how fast time goes for a limit, and how many that is in a second
-// of that time.
-func paceOf(limit float64) (pace, most float64) {
-	if limit >= small {
-		return 1, math.Floor(limit)
-	}
-	most = math.Ceil(limit)
-	return limit / most, most
-}
-
-// Advance lets go of what is more than a second old. limit is that of Take.
-func (m *Meter) Advance(now int64, limit float64) {
-	if now < m.next.Load() || !(limit > 0) || !m.busy.CompareAndSwap(false, true) {
+// Advance lets go of what is more than a second old. The limit is that of Take.
+func (m *Meter) Advance(now int64, l *Limit) {
+	if now < m.next.Load() || !m.busy.CompareAndSwap(false, true) {
 		return // nothing to do, or somebody does it
 	}
-	m.advance(now, limit)
+	m.advance(now, l.pace)
 	m.busy.Store(false)
 }
 
-func (m *Meter) advance(now int64, limit float64) {
+func (m *Meter) advance(now int64, pace float64) {
 	if now < m.next.Load() {
 		return
 	}
-	pace, _ := paceOf(limit)
 	at := m.elapsed >> slotBits
 	m.elapsed += int64(float64(now-m.last) * pace)
 	m.last = now
@@ -140,18 +145,17 @@ const (
 	Crowded
 )
 
-// Take counts a request if fewer than limit, which is a number per second, were
-// counted in the last second. spread says that of too many some are refused early,
+// Take counts a request if fewer than the limit were counted in the last second.
+// spread says that of too many some are refused early,
 // as above.
-func (m *Meter) Take(limit float64, spread bool) Verdict {
-	_, most := paceOf(limit)
+func (m *Meter) Take(l *Limit, spread bool) Verdict {
 	for {
 		w := m.taken.Load()
-		taken := w>>32 + w&math.MaxUint32
-		if float64(taken) >= most {
+		taken := float64(w>>32 + w&math.MaxUint32)
+		if taken >= l.most {
 			return Full
 		}
-		if spread && m.crowds(taken, limit) {
+		if taken >= l.crowd && spread && m.crowds(taken, l) {
 			return Crowded
 		}
 		if m.taken.CompareAndSwap(w, w+1) {
@@ -161,13 +165,9 @@ func (m *Meter) Take(limit float64, spread bool) Verdict {
 }
 
 // crowds reports whether a request is one of those that there is no room for.
-func (m *Meter) crowds(taken uint64, limit float64) bool {
-	if float64(taken) < crowded*limit || limit < small {
-		return false
-	}
+func (m *Meter) crowds(taken float64, l *Limit) bool {
 	r := m.refused.Load()
-	refused := r>>32 + r&math.MaxUint32
-	part := slack * limit / float64(taken+refused)
+	part := slack * l.perSecond / (taken + float64(r>>32+r&math.MaxUint32))
 	if part >= 1 {
 		return false
 	}

@@ -12,7 +12,9 @@ import (
 const ms = int64(1e6)
 
 // take advances to now and takes one.
-func take(m *capacity.Meter, limit float64, now int64) bool {
+func take(m *capacity.Meter, perSecond float64, now int64) bool {
+	l := capacity.LimitOf(perSecond)
+	limit := &l
 	if m.Stale(limit) {
 		m.Advance(now, limit)
 	}
@@ -131,18 +133,19 @@ func TestWhatIsTakenIsSpreadOverTheSecond(t *testing.T) {
 
 func TestAMeterForgetsAfterASecond(t *testing.T) {
 	var m capacity.Meter
+	limit := capacity.LimitOf(50)
 	for range 50 {
 		take(&m, 50, 10_000*ms)
 	}
 	for _, after := range []int64{1, 999} {
-		if m.Advance((10_000+after)*ms, 50); take(&m, 50, (10_000+after)*ms) {
+		if m.Advance((10_000+after)*ms, &limit); take(&m, 50, (10_000+after)*ms) {
 			t.Errorf("a slot was free after %d ms", after)
 		}
 	}
 	if !take(&m, 50, 11_010*ms) {
 		t.Error("no slot was free after a second")
 	}
-	m.Advance(100_000*ms, 50)
+	m.Advance(100_000*ms, &limit)
 	if d := m.Demand(); d != 0 {
 		t.Errorf("a demand of %v after a minute of silence", d)
 	}
@@ -160,10 +163,10 @@ func TestUndoGivesBack(t *testing.T) {
 
 func TestRatesAreThoseOfTheStream(t *testing.T) {
 	var m capacity.Meter
-	now := int64(1e9)
+	now, limit := int64(1e9), capacity.LimitOf(5000)
 	for range 3000 {
 		now += ms
-		m.Advance(now, 5000)
+		m.Advance(now, &limit)
 		m.Force()
 		m.Refuse()
 	}

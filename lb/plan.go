@@ -28,10 +28,13 @@ type plan struct {
 type pool struct {
 	chooser
 	live      *groupLive
-	total     uint64  // sum of the candidates' shares
-	rate      float64 // requests per second that it takes; +Inf: no limit
-	slots     int64   // connections or requests under way; 0: they are not counted
-	byReports bool    // rate is made of reports
+	total     uint64         // sum of the candidates' shares
+	limited   bool           // rate counts
+	rate      float64        // requests per second that it takes
+	limit     capacity.Limit // the same
+	spare     capacity.Limit // as much of it as keys of other groups may fill
+	slots     int64          // connections or requests under way; 0: they are not counted
+	byReports bool           // rate is made of reports
 }
 
 // A tier is capacity.Tier, ready to be drawn from.
@@ -132,12 +135,12 @@ func (s *state) pools(given []capacity.Group, candidates []balance.Candidate) (p
 	for g := range pools {
 		p, mode := &pools[g], s.opt.Groups[g].Capacity.Mode
 		p.live, p.byReports = s.groupLive(given[g].Name), mode.ByReports()
-		p.rate = math.Inf(1)
 		switch {
 		case mode == capacity.Connection || mode == capacity.InFlight:
 			p.slots = max(int64(given[g].Target), 1)
 		case !given[g].Unlimited:
-			p.rate = given[g].Target
+			p.limited, p.rate = true, given[g].Target
+			p.limit, p.spare = capacity.LimitOf(p.rate), capacity.LimitOf(spareRoom*p.rate)
 		}
 	}
 	return pools, groupOf
@@ -149,7 +152,9 @@ func (p *plan) equal(q *plan) bool {
 	if p == nil || q == nil {
 		return p == q
 	}
-	same := func(a, b pool) bool { return a.live == b.live && a.rate == b.rate && a.slots == b.slots }
+	same := func(a, b pool) bool {
+		return a.live == b.live && a.limited == b.limited && a.rate == b.rate && a.slots == b.slots
+	}
 	return slices.EqualFunc(p.groups, q.groups, same) && reflect.DeepEqual(p.Plan, q.Plan)
 }
 

@@ -2,7 +2,6 @@ package lb
 
 import (
 	"cmp"
-	"math"
 	"slices"
 	"sync/atomic"
 
@@ -32,9 +31,8 @@ func (s *state) describe(p *plan, now int64, st *Status) {
 		switch {
 		case g.slots > 0:
 			out.Usage = float64(g.live.gauge.Active())
-		case known.recent.n < 2 && !math.IsInf(g.rate, 1):
-			g.live.meter.Advance(now, g.rate)
-			out.Usage = g.live.meter.Rate()
+		case known.recent.n < 2 && g.limited:
+			out.Usage = g.usage(now)
 		}
 		if out.Capacity > 0 {
 			out.Fullness = s.fullness(i, out)

@@ -1,8 +1,6 @@
 package lb
 
 import (
-	"math"
-
 	"github.com/spillway-lb/spillway/balance"
 	"github.com/spillway-lb/spillway/capacity"
 )
@@ -116,7 +114,7 @@ func (g *pool) usage(now int64) float64 {
 	if g.slots > 0 {
 		return float64(g.live.gauge.Active())
 	}
-	g.live.meter.Advance(now, g.rate)
+	g.live.meter.Advance(now, &g.limit)
 	return g.live.meter.Rate()
 }
 
@@ -198,7 +196,7 @@ func (g *pool) giveBack() {
 	switch {
 	case g.slots > 0:
 		g.live.gauge.Release()
-	case !math.IsInf(g.rate, 1):
+	case g.limited:
 		g.live.meter.Undo()
 	}
 }
@@ -208,10 +206,10 @@ func (p *picking) admit(g *pool, belongs bool) bool {
 	switch {
 	case g.slots > 0:
 		return p.admitSlot(g)
-	case math.IsInf(g.rate, 1):
-		return true
-	default:
+	case g.limited:
 		return p.admitRate(g, belongs)
+	default:
+		return true
 	}
 }
 
@@ -235,22 +233,22 @@ func (p *picking) admitSlot(g *pool) bool {
 const spareRoom = 0.95
 
 func (p *picking) admitRate(g *pool, belongs bool) bool {
-	m, limit := &g.live.meter, g.rate
+	m, limit := &g.live.meter, &g.limit
 	if p.request.Keyed {
 		if !belongs {
-			limit *= spareRoom
+			limit = &g.spare
 		} else if !p.admitKey(g) {
 			m.Refuse()
 			return false
 		}
 	}
-	if p.now == 0 && m.Stale(g.rate) {
-		m.Advance(p.clock(), g.rate)
+	if p.now == 0 && m.Stale(&g.limit) {
+		m.Advance(p.clock(), &g.limit)
 	}
 	spread := !p.request.Keyed // of keys the gate turns away as many as are too many
 	v := m.Take(limit, spread)
 	if v == capacity.Full {
-		m.Advance(p.clock(), g.rate) // before anybody is refused, look at the clock
+		m.Advance(p.clock(), &g.limit) // before anybody is refused, look at the clock
 		v = m.Take(limit, spread)
 	}
 	if v != capacity.Taken && belongs {
@@ -262,8 +260,8 @@ func (p *picking) admitRate(g *pool, belongs bool) bool {
 // admitKey asks the gate whether the key is one of those that stay.
 func (p *picking) admitKey(g *pool) bool {
 	m := &g.live.meter
-	if m.Stale(g.rate) || p.now != 0 {
-		m.Advance(p.clock(), g.rate)
+	if m.Stale(&g.limit) || p.now != 0 {
+		m.Advance(p.clock(), &g.limit)
 		g.live.keys.judge(p.clock(), m.Demand(), g.rate)
 	}
 	return g.live.keys.admits(mix(p.request.Key ^ gateSalt))
@@ -313,7 +311,7 @@ func (g *pool) force() {
 	switch {
 	case g.slots > 0:
 		g.live.gauge.Acquire(0)
-	case !math.IsInf(g.rate, 1):
+	case g.limited:
 		g.live.meter.Force()
 	}
 }
