@@ -311,3 +311,71 @@ func TestPicksThroughGroupsAllocateNothing(t *testing.T) {
 		}
 	}
 }
+
+// Where the options do not say how far a zone is, connects do.
+func TestTheNearestZoneIsFoundByConnecting(t *testing.T) {
+	p := newPlay(t, lb.Options{
+		Service: capacity.ServicePolicy{Algorithm: capacity.WaterfallByZone},
+		Groups:  []lb.Group{group("a", "r", "z1", 2, rate(1000)), group("b", "r", "z2", 2, rate(1000))},
+	})
+	connects := func(a, b time.Duration) {
+		for range 50 {
+			p.Connected("a-0", a)
+			p.Connected("b-0", b)
+		}
+		p.pass(time.Second)
+	}
+	for _, step := range []struct {
+		a, b time.Duration
+		want string
+	}{
+		{20 * time.Millisecond, time.Millisecond, "b"},
+		{time.Millisecond / 2, 10 * time.Millisecond, "a"},
+		{time.Millisecond * 11 / 20, time.Millisecond * 9, "a"},
+		{time.Millisecond * 6 / 10, time.Millisecond * 58 / 100, "b"},
+		{time.Millisecond * 55 / 100, time.Millisecond * 60 / 100, "b"}, // about the same: they stay as they are
+	} {
+		connects(step.a, step.b)
+		if got := p.stream(100, time.Second, false); got[step.want] != 100 {
+			t.Errorf("connects of %v and %v: got %v", step.a, step.b, got)
+		}
+	}
+}
+
+// The second rule of the waterfall: a drained group gets nothing, and comes back
+// a minute after it is well.
+func TestAnIllGroupIsDrainedAndComesBack(t *testing.T) {
+	p := newPlay(t, lb.Options{
+		Service: capacity.ServicePolicy{AutoDrain: true},
+		Here:    capacity.Place{Region: "r", Zone: "z1"},
+		Groups: []lb.Group{
+			group("a", "r", "z1", 10, rate(1000)), group("b", "r", "z2", 10, rate(1000)), group("c", "r", "z3", 10, rate(1000)),
+		},
+	})
+	ill := func(n int) {
+		for i := range 10 {
+			to := health.Healthy
+			if i < n {
+				to = health.Unhealthy
+			}
+			if err := p.SetHealth(fmt.Sprintf("a-%d", i), to, "down"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.pass(2 * time.Second)
+	}
+	for _, step := range []struct {
+		ill     int
+		wait    time.Duration
+		drained bool
+	}{
+		{7, 0, false}, {8, 0, true}, {7, 100 * time.Second, true}, {6, 50 * time.Second, true}, {6, 20 * time.Second, false},
+	} {
+		ill(step.ill)
+		p.pass(step.wait)
+		got := p.stream(100, 2*time.Second, false)
+		if d := p.Status().Groups[0].Drained; d != step.drained || d != (got["a"] == 0) {
+			t.Errorf("%d ill, after %v: drained is %v, a got %d", step.ill, step.wait, d, got["a"])
+		}
+	}
+}

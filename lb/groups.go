@@ -175,3 +175,9 @@ func (s *state) estimate(groups []capacity.Group, sizes []int) {
 		}
 	}
 }
+
+// knows reports whether how far a place is need not be measured.
+func (o *Options) knows(p capacity.Place) bool {
+	return p == o.Here && p != (capacity.Place{}) ||
+		slices.ContainsFunc(o.Zones, func(z capacity.Zone) bool { return z.Place == p })
+}

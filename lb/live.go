@@ -97,18 +97,19 @@ type endpointLive struct {
 // such times, where [Options.Zones] has none, the distances of zones are taken.
 // It may be called from any goroutine, and allocates nothing.
 func (b *Balancer) Connected(id string, took time.Duration) {
-	l := b.snapshot.Load().live(id)
-	if l == nil || took <= 0 {
+	s := b.snapshot.Load()
+	if s.plan == nil || !s.plan.measures || took <= 0 {
 		return
 	}
-	for {
+	l := s.live(id)
+	for l != nil {
 		was := l.connect.Load()
 		mean := int64(took)
 		if was > 0 {
 			mean = was + (int64(took)-was)/8
 		}
 		if l.connect.CompareAndSwap(was, max(mean, 1)) {
-			return
+			break
 		}
 	}
 }

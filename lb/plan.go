@@ -22,6 +22,8 @@ type plan struct {
 	entry   distribution // of tiers; nil: always the first that serves
 	first   int          // that tier; negative: nobody serves
 	flow    *flow
+
+	measures bool // how far a group is must be found out
 }
 
 // A pool is one group as picks see it.
@@ -111,6 +113,7 @@ func (s *state) makePlan(prev *plan, d *ruling, candidates []balance.Candidate, 
 	for g := range p.groups {
 		p.groups[g].build(s.opt.Policy, prev.pool(p.groups[g].live), anew)
 	}
+	p.measures = slices.ContainsFunc(p.given, func(g capacity.Group) bool { return !s.opt.knows(g.Place) })
 	entries := make([]float64, len(p.Tiers))
 	for i, t := range p.Tiers {
 		entries[i] = t.Entry

@@ -381,13 +381,15 @@ func (x *exchange) dial() *failure {
 		}
 	}
 	conn, err := x.c.driver.dial(x.c, x.svc, e, timeout)
-	x.rec.Connect += time.Since(began)
+	took := time.Since(began)
+	x.rec.Connect += took
 	if err != nil {
 		if x.c.engine.isAborted() {
 			return aborted
 		}
 		return x.connectFailed(err)
 	}
+	x.svc.Balancer.Connected(e.ID, took)
 	conn.home, conn.load = x.c.driver.home(e), e.Load
 	x.conn = conn
 	x.try.connected = true

@@ -122,7 +122,12 @@ func (s *streamSession) dial(e *balance.Endpoint) (*netio.Conn, error) {
 	if o.TLS != nil {
 		o.First = s.header(s.local)
 	}
-	return secure.Dial(s.ctx, o)
+	began := time.Now()
+	conn, err := secure.Dial(s.ctx, o)
+	if err == nil {
+		s.service.Balancer.Connected(e.ID, time.Since(began))
+	}
+	return conn, err
 }
 
 // watchClient ends the session if the client resets its connection while the
