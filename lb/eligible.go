@@ -29,11 +29,12 @@ type ruling struct {
 //
 //  1. subsetting: of each group those that are this balancer's part (subset)
 //  2. the operator's word: READY ones, with a weight in the file
-//  3. failover: of primaries and backups those that are active (activePool)
-//  4. zonal affinity: of these, those of the zone (staysInZone)
-//  5. health and weight: the first class that has somebody (fit)
+//  3. reserves: of each group the first level that has somebody well (usedLevels)
+//  4. failover: of primaries and backups those that are active (activePool)
+//  5. zonal affinity: of these, those of the zone (staysInZone)
+//  6. health and weight: the first class that has somebody (fit)
 //
-// Subsetting, failover and zones count as well who is HEALTHY or was not checked
+// Subsetting, reserves, failover and zones count as well who is HEALTHY or was not checked
 // even once: a proxy that starts does not fail over for the moment that takes, and
 // one failed check is enough for a primary not to count. Reported weights do not
 // count for them. Why it is so is in docs/decisions/0011-who-is-eligible.md.
@@ -47,6 +48,7 @@ func eligible(members []*member, r rules) ruling {
 	}
 	in := d.subset(members, everybody(members), r.subset)
 	in = d.ready(members, in)
+	in = d.first(members, in)
 	in = d.active(members, in, r.failover)
 	in = d.near(members, in, r.zonal)
 	in = d.fit(members, in, r)

@@ -123,10 +123,12 @@ func (s *state) noEndpoint(id string) error {
 // serves.
 func (s *state) capacityGroups(shares []uint32) []capacity.Group {
 	groups := make([]capacity.Group, len(s.opt.Groups))
-	sizes := make([]int, len(groups))
+	sizes, used := s.sizes(), usedLevels(s.members, everybody(s.members))
 	for i, m := range s.members {
+		if used != nil && m.level != used[m.group] {
+			continue
+		}
 		g := &groups[m.group]
-		sizes[m.group]++
 		g.Serving = g.Serving || shares != nil && shares[i] > 0
 		if m.admin == Ready && m.endpoint.Weight > 0 {
 			g.Members++

@@ -81,6 +81,10 @@ type Group struct {
 	Capacity capacity.Backend
 	// Endpoints may be in any order: it never matters.
 	Endpoints []balance.Endpoint
+	// Reserves are endpoints of the group that are used while nobody before them is
+	// well: the first ones while none of Endpoints is, and so on (the priorities of
+	// RFC 2782).
+	Reserves [][]balance.Endpoint
 }
 
 // PanicMode says whom to pick when too few endpoints are healthy.
@@ -246,10 +250,8 @@ func normalize(groups []Group) ([]Group, error) {
 			errs = multierror.Append(errs, fmt.Errorf("lb: group %q is listed twice", g.Name))
 		}
 		names[g.Name] = true
-		g.Endpoints = slices.Clone(g.Endpoints)
-		out[i] = g
-		for j := range g.Endpoints {
-			e := &g.Endpoints[j]
+		out[i] = g.clone()
+		for j, e := range out[i].all() {
 			if e.ID == "" {
 				e.ID = e.Addr
 			}
@@ -265,8 +267,8 @@ func normalize(groups []Group) ([]Group, error) {
 	}
 	if !weighted {
 		for _, g := range out {
-			for j := range g.Endpoints {
-				g.Endpoints[j].Weight = 1
+			for _, e := range g.all() {
+				e.Weight = 1
 			}
 		}
 	}

@@ -48,6 +48,9 @@ func oracle(all set, r rules) shares {
 	// The operator's word, and a weight in the file.
 	pool = pool.that(func(m *member) bool { return m.admin == Ready && m.endpoint.Weight > 0 })
 
+	// RFC 2782: "the target host with the lowest-numbered priority it can reach".
+	pool = oracleReserves(pool)
+
 	// §9.3, the first rule that holds.
 	primaries, backups := pool.that(isPrimary), pool.that(isBackup)
 	healthyPrimaries, healthyBackups := primaries.that(counts), backups.that(counts)
@@ -135,6 +138,24 @@ func oracleSubset(all set, size int) set {
 			}
 			in = append(in, more...)
 		}
+	}
+	return in
+}
+
+// oracleReserves: of each group the first level that somebody can be reached at.
+func oracleReserves(all set) (in set) {
+	for group := range 3 {
+		of := all.that(func(m *member) bool { return m.group == group })
+		at := func(s set, level int) set { return s.that(func(m *member) bool { return m.level == level }) }
+		var used set
+		for _, of := range []set{of.that(counts), of} {
+			for level := 0; level < 4 && len(used) == 0; level++ {
+				if len(at(of, level)) > 0 {
+					used = at(all, level).that(func(m *member) bool { return m.group == group })
+				}
+			}
+		}
+		in = append(in, used...)
 	}
 	return in
 }
@@ -240,6 +261,7 @@ func randomService(random *rand.Rand) ([]*member, rules) {
 	}
 	members := make([]*member, 1+random.IntN(7))
 	groups, size := 1+random.IntN(3), make([]int, 3)
+	levels := 1 + max(0, random.IntN(5)-2)
 	backups, locals, clean := random.IntN(2) == 0, random.IntN(2) == 0, random.IntN(3) > 0
 	for i := range members {
 		m := &member{
@@ -249,6 +271,7 @@ func randomService(random *rand.Rand) ([]*member, rules) {
 			backup:   backups && random.IntN(2) == 0,
 			local:    locals && random.IntN(2) == 0,
 			group:    random.IntN(groups),
+			level:    random.IntN(levels),
 		}
 		m.rank = size[m.group]
 		size[m.group]++
@@ -276,8 +299,8 @@ func randomReport(random *rand.Rand, clean bool) health.Weight {
 func describe(members []*member) string {
 	var lines []string
 	for i, m := range members {
-		lines = append(lines, fmt.Sprintf("%d: group %d, rank %d, weight %d, %v, %v, checked %v, backup %v, local %v, %+v",
-			i, m.group, m.rank, m.endpoint.Weight, m.admin, m.health, m.checked, m.backup, m.local, m.report))
+		lines = append(lines, fmt.Sprintf("%d: group %d, level %d, rank %d, weight %d, %v, %v, checked %v, backup %v, local %v, %+v",
+			i, m.group, m.level, m.rank, m.endpoint.Weight, m.admin, m.health, m.checked, m.backup, m.local, m.report))
 	}
 	return strings.Join(slices.Clip(lines), "\n")
 }

@@ -17,7 +17,9 @@ const (
 	IsDown
 	// NoWeight: its weight is 0, configured or, where reports count, reported.
 	NoWeight
-	// StandsBy: it belongs to the pool, primaries or backups, that is not active.
+	// StandsBy: it belongs to the pool, primaries or backups, that is not active, or
+	// to a level of its group, one of the reserves or what they are for, that is not
+	// used.
 	StandsBy
 	// OtherZone: zonal affinity keeps traffic in another zone.
 	OtherZone

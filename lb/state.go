@@ -33,6 +33,7 @@ type state struct {
 type member struct {
 	endpoint *balance.Endpoint
 	group    int // in Options.Groups
+	level    int // of the group's endpoints: 0, or above it of its Reserves
 	rank     int // among those of its group, where there is a Subsetting
 	backup   bool
 	local    bool // in the zone of Options.ZonalAffinity
@@ -70,11 +71,13 @@ func (s *state) setOptions(o Options) {
 	}
 	members := make([]*member, 0, len(s.members))
 	for i, g := range o.Groups {
-		for _, e := range g.Endpoints {
-			m := newMember(e, i, known[e.ID])
-			m.backup, m.local = g.Backup, o.ZonalAffinity.holds(&g)
-			members = append(members, m)
-			delete(known, e.ID)
+		for level, endpoints := range g.levels() {
+			for _, e := range endpoints {
+				m := newMember(e, i, known[e.ID])
+				m.level, m.backup, m.local = level, g.Backup, o.ZonalAffinity.holds(&g)
+				members = append(members, m)
+				delete(known, e.ID)
+			}
 		}
 	}
 	slices.SortFunc(members, func(a, b *member) int {

@@ -10,10 +10,7 @@ import (
 
 // describe fills in what a status says of capacity.
 func (s *state) describe(p *plan, now int64, st *Status) {
-	sizes := make([]int, len(p.groups))
-	for _, m := range s.members {
-		sizes[m.group]++
-	}
+	sizes := s.sizes()
 	demand, all := 0.0, uint64(0)
 	for i := range p.groups {
 		g, out := &p.groups[i], &st.Groups[i]

@@ -42,20 +42,30 @@ func (s *Subsetting) withDefaults(errs *multierror.Error) (*Subsetting, *multier
 	return &filled, errs
 }
 
-// rank gives each member its place among those of its group, from 0. Members are
-// sorted by ID.
+// rank gives each member its place among those of its group, from 0: reserves come
+// after those whom they are for. Members are sorted by ID.
 func (s *Subsetting) rank(members []*member) {
 	if s == nil {
 		return
 	}
-	addrs, at := make(map[int][]string), make(map[int][]*member)
+	at := make(map[int][][]*member) // by group and level
 	for _, m := range members {
-		addrs[m.group] = append(addrs[m.group], m.endpoint.Addr)
-		at[m.group] = append(at[m.group], m)
+		for len(at[m.group]) <= m.level {
+			at[m.group] = append(at[m.group], nil)
+		}
+		at[m.group][m.level] = append(at[m.group][m.level], m)
 	}
-	for group, addrs := range addrs {
-		for rank, i := range balance.Subset(s.Seed, addrs, len(addrs)) {
-			at[group][i].rank = rank
+	for _, levels := range at {
+		first := 0
+		for _, level := range levels {
+			addrs := make([]string, len(level))
+			for i, m := range level {
+				addrs[i] = m.endpoint.Addr
+			}
+			for rank, i := range balance.Subset(s.Seed, addrs, len(addrs)) {
+				level[i].rank = first + rank
+			}
+			first += len(level)
 		}
 	}
 }
