@@ -129,7 +129,9 @@ func (s *Service) HasCapacity() bool {
 
 func (b *BackendMetric) setDefaults() { *b = BackendMetric{MaxUtilization: defaultUtilization} }
 
-func (p *ServiceLBPolicy) setDefaults() { *p = ServiceLBPolicy{FailoverHealthThreshold: defaultThreshold} }
+func (p *ServiceLBPolicy) setDefaults() {
+	*p = ServiceLBPolicy{FailoverHealthThreshold: defaultThreshold}
+}
 
 // defaultUtilization is where utilization is full that nobody gave a target
 // (spec.md §2.2).
