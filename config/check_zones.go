@@ -83,10 +83,11 @@ func (l *loader) checkZones(c *Config) {
 
 // checkGroupZones checks the zones of a group's endpoints.
 func (l *loader) checkGroupZones(path string, g *Group) {
+	regional := g.IsRegional()
 	for i := range g.Endpoints {
 		e, path := &g.Endpoints[i], at(path+".endpoints", i)
 		l.checkName(path+".zone", e.Zone)
-		if g.IsRegional() && g.ZoneOf(e) == "" {
+		if regional && g.ZoneOf(e) == "" {
 			l.errorf(path, "needs a zone, because others of the group %q have one", g.Name)
 		}
 	}

@@ -207,3 +207,43 @@ func TestZonalAffinityKnowsTheZonesOfEndpoints(t *testing.T) {
 		wantWarnings(t, wantLoads(t, text+fmt.Sprintf("[proxy]\nzone = %q\n", zone)), want)
 	}
 }
+
+func TestAZoneIsInTheRegionThatSomebodySaysItIsIn(t *testing.T) {
+	const groups = `
+[[group]]
+name = "here"
+zone = "a"
+endpoints = ["10.0.0.1:80"]
+[[group]]
+name = "there"
+zone = "b"
+endpoints = ["10.0.0.2:80"]
+[[group]]
+name = "twice"
+zone = "c"
+endpoints = ["10.0.0.3:80"]
+[[group]]
+name = "nowhere"
+endpoints = ["10.0.0.4:80"]
+`
+	regions := func(text string) []string {
+		c := wantLoads(t, smallest+groups+text)
+		checkRoundTrip(t, c)
+		all := []string{c.Proxy.Region}
+		for _, g := range c.Groups {
+			all = append(all, g.Region)
+		}
+		return all
+	}
+	for text, want := range map[string][]string{
+		"": {"", "", "", "", ""},
+		"[proxy]\nzone = 'a'\nregion = 'eu'\n[[zone]]\nname = 'b'\nregion = 'us'\n[[zone]]\nname = 'c'\nregion = 'us'\n[[zone]]\nname = 'c'\nregion = 'eu'\n": {"eu", "eu", "us", "", ""},
+		"[proxy]\nzone = 'b'\n[[zone]]\nname = 'b'\nregion = 'us'\n":                                                                                          {"us", "", "us", "", ""},
+		"[proxy]\nzone = 'a'\n[[group]]\nname = 'x'\nregion = 'eu'\nendpoints = [{ address = '10.0.0.5:80', zone = 'a' }]\n":                                  {"eu", "eu", "", "", "", "eu"},
+		"[proxy]\nregion = 'eu'\n": {"eu", "", "", "", ""},
+	} {
+		if got := regions(text); !slices.Equal(got, want) {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}

@@ -58,7 +58,8 @@ type Admin struct {
 type Proxy struct {
 	// A name for this proxy among others. Default: the name of the host.
 	ID string `toml:"id"`
-	// The region the proxy is in, which is the nearest to it. Default: none.
+	// The region the proxy is in, which is the nearest to it. Default: the one that
+	// a [[zone]] or [[group]] says the zone is in.
 	Region string `toml:"region"`
 	// The zone the proxy is in, which is the nearest, and which zonal affinity
 	// compares with those of groups. Where both have a region, that counts too.
@@ -99,7 +100,8 @@ type Group struct {
 	// The name that a service's backend refers to: letters, digits, ".", "_" and
 	// "-", at most 63. Required.
 	Name string `toml:"name"`
-	// The region the endpoints are in. Default: none.
+	// The region the endpoints are in. Default: the one that [proxy], a [[zone]] or
+	// another group says the zone is in.
 	Region string `toml:"region"`
 	// The zone the endpoints are in. Default: none.
 	Zone string `toml:"zone"`

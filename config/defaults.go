@@ -59,6 +59,7 @@ func (l *loader) fillIn(c *Config) {
 		orElse(&c.Admin.Listen, "127.0.0.1:9900")
 	}
 	orElse(&c.Proxy.Engine, defaultEngine())
+	c.fillRegions()
 	for i := range c.Groups {
 		fillEndpoints(c.Groups[i].Endpoints)
 	}
