@@ -53,6 +53,8 @@ func (l *loader) checkIsolation(path string, s *Service, c *Config) {
 		return g != nil && g.Region == c.Proxy.Region
 	}):
 		l.warnf(mode, "no backend is in the region %q of this proxy: STRICT refuses everything", c.Proxy.Region)
+	case s.ServiceLBPolicy.LoadBalancingAlgorithm == "SPRAY_TO_WORLD":
+		l.warnf(granularity, "REGION leaves load_balancing_algorithm = \"SPRAY_TO_WORLD\" a region at a time to spray to, as SPRAY_TO_REGION does")
 	}
 }
 

@@ -47,6 +47,7 @@ func TestServicePolicyIsReadInWholeAndInAnyCase(t *testing.T) {
 		`failover_health_threshold = 99, isolation_config = { isolation_granularity = "region", isolation_mode = "strict" }`))
 	p := c.Services[0].ServiceLBPolicy
 	isolation := *p.IsolationConfig
+	wantWarnings(t, c, `load_balancing_algorithm = "SPRAY_TO_WORLD" a region at a time`)
 	rest := *p
 	rest.IsolationConfig = nil
 	if want := (config.ServiceLBPolicy{LoadBalancingAlgorithm: "SPRAY_TO_WORLD", AutoCapacityDrain: true, FailoverHealthThreshold: 99}); rest != want {
