@@ -17,6 +17,10 @@ type groupState struct {
 	drained bool     // automatically
 	total   uint64   // leases that its members ever got, up to the last sweep
 	recent  recent
+
+	reading  capacity.Reading // of the last sweep; no Max: none
+	estimate capacity.Estimate
+	target   float64 // as it is published: it does not follow every little change
 }
 
 // A scaling is a scaler that the operator has set, in the place of one from the
@@ -165,17 +169,6 @@ func (s *state) distance(p capacity.Place) time.Duration {
 		return rtt
 	}
 	return -1
-}
-
-// estimate gives targets to groups that go by reports. One of which nothing is
-// known gets as much beside the others as it has members, and is never full.
-func (s *state) estimate(groups []capacity.Group, sizes []int) {
-	for i := range groups {
-		g, b := &groups[i], s.backend(i)
-		if b.Mode.ByReports() && g.Target == 0 {
-			g.Unlimited, g.Target = true, float64(sizes[i])*b.EffectiveScaler()
-		}
-	}
 }
 
 // knows reports whether how far a place is need not be measured.

@@ -63,6 +63,9 @@ type Options struct {
 	// them, SetOptions does not. Default: time.Now, and at random.
 	Now  func() time.Time
 	Seed uint64
+	// ReportExpiration is how old a load report may be that counts for a group's
+	// capacity. Default: three minutes.
+	ReportExpiration time.Duration
 	// Log gets a line for every change of health. Default: none.
 	Log *slog.Logger
 }
@@ -162,6 +165,12 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.ReportExpiration == 0 {
+		o.ReportExpiration = defaultReportExpiration
+	}
+	if o.ReportExpiration < 0 {
+		errs = multierror.Append(errs, fmt.Errorf("lb: report expiration %v is negative", o.ReportExpiration))
 	}
 	if o.PanicThreshold < 0 || o.PanicThreshold > 100 {
 		errs = multierror.Append(errs, fmt.Errorf("lb: panic threshold %d: want 0 to 100", o.PanicThreshold))

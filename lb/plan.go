@@ -130,6 +130,7 @@ func (s *state) makePlan(prev *plan, d *ruling, candidates []balance.Candidate, 
 func (s *state) pools(given []capacity.Group, candidates []balance.Candidate) (pools []pool, groupOf []int) {
 	pools = make([]pool, len(s.opt.Groups))
 	groupOf = make([]int, len(s.members))
+	sizes := s.sizes()
 	for i, m := range s.members {
 		groupOf[i] = m.group
 		pools[m.group].candidates = append(pools[m.group].candidates, candidates[i])
@@ -138,10 +139,10 @@ func (s *state) pools(given []capacity.Group, candidates []balance.Candidate) (p
 	for g := range pools {
 		p, mode := &pools[g], s.opt.Groups[g].Capacity.Mode
 		p.live, p.byReports = s.groupLive(given[g].Name), mode.ByReports()
-		switch {
-		case mode == capacity.Connection || mode == capacity.InFlight:
-			p.slots = max(int64(given[g].Target), 1)
-		case !given[g].Unlimited:
+		if b := s.backend(g); countsSlots(&b) {
+			p.slots = max(int64(b.Capacity(sizes[g])), 1)
+		}
+		if (mode == capacity.Rate || mode.ByReports()) && !given[g].Unlimited {
 			p.limited, p.rate = true, given[g].Target
 			p.limit, p.spare = capacity.LimitOf(p.rate), capacity.LimitOf(spareRoom*p.rate)
 		}

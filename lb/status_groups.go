@@ -19,21 +19,19 @@ func (s *state) describe(p *plan, now int64, st *Status) {
 		out.Mode, out.Scaler = b.Mode, b.EffectiveScaler()
 		out.Drained = known.drained || out.Scaler == 0
 		out.RTT, out.Tier = p.given[i].RTT, p.tierOf(i)
-		out.Target = s.target(i, sizes[i])
+		out.Target = s.target(i, p, sizes[i])
 		if !out.Drained {
 			out.Capacity = out.Target * out.Scaler
 		}
 		n, rate := known.recent.since()
 		out.Usage = rate
 		switch {
-		case g.slots > 0:
+		case g.slots > 0 && !out.Mode.ByReports():
 			out.Usage = float64(g.live.gauge.Active())
 		case known.recent.n < 2 && g.limited:
 			out.Usage = g.usage(now)
 		}
-		if out.Capacity > 0 {
-			out.Fullness = s.fullness(i, out)
-		}
+		out.Fullness = s.fullness(i, g, out)
 		out.ShareActual = float64(n)
 		demand += out.Usage
 		all += n
@@ -58,11 +56,31 @@ func (p *plan) tierOf(group int) int {
 	return slices.IndexFunc(p.Tiers, func(t capacity.Tier) bool { return slices.Contains(t.Groups, group) })
 }
 
-// target is a group's target, without its scaler.
-func (s *state) target(group, members int) float64 {
-	b := s.backend(group)
-	return b.Target(members)
+// target is a group's target, without its scaler; 0 while it is to be learned from
+// reports and is not known.
+func (s *state) target(group int, p *plan, size int) float64 {
+	b, g := s.backend(group), &p.given[group]
+	switch {
+	case !b.Mode.ByReports():
+		return b.Target(size)
+	case g.Unlimited || b.EffectiveScaler() == 0:
+		return 0
+	default:
+		return g.Target / b.EffectiveScaler()
+	}
 }
 
 // fullness is the highest of usage ÷ capacity.
-func (s *state) fullness(group int, g *GroupStatus) float64 { return g.Usage / g.Capacity }
+func (s *state) fullness(group int, p *pool, g *GroupStatus) float64 {
+	f := 0.0
+	if g.Capacity > 0 {
+		f = g.Usage / g.Capacity
+	}
+	if r := s.groups[g.Name].reading; r.Max > 0 && !g.Drained {
+		f = max(f, r.Fullness()/g.Scaler)
+	}
+	if p.slots > 0 && !g.Drained {
+		f = max(f, float64(p.live.gauge.Active())/float64(p.slots))
+	}
+	return f
+}

@@ -39,6 +39,7 @@ func (s *state) sweep(now int64) (changed bool) {
 		g.recent.note(now, g.total)
 	}
 	s.swept = now
+	s.learn(now, elapsed)
 	s.measure()
 	s.autoDrain(now)
 	return true
@@ -120,6 +121,15 @@ func (r *recent) since() (n uint64, rate float64) {
 		rate = float64(n) / time.Duration(last.at-first.at).Seconds()
 	}
 	return n, rate
+}
+
+// last is the rate between the last two sweeps.
+func (r *recent) last() float64 {
+	if r.n < 2 {
+		return 0
+	}
+	a, b := r.samples[(r.n-2)%len(r.samples)], r.samples[(r.n-1)%len(r.samples)]
+	return float64(b.total-a.total) / max(time.Duration(b.at-a.at), 1).Seconds()
 }
 
 // measure works out distances from how long connects have taken: the mean over a

@@ -193,24 +193,26 @@ func (g *pool) lease(l Lease) Lease {
 
 // giveBack undoes admit.
 func (g *pool) giveBack() {
-	switch {
-	case g.slots > 0:
+	if g.slots > 0 {
 		g.live.gauge.Release()
-	case g.limited:
+	}
+	if g.limited {
 		g.live.meter.Undo()
 	}
 }
 
 // admit takes a place in the group, if there is one.
 func (p *picking) admit(g *pool, belongs bool) bool {
-	switch {
-	case g.slots > 0:
-		return p.admitSlot(g)
-	case g.limited:
-		return p.admitRate(g, belongs)
-	default:
-		return true
+	if g.slots > 0 && !p.admitSlot(g) {
+		return false
 	}
+	if g.limited && !p.admitRate(g, belongs) {
+		if g.slots > 0 {
+			g.live.gauge.Release()
+		}
+		return false
+	}
+	return true
 }
 
 func (p *picking) admitSlot(g *pool) bool {
@@ -308,10 +310,10 @@ func (d distribution) part(i int) uint64 {
 
 // force takes a place whether there is one or not.
 func (g *pool) force() {
-	switch {
-	case g.slots > 0:
+	if g.slots > 0 {
 		g.live.gauge.Acquire(0)
-	case g.limited:
+	}
+	if g.limited {
 		g.live.meter.Force()
 	}
 }
