@@ -27,6 +27,7 @@ func (l *loader) checkService(path string, s *Service, c *Config) {
 	l.checkServiceTLS(path, s, c)
 	l.checkFailover(path, s)
 	l.checkSubsetting(path, s)
+	l.checkWeightedRoundRobin(path, s)
 	l.checkZonalAffinity(path, s, c)
 	l.checkCapacity(path, s, c)
 	l.checkLBPolicy(path+".service_lb_policy", s, c)

@@ -337,7 +337,7 @@ func TestFlagsAreCheckedLikeAFile(t *testing.T) {
 	}
 	_, err = config.FromFlags("8080", []string{"10.0.0.1", "${HOME}:80"}, "MAGLEVE")
 	want := `--listen: "8080" has no host: write ":8080" for every address
---policy: "MAGLEVE" is not one of ROUND_ROBIN, LEAST_REQUEST, RANDOM, RING_HASH, MAGLEV, WEIGHTED_MAGLEV, ORIGINAL_DESTINATION; did you mean MAGLEV?
+--policy: "MAGLEVE" is not one of ROUND_ROBIN, LEAST_REQUEST, RANDOM, RING_HASH, MAGLEV, WEIGHTED_MAGLEV, WEIGHTED_ROUND_ROBIN, ORIGINAL_DESTINATION; did you mean MAGLEV?
 --to: "${HOME}" is neither an IP address nor the name of a host
 --to: "10.0.0.1" has no port: write host:port`
 	if err == nil || sortedLines(err.Error()) != sortedLines(want) {

@@ -37,8 +37,7 @@ var (
 		later:   []string{"HTTP2", "H2C"},
 	}
 	policies = enum{
-		allowed: []string{"ROUND_ROBIN", "LEAST_REQUEST", "RANDOM", "RING_HASH", "MAGLEV", "WEIGHTED_MAGLEV", "ORIGINAL_DESTINATION"},
-		later:   []string{"WEIGHTED_ROUND_ROBIN"},
+		allowed: []string{"ROUND_ROBIN", "LEAST_REQUEST", "RANDOM", "RING_HASH", "MAGLEV", "WEIGHTED_MAGLEV", "WEIGHTED_ROUND_ROBIN", "ORIGINAL_DESTINATION"},
 	}
 	affinities = enum{
 		allowed: []string{

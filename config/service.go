@@ -22,11 +22,13 @@ type Service struct {
 	// clients share connections. Default: `PROXY`.
 	Source string `toml:"source,omitzero"`
 	// How an endpoint is chosen: ROUND_ROBIN, LEAST_REQUEST, RANDOM, RING_HASH,
-	// MAGLEV or WEIGHTED_MAGLEV. The last is MAGLEV by the weights that endpoints
-	// report, 0 to 1000, in the field X-Load-Balancing-Endpoint-Weight of their
-	// replies to a health_check of type HTTP or HTTPS; 0 asks for no new traffic. As
-	// long as the last reply of any endpoint has no valid one, or with another
-	// health_check or none, the weights of the file count. Or ORIGINAL_DESTINATION,
+	// MAGLEV, WEIGHTED_MAGLEV or WEIGHTED_ROUND_ROBIN. The last is for HTTP, and goes
+	// by what endpoints report of their load, see weighted_round_robin.
+	// WEIGHTED_MAGLEV is MAGLEV by the weights that endpoints report, 0 to 1000, in the
+	// field X-Load-Balancing-Endpoint-Weight of their replies to a health_check of type
+	// HTTP or HTTPS; 0 asks for no new traffic. As long as the last reply of any
+	// endpoint has no valid one, or with another health_check or none, the weights of
+	// the file count. Or ORIGINAL_DESTINATION,
 	// for TCP on Linux: clients that netfilter has redirected here get the endpoint
 	// that they have dialed, and others are refused (docs/transparent.md). Default:
 	// ROUND_ROBIN, or MAGLEV when session_affinity is set.
@@ -66,6 +68,8 @@ type Service struct {
 	// How endpoints are reached over TLS, by traffic and by health checks. HTTPS and
 	// SSL only. Default: by the system's authorities and the endpoints' own hosts.
 	TLS *ServiceTLS `toml:"tls"`
+	// How weights follow from load reports. WEIGHTED_ROUND_ROBIN only.
+	WeightedRoundRobin *WeightedRoundRobin `toml:"weighted_round_robin"`
 	// What hash policies and cookie and header affinity need to know.
 	ConsistentHash ConsistentHash `toml:"consistent_hash,omitzero"`
 	// How endpoints are checked. Default: none, and then every endpoint counts

@@ -12,10 +12,10 @@ import "math"
 // next proxy would send the same client elsewhere. LEAST_REQUEST fits best.
 type Subsetting struct {
 	// CONSISTENT_HASH_SUBSETTING, or NONE to use all endpoints.
-	// Default: CONSISTENT_HASH_SUBSETTING.
+	// Default: `CONSISTENT_HASH_SUBSETTING`.
 	Policy string `toml:"policy"`
 	// How many endpoints of each group are used, at least 1. A group that has no
-	// more is used whole. Default: 20.
+	// more is used whole. Default: `20`.
 	SubsetSize int `toml:"subset_size,omitzero"`
 }
 

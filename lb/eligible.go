@@ -10,13 +10,15 @@ type rules struct {
 	zonal     ZonalAffinity
 	reports   bool // the weights that endpoints report count
 	subset    int  // how many of each group; 0: all
+	loads     bool // the weights that follow from load reports count
+	byGroup   bool // there is a picker for each group
 }
 
 // A ruling says who may be picked, by position in the list of members.
 type ruling struct {
 	standings []Standing
 	weights   []uint32 // as they count now
-	reported  bool     // they are those that endpoints report
+	reported  bool     // they are those that endpoints report, or that follow from it
 	shares    []uint32 // 0: not to be picked
 
 	pool               Pool
@@ -34,9 +36,12 @@ type ruling struct {
 //  5. zonal affinity: of these, those of the zone (staysInZone)
 //  6. health and weight: the first class that has somebody (fit)
 //
-// Subsetting, reserves, failover and zones count as well who is HEALTHY or was not checked
-// even once: a proxy that starts does not fail over for the moment that takes, and
-// one failed check is enough for a primary not to count. Reported weights do not
+// Load reports come last, and narrow nothing: they say what weight those have who
+// are left (byLoad).
+//
+// Subsetting, reserves, failover and zones count as well who is HEALTHY or was not
+// checked even once: a proxy that starts does not fail over for the moment that takes,
+// and one failed check is enough for a primary not to count. Reported weights do not
 // count for them. Why it is so is in docs/decisions/0011-who-is-eligible.md.
 func eligible(members []*member, r rules) ruling {
 	d := ruling{standings: make([]Standing, len(members)), shares: make([]uint32, len(members))}
@@ -52,6 +57,9 @@ func eligible(members []*member, r rules) ruling {
 	in = d.active(members, in, r.failover)
 	in = d.near(members, in, r.zonal)
 	in = d.fit(members, in, r)
+	if r.loads {
+		d.byLoad(members, in, r.byGroup)
+	}
 	for _, i := range in {
 		d.shares[i] = d.weights[i]
 	}

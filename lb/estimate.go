@@ -95,7 +95,8 @@ func (s *state) estimate(groups []capacity.Group, sizes []int) {
 	}
 }
 
-// notable is the change of a target from which on it is published.
+// notable is the change of a target or a weight, as a part of it, from which on it
+// is published.
 const notable = 0.02
 
 // countsRate reports whether a group that goes by reports has a rate beside, and

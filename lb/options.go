@@ -51,6 +51,11 @@ type Options struct {
 	// Kind says what the service carries, and so which capacities its groups may
 	// have. Default: any.
 	Kind capacity.Kind
+	// LoadWeights makes the weights count that follow from what endpoints report of
+	// their load, see Report, in place of those of Endpoints (spec.md §4.9): among
+	// those that may be picked, where two have one. For balance.WeightedRoundRobin.
+	// Default: nil, they do not.
+	LoadWeights *health.LoadWeighting
 	// Service says how traffic is spread over groups that have a Capacity.
 	Service capacity.ServicePolicy
 	// Here is where the balancer is. Default: not known, and then no zone or region
@@ -185,6 +190,7 @@ func (o Options) withDefaults() (Options, error) {
 	errs = o.checkPools(errs)
 	errs = o.checkCapacity(errs)
 	o.Subsetting, errs = o.Subsetting.withDefaults(errs)
+	errs = o.checkLoadWeights(errs)
 	if len(o.Endpoints) > 0 && len(o.Groups) > 0 {
 		errs = multierror.Append(errs, errors.New("lb: options have both Endpoints and Groups; want one of them"))
 	}
@@ -240,6 +246,7 @@ func isPart(x float64) bool { return x >= 0 && x <= 1 }
 // rules returns what decides who may be picked.
 func (o *Options) rules() rules {
 	r := rules{panic: o.Panic, threshold: o.PanicThreshold, failover: o.Failover, zonal: o.ZonalAffinity, reports: o.takesReports()}
+	r.loads, r.byGroup = o.LoadWeights != nil, o.hasCapacity()
 	if o.Subsetting != nil {
 		r.subset = o.Subsetting.Size
 	}

@@ -27,6 +27,7 @@ type state struct {
 	rtts    map[capacity.Place]time.Duration
 	drainer capacity.AutoDrain
 	swept   int64 // when sweep ran last, by flow.clock
+	weighed int64 // when weighLoads last did
 }
 
 // A member is an endpoint with what we know of it.
@@ -42,6 +43,7 @@ type member struct {
 	reason   string            // why it is not healthy
 	checked  bool              // its health has been checked at least once
 	report   report            // what it said of its weight
+	loaded   loaded            // what follows from its load reports
 	weighed  *balance.Endpoint // endpoint with another weight, as it counts now; nil: not yet needed
 	live     *endpointLive
 	counted  uint64  // leases it had got at the last sweep
@@ -113,7 +115,7 @@ func newMember(e balance.Endpoint, group int, old *member) *member {
 		m.admin = old.admin
 		if e.Addr == old.endpoint.Addr {
 			m.health, m.reason, m.checked = old.health, old.reason, old.checked
-			m.report = old.report
+			m.report, m.loaded = old.report, old.loaded
 			if old.live != nil {
 				m.live = old.live
 			}

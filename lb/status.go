@@ -15,9 +15,10 @@ type Status struct {
 	Groups  []GroupStatus
 	// Pool is the active one of primaries and backups.
 	Pool Pool
-	// TakesReports: endpoints may report their weights. UsesReports: they do, so
-	// that these count and not the configured ones.
-	TakesReports, UsesReports bool
+	// TakesReports: endpoints may report their weights. WeighsLoads: weights may
+	// follow from their load reports. UsesReports: they do, one or the other, so that
+	// these count and not the configured ones.
+	TakesReports, WeighsLoads, UsesReports bool
 	// Spills counts the requests or connections that went to another tier than the
 	// one where they began, because that was full.
 	Spills []Spill
@@ -72,9 +73,12 @@ type EndpointStatus struct {
 	// report. Both mean something where Status.TakesReports.
 	Reported    health.Weight
 	WeightError WeightError
-	Active      int64  // leases held now
-	Requests    uint64 // leases ever taken
-	Failures    uint64 // leases that ended with Failure
+	// LoadWeight is the weight that follows from its load reports, requests per second
+	// that it could take; 0: none that counts. Only with Options.LoadWeights.
+	LoadWeight float64
+	Active     int64  // leases held now
+	Requests   uint64 // leases ever taken
+	Failures   uint64 // leases that ended with Failure
 	// ShareExpected is the part of new traffic that it should get now, from 0
 	// to 1. ShareActual is the part that it got since shares last changed, so
 	// the two can be compared; 0 while there was no traffic at all.
@@ -92,6 +96,7 @@ func (b *Balancer) Status() Status {
 		Pool:         snap.Pool,
 		TakesReports: b.state.opt.takesReports(),
 		UsesReports:  snap.reported,
+		WeighsLoads:  b.state.opt.LoadWeights != nil,
 		ChecksPassed: b.checks[0].Load(),
 		ChecksFailed: b.checks[1].Load(),
 		Groups:       make([]GroupStatus, len(b.state.opt.Groups)),
@@ -136,6 +141,7 @@ func (m *member) status() EndpointStatus {
 	return EndpointStatus{
 		Reported:    m.report.valid,
 		WeightError: m.weightError(),
+		LoadWeight:  m.loaded.counts,
 
 		ID:       m.endpoint.ID,
 		Addr:     m.endpoint.Addr,

@@ -26,19 +26,23 @@ func (b *Balancer) Sweep() {
 
 // sweep reports whether picks may have to change.
 func (s *state) sweep(now int64) (changed bool) {
-	if !s.opt.hasCapacity() {
+	if !s.opt.hasCapacity() && s.opt.LoadWeights == nil {
 		return false
 	}
 	elapsed := time.Duration(now - s.swept)
 	if s.swept > 0 && elapsed <= 0 {
 		return false
 	}
+	s.swept = now
 	s.count(elapsed)
+	changed = s.weighLoads(now, elapsed)
+	if !s.opt.hasCapacity() {
+		return changed
+	}
 	for i := range s.opt.Groups {
 		g := s.groups[s.opt.Groups[i].Name]
 		g.recent.note(now, g.total)
 	}
-	s.swept = now
 	s.learn(now, elapsed)
 	s.measure()
 	s.autoDrain(now)
@@ -88,7 +92,9 @@ func (s *state) count(elapsed time.Duration) {
 		got := started - m.counted
 		m.counted = started
 		m.rate = float64(got) / elapsed.Seconds()
-		s.groups[s.opt.Groups[m.group].Name].total += got
+		if g := s.groups[s.opt.Groups[m.group].Name]; g != nil { // it has a capacity
+			g.total += got
+		}
 	}
 }
 

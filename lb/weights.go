@@ -154,7 +154,14 @@ func logReport(o *Options, m *member, now health.Weight) {
 // logWeights says that reports begin to count or no longer do, and whose fault
 // that is.
 func logWeights(o *Options, members []*member, before, now bool) {
-	if before == now || !o.takesReports() {
+	if before == now {
+		return
+	}
+	if o.LoadWeights != nil {
+		logLoadWeights(o, now)
+		return
+	}
+	if !o.takesReports() {
 		return
 	}
 	if now {

@@ -169,6 +169,6 @@ func Example() {
 	// testdata/wrong.toml:3: listener.lisen: unknown key; did you mean listen?
 	// testdata/wrong.toml:4: listener.service: no service is named "wep"; did you mean "web"?
 	// testdata/wrong.toml:8: service.endpoints: "http://10.0.0.1" is a URL: write host:port, without "http://"
-	// testdata/wrong.toml:9: service.locality_lb_policy: "MAGLEFF" is not one of ROUND_ROBIN, LEAST_REQUEST, RANDOM, RING_HASH, MAGLEV, WEIGHTED_MAGLEV, ORIGINAL_DESTINATION; did you mean MAGLEV?
+	// testdata/wrong.toml:9: service.locality_lb_policy: "MAGLEFF" is not one of ROUND_ROBIN, LEAST_REQUEST, RANDOM, RING_HASH, MAGLEV, WEIGHTED_MAGLEV, WEIGHTED_ROUND_ROBIN, ORIGINAL_DESTINATION; did you mean MAGLEV?
 	// exit code 3
 }

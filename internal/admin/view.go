@@ -16,7 +16,8 @@ type ServiceStatus struct {
 	// ActivePool is PRIMARY, or BACKUP after failover.
 	ActivePool string `json:"active_pool"`
 	// Weights says which ones count, CONFIGURED or REPORTED. Only with
-	// WEIGHTED_MAGLEV and a health check whose replies can report one.
+	// WEIGHTED_MAGLEV and a health check whose replies can report one, and with
+	// WEIGHTED_ROUND_ROBIN, where they follow from load reports.
 	Weights string        `json:"weights,omitempty"`
 	Groups  []GroupStatus `json:"groups"`
 	// Spills are of services with capacity, each pair of groups once.
@@ -62,9 +63,12 @@ type EndpointStatus struct {
 	// UNAVAILABLE_WEIGHT, or WEIGHT_NONE. Only where the service has Weights.
 	ReportedWeight *uint32 `json:"reported_weight,omitempty"`
 	WeightError    string  `json:"weight_error,omitempty"`
-	Active         int64   `json:"active"`
-	Requests       uint64  `json:"requests"`
-	Failures       uint64  `json:"failures"`
+	// LoadWeight is the weight that follows from its load reports: requests per second
+	// that it could take. Only where one counts.
+	LoadWeight float64 `json:"load_weight,omitempty"`
+	Active     int64   `json:"active"`
+	Requests   uint64  `json:"requests"`
+	Failures   uint64  `json:"failures"`
 	// ShareExpected is the part of new traffic that it should get now, from 0
 	// to 1, and ShareActual what it got since shares last changed.
 	ShareExpected float64 `json:"share_expected"`
@@ -95,7 +99,7 @@ func viewService(s *Service) ServiceStatus {
 		Groups:     make([]GroupStatus, len(s.Status.Groups)),
 		Spills:     viewSpills(s.Status.Spills),
 	}
-	if s.Status.TakesReports {
+	if s.Status.TakesReports || s.Status.WeighsLoads {
 		v.Weights = "CONFIGURED"
 	}
 	if s.Status.UsesReports {
@@ -125,6 +129,7 @@ func viewEndpoint(e *lb.EndpointStatus, reports bool) EndpointStatus {
 		Admin:         e.Admin.String(),
 		Dropped:       e.Standing.String(),
 		Weight:        e.Weight,
+		LoadWeight:    e.LoadWeight,
 		Active:        e.Active,
 		Requests:      e.Requests,
 		Failures:      e.Failures,

@@ -36,6 +36,7 @@ func balancerOptions(cfg *config.Config, s *config.Service, log *slog.Logger) (l
 		Failover:       failoverOf(s),
 		ZonalAffinity:  zonalAffinityOf(cfg, s),
 		Subsetting:     subsettingOf(cfg, s),
+		LoadWeights:    loadWeightsOf(s),
 		Service:        servicePolicyOf(s),
 		Here:           hereOf(cfg),
 		Zones:          zonesOf(cfg, s),
@@ -167,6 +168,7 @@ func proxyService(cfg *config.Config, s *config.Service, b *lb.Balancer, stats *
 		Retry:            retry,
 		Tracking:         tracking,
 		ResetIdle:        s.EnableTCPReset,
+		LoadReports:      loadReportsOf(s, b),
 
 		OriginalDestination: s.LocalityLBPolicy == "ORIGINAL_DESTINATION",
 		ProxyProtocol:       proxyProtocols[s.ProxyProtocol],

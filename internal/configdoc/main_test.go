@@ -122,6 +122,16 @@ name = "a"
 group = "g"
 balancing_mode = "CUSTOM_METRICS"
 custom_metrics = [{ name = "orca.cpu_utilization" }]
+`, `
+[[listener]]
+listen = ":80"
+service = "a"
+[[service]]
+name = "a"
+endpoints = ["x:1"]
+locality_lb_policy = "WEIGHTED_ROUND_ROBIN"
+[service.weighted_round_robin]
+[service.subsetting]
 `} {
 		c, err := config.Parse("test.toml", []byte(text))
 		if err != nil {
