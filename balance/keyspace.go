@@ -40,6 +40,13 @@ func (t *hashTable[I]) owner(slot int) *Endpoint { return t.endpoints[t.resolved
 func (m *maglevTable[I]) ends() []uint64 { return nil }
 func (r *ring[I]) ends() []uint64        { return r.points }
 
+// MapsKeys reports whether p gives every key one endpoint, so that the functions
+// below have an answer.
+func MapsKeys(p Picker) bool {
+	_, ok := p.(keyTable)
+	return ok
+}
+
 // A Part is what an endpoint has of all keys, from 0 to 1.
 type Part struct {
 	Endpoint *Endpoint

@@ -181,6 +181,9 @@ func TestKeySpaceIsThatOfRandomKeys(t *testing.T) {
 
 func TestPartsAreByIDAndSumToOne(t *testing.T) {
 	for _, p := range []Policy{Maglev(1009), RingHash(1000, 0)} {
+		if !MapsKeys(p(keyed(false, names(0, 3)...))) {
+			t.Error("a hash policy does not map keys")
+		}
 		sum, id := 0.0, ""
 		for _, part := range Parts(p(without(keyed(true, names(0, 7)...), 2))) {
 			if part.Endpoint.ID <= id || part.Part <= 0 || part.Endpoint.ID == names(2, 3)[0] {
@@ -197,7 +200,7 @@ func TestPartsAreByIDAndSumToOne(t *testing.T) {
 func TestPickersWithoutKeysHaveNoKeySpace(t *testing.T) {
 	c := keyed(false, names(0, 3)...)
 	for _, p := range []Policy{RoundRobin(), Random(), LeastRequest(0, 1), OriginalDestination()} {
-		if Parts(p(c)) != nil || Flows(p(c), Maglev(0)(c)) != nil || Flows(Maglev(0)(c), p(c)) != nil {
+		if MapsKeys(p(c)) || Parts(p(c)) != nil || Flows(p(c), Maglev(0)(c)) != nil || Flows(Maglev(0)(c), p(c)) != nil {
 			t.Errorf("%T maps keys", p(c))
 		}
 		if _, ok := Moved(p(c), p(c)); ok {

@@ -4,6 +4,7 @@
 //	spillway run -c spillway.toml       the proxy
 //	spillway run --listen :8080 --to 10.0.0.1:80,10.0.0.2:80
 //	spillway check spillway.toml        every problem of a file at once
+//	spillway plan old.toml new.toml     what a change does before it is made
 //	spillway status                     who gets what share of the traffic, and who is ill
 //	spillway drain web 10.0.0.1:80      take an endpoint out without hurting anybody
 //	spillway ready web 10.0.0.1:80      and back in

@@ -10,13 +10,13 @@ import (
 	"github.com/spillway-lb/spillway/internal/admin"
 )
 
-// Exit codes. 4, a check or gate found something, belongs to verbs
-// of later versions.
+// Exit codes.
 const (
 	exitOK          = 0
 	exitFailure     = 1
 	exitUsage       = 2
 	exitConfig      = 3
+	exitFound       = 4 // a check or gate found something
 	exitUnreachable = 5
 )
 

@@ -23,6 +23,7 @@ func verbs() []verb {
 		{"demo", "", "show it at work: endpoints, traffic and a failure, all built in", runDemo},
 		{"run", "[FILE]", "run the proxy that a file or flags describe", runProxy},
 		{"check", "FILE", "report every problem of a file at once", runCheck},
+		{"plan", "OLD NEW", "say what a change of the file does before it is made", runPlan},
 		{"status", "[SERVICE]", "show the endpoints of a running proxy", runStatus},
 		{"drain", "SERVICE ENDPOINT", "send an endpoint nobody new; who is there stays", runDrain},
 		{"ready", "SERVICE ENDPOINT", "send a drained endpoint traffic again", runReady},
@@ -32,7 +33,7 @@ func verbs() []verb {
 }
 
 // later are the verbs of versions to come.
-var later = []string{"explain", "plan", "simulate", "doctor", "top", "upgrade"}
+var later = []string{"explain", "simulate", "doctor", "top", "upgrade"}
 
 // A console is a verb's whole world.
 type console struct {

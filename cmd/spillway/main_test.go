@@ -35,7 +35,7 @@ func TestAMisspelledVerbIsGuessed(t *testing.T) {
 }
 
 func TestVerbsOfLaterVersionsSaySo(t *testing.T) {
-	for _, v := range []string{"explain", "plan", "simulate", "doctor", "top", "upgrade"} {
+	for _, v := range []string{"explain", "simulate", "doctor", "top", "upgrade"} {
 		spillway(t, v, "--whatever").want(t, 2, v+" is not in this version")
 	}
 }
@@ -57,6 +57,7 @@ func TestWrongUsageIsExitCode2(t *testing.T) {
 		"run", "run a b", "run -c a b", "run a --to b:1", "run --listen :1", "run --to a:1", "run --policy MAGLEV",
 		"run --listen 127.0.0.1:0 --to a:1 --policy NOPE", "run --listen 127.0.0.1:0 --to http://a", "run --listen x --to a:1",
 		"status a b", "status --admin nonsense", "drain", "drain a", "drain a b c", "ready a", "reload x", "version x",
+		"plan", "plan a", "plan a b c", "plan a b --max-moved much", "plan a b --max-moved 5", "plan a b --max-moved=-1%", "plan a b --service x",
 		"demo x", "demo --duration soon", "demo --duration -1s", "demo --policy NOPE",
 	} {
 		r := spillway(t, strings.Fields(line)...)
@@ -155,7 +156,7 @@ func TestEveryVerbOfTheContractIsKnown(t *testing.T) {
 		have = append(have, v.name)
 	}
 	have = append(have, later...)
-	for _, want := range []string{"demo", "run", "check", "explain", "plan", "simulate", "doctor", "status", "top", "drain", "ready", "reload", "upgrade", "version"} {
+	for _, want := range []string{"demo", "run", "check", "explain", "simulate", "doctor", "status", "top", "drain", "ready", "reload", "upgrade", "version"} {
 		if !slices.Contains(have, want) {
 			t.Errorf("%s is missing", want)
 		}
