@@ -379,3 +379,25 @@ func TestAnIllGroupIsDrainedAndComesBack(t *testing.T) {
 		}
 	}
 }
+
+// Also where a pick has looked at the clock for the sake of a nearer group.
+func TestTheSecondGroupsRateIsKeptToo(t *testing.T) {
+	p := newPlay(t, lb.Options{
+		Here:   capacity.Place{Region: "near", Zone: "z1"},
+		Groups: []lb.Group{group("a", "near", "z1", 2, rate(200)), group("b", "far", "z2", 2, rate(200)), group("c", "farther", "z3", 1, rate(1e6))},
+	})
+	var at []time.Time
+	for i := range 4000 {
+		l, g := p.one(lb.Request{})
+		l.Done(lb.Success)
+		if g == "b" {
+			at = append(at, p.now)
+		}
+		p.pass(time.Second / time.Duration(300+i/10))
+	}
+	for i := range at[200:] {
+		if d := at[i+200].Sub(at[i]); d < time.Second {
+			t.Fatalf("201 requests within %v", d)
+		}
+	}
+}

@@ -244,7 +244,7 @@ func (p *picking) admitRate(g *pool, belongs bool) bool {
 			return false
 		}
 	}
-	if p.now == 0 && m.Stale(&g.limit) {
+	if p.now != 0 || m.Stale(&g.limit) {
 		m.Advance(p.clock(), &g.limit)
 	}
 	spread := !p.request.Keyed // of keys the gate turns away as many as are too many

@@ -1,0 +1,291 @@
+package app_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/spillway-lb/spillway/internal/plot"
+)
+
+var (
+	liveFor  = flag.Duration("live", 10*time.Second, "how long the day of the live waterfall is")
+	livePlot = flag.String("live-plot", "", "write the live waterfall to this file, .svg or .png")
+)
+
+const waterfallFile = `
+[log]
+access = %q
+[proxy]
+region = "eu"
+zone = "eu-a"
+[[zone]]
+name = "eu-b"
+region = "eu"
+rtt = "1ms"
+[[zone]]
+name = "us-a"
+region = "us"
+rtt = "90ms"
+[[group]]
+name = "eu-a"
+region = "eu"
+zone = "eu-a"
+endpoints = [{ id = "eu-a/1", address = %q }, { id = "eu-a/2", address = %q }]
+[[group]]
+name = "eu-b"
+region = "eu"
+zone = "eu-b"
+endpoints = [{ id = "eu-b/1", address = %q }, { id = "eu-b/2", address = %q }]
+[[group]]
+name = "us-a"
+region = "us"
+zone = "us-a"
+endpoints = [{ id = "us-a/1", address = %q }, { id = "us-a/2", address = %q }]
+[[listener]]
+name = "web"
+listen = "127.0.0.1:0"
+service = "web"
+[[service]]
+name = "web"
+[service.service_lb_policy]
+load_balancing_algorithm = "WATERFALL_BY_ZONE"
+[[service.backend]]
+group = "eu-a"
+balancing_mode = "RATE"
+max_rate = 200
+[[service.backend]]
+group = "eu-b"
+balancing_mode = "RATE"
+max_rate_per_endpoint = 100
+[[service.backend]]
+group = "us-a"
+balancing_mode = "RATE"
+max_rate = 800
+capacity_scaler = 0.5
+`
+
+// An arrival is a request that an endpoint of a group was picked for.
+type arrival struct {
+	at    time.Duration
+	group string
+}
+
+// A diary is what groups got, in the order of time, as the proxy has logged it. An
+// endpoint that wrote down when it was asked would tell more of the machine.
+type diary struct {
+	began    time.Time
+	arrivals []arrival
+}
+
+// read reads the access log. Endpoints' IDs are "group/number".
+func (d *diary) read(t *testing.T, file string) {
+	log, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range bytes.Lines(log) {
+		var r struct {
+			Time     time.Time
+			Endpoint string
+		}
+		if err := json.Unmarshal(line, &r); err != nil {
+			t.Fatalf("%v in %s", err, line)
+		}
+		group, _, _ := strings.Cut(r.Endpoint, "/")
+		d.arrivals = append(d.arrivals, arrival{r.Time.Sub(d.began), group})
+	}
+	slices.SortFunc(d.arrivals, func(a, b arrival) int { return int(a.at - b.at) })
+}
+
+// count is how many arrivals a group had from a time on until another.
+func (d *diary) count(group string, from, to time.Duration) int {
+	at := func(t time.Duration) int {
+		i, _ := slices.BinarySearchFunc(d.arrivals, t, func(a arrival, t time.Duration) int { return int(a.at - t) })
+		return i
+	}
+	n := 0
+	for _, a := range d.arrivals[at(from):at(to)] {
+		if a.group == group {
+			n++
+		}
+	}
+	return n
+}
+
+// first is when a group had its n-th arrival.
+func (d *diary) first(group string, n int) time.Duration {
+	for _, a := range d.arrivals {
+		if a.group == group {
+			if n--; n == 0 {
+				return a.at
+			}
+		}
+	}
+	return -1
+}
+
+// drive sends requests at the rate that demand has at each moment, and returns how
+// many there were and how many failed.
+func drive(addr string, began time.Time, length time.Duration, demand func(time.Duration) float64) (sent, failed int) {
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 32, MaxConnsPerHost: 32}, Timeout: 10 * time.Second}
+	defer client.CloseIdleConnections()
+	work := make(chan struct{}, 4096)
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	for range 32 {
+		wg.Go(func() {
+			for range work {
+				r, err := client.Get("http://" + addr + "/")
+				if err == nil {
+					_, err = io.Copy(io.Discard, r.Body)
+					r.Body.Close()
+				}
+				if err != nil || r.StatusCode != 200 {
+					mu.Lock()
+					failed++
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	due, last := 0.0, time.Duration(0)
+	for now := time.Duration(0); now < length; now = time.Since(began) {
+		due += demand(now) * (now - last).Seconds()
+		for last = now; due >= 1; due-- {
+			work <- struct{}{}
+			sent++
+		}
+		time.Sleep(time.Millisecond)
+	}
+	close(work)
+	wg.Wait()
+	return sent, failed
+}
+
+// A day in three zones of two regions, over real sockets: demand goes from nothing
+// to one and a half of all capacity and back.
+func TestADayOfTheWaterfall(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "access.jsonl")
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }))
+	t.Cleanup(s.Close)
+	at := s.Listener.Addr().String() // of all of them: it is the choice that counts
+	p := run(t, fmt.Sprintf(waterfallFile, log, at, at, at, at, at, at))
+	length, all, peak := *liveFor, 800.0, 1200.0
+	slope, hold := length*4/10, length*2/10
+	demand := func(now time.Duration) float64 {
+		return peak * max(0, min(1, float64(now)/float64(slope), float64(length-now)/float64(slope)))
+	}
+	d := &diary{began: time.Now()}
+	sent, failed := drive(p.ListenAddr("web").String(), d.began, length, demand)
+	p.stop()
+	d.read(t, log)
+	if failed > 0 || len(d.arrivals) != sent {
+		t.Errorf("%d of %d requests failed, endpoints got %d", failed, sent, len(d.arrivals))
+	}
+	if *livePlot != "" {
+		d.plot(t, *livePlot, length, demand)
+	}
+
+	// A busy machine is late by some milliseconds in a second; over a longer day
+	// the slope is gentle and there is no such excuse.
+	within := 0.05
+	if length >= time.Minute {
+		within = 0.02
+	}
+	second := time.Second
+	spill := d.first("eu-b", 1)
+	used := float64(d.count("eu-a", spill-second, spill)) / 200
+	t.Logf("%d requests, 0 lost; eu-b began when eu-a had %.1f %% of its target", sent, 100*used)
+	if math.Abs(used-1) > within {
+		t.Errorf("eu-b began when eu-a was used to %.3f", used)
+	}
+	far := d.first("us-a", 1)
+	a, b := float64(d.count("eu-a", far-second, far))/200, float64(d.count("eu-b", far-second, far))/200
+	t.Logf("us-a began when eu-a had %.1f %%, eu-b %.1f %%", 100*a, 100*b)
+	if a < 1-2*within || b < 1-within || far < spill {
+		t.Errorf("us-a began when eu-a was used to %.3f, eu-b to %.3f", a, b)
+	}
+	from, to := slope+second/2, slope+hold
+	for group, share := range map[string]float64{"eu-a": 0.25, "eu-b": 0.25, "us-a": 0.5} {
+		got := float64(d.count(group, from, to)) / (peak * (to - from).Seconds())
+		t.Logf("at 150 %%, %s has %.3f", group, got)
+		if math.Abs(got-share) > 0.05 {
+			t.Errorf("at 150 %% of the capacity %s had %.3f of it all, want %v", group, got, share)
+		}
+	}
+	d.noOscillation(t, length, demand, map[string]float64{"eu-b": 200, "us-a": 400}, all)
+}
+
+// noOscillation fails the test if a far group is used while demand leaves it
+// nothing to do, or is left while it has to do: it comes once and goes once.
+func (d *diary) noOscillation(t *testing.T, length time.Duration, demand func(time.Duration) float64, nearer map[string]float64, all float64) {
+	t.Helper()
+	const step = 250 * time.Millisecond
+	for group, before := range nearer {
+		switches, used := 0, false
+		for at := time.Duration(0); at < length; at += step {
+			n := d.count(group, at, at+step)
+			idle := max(demand(at-time.Second), demand(at), demand(at+step)) < 0.97*before
+			busy := min(demand(at-time.Second), demand(at), demand(at+step)) > 1.1*before
+			switch {
+			case idle && n > 0:
+				t.Errorf("%v: %s got %d although %v a second are not exceeded", at, group, n, before)
+			case busy && n == 0:
+				t.Errorf("%v: %s got nothing although demand is %.0f", at, group, demand(at))
+			}
+			if now := float64(n) > 0.02*all*step.Seconds(); now != used {
+				used = now
+				switches++
+			}
+		}
+		if used || switches > 2 {
+			t.Errorf("%s came and went: %d changes", group, switches)
+		}
+	}
+}
+
+// plot draws what each group got, by half seconds.
+func (d *diary) plot(t *testing.T, file string, length time.Duration, demand func(time.Duration) float64) {
+	format, err := plot.FormatOf(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const step = 500 * time.Millisecond
+	var x, wanted []float64
+	rates := make(map[string][]float64)
+	for at := time.Duration(0); at < length; at += step {
+		x = append(x, (at + step/2).Seconds())
+		wanted = append(wanted, demand(at+step/2))
+		for _, g := range []string{"eu-a", "eu-b", "us-a"} {
+			rates[g] = append(rates[g], float64(d.count(g, at, at+step))/step.Seconds())
+		}
+	}
+	panel := plot.Panel{Title: "requests per second", Lines: []plot.Line{{Name: "demand", X: x, Y: wanted, Color: plot.Ink}}}
+	for i, g := range []string{"eu-a", "eu-b", "us-a"} {
+		panel.Lines = append(panel.Lines, plot.Line{Name: g, X: x, Y: rates[g], Color: i})
+	}
+	f := plot.Figure{Title: "Three zones in two regions: targets 200, 200 and 400 a second", X: "seconds", Panels: []plot.Panel{panel}}
+	out, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Write(out, format); err != nil {
+		t.Fatal(err)
+	}
+	if err := out.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
