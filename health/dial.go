@@ -36,7 +36,7 @@ func attempt(ctx context.Context, c Check, addr string, converse func(net.Conn, 
 }
 
 func dialAndConverse(ctx context.Context, c Check, addr string, converse func(net.Conn, string) error) error {
-	network, target, err := targetOf(addr, c.Port)
+	network, target, err := Target(addr, c.Port)
 	if err != nil {
 		return err
 	}
@@ -69,8 +69,9 @@ func dialAndConverse(ctx context.Context, c Check, addr string, converse func(ne
 	return converse(secured, target)
 }
 
-// targetOf says what to dial for an endpoint's address when the check may have a port of its own.
-func targetOf(addr string, port int) (network, target string, err error) {
+// Target says what to dial for an endpoint at addr, "host:port" or "unix:/path", that is to be asked at another port; 0:
+// at its own.
+func Target(addr string, port int) (network, target string, err error) {
 	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
 		if port != 0 {
 			return "", "", fmt.Errorf("a Unix socket has no port %d", port)

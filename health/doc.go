@@ -47,4 +47,5 @@
 // # Load reports
 //
 // How busy an endpoint is it says itself, in a [LoadReport]: in fields of its responses, which a [LoadReader] reads.
+// Those that come beside responses are the business of the packages orca and poll below this one.
 package health

@@ -2,6 +2,7 @@ package health
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 )
 
@@ -139,6 +140,13 @@ func (r *LoadReport) clear() {
 type loadError string
 
 func (e loadError) Error() string { return "health: load report: " + string(e) }
+
+// Is makes each of them an ErrLoadReport.
+func (e loadError) Is(target error) bool { return target == ErrLoadReport }
+
+// ErrLoadReport is, by errors.Is, every error that says of a report that it is bad,
+// and not that there is none.
+var ErrLoadReport = errors.New("health: bad load report")
 
 const (
 	errLoadForm   loadError = "the field is not one of a report"

@@ -14,6 +14,11 @@ const (
 	xcrypto    = "golang.org/x/crypto"
 	xsys       = "golang.org/x/sys"
 	protobuf   = "google.golang.org/protobuf"
+	grpc       = "google.golang.org/grpc"
+	xds        = "github.com/cncf/xds/go"
+
+	prometheusModel  = "github.com/prometheus/client_model"
+	prometheusCommon = "github.com/prometheus/common"
 )
 
 // A rule says what one package may import besides the standard library. A name
@@ -45,6 +50,10 @@ var table = []rule{
 		"who is checked, and what follows from the answer, is the caller's business; a load report may come in protobuf's wire format"},
 	{"discovery", []string{miekgdns}, []string{"net/http", "os/exec"},
 		"who is there is one thing, what is made of it another: a source knows no service, no balancer and no file of ours"},
+	{"health/poll", []string{"health", prometheusModel, prometheusCommon}, nil,
+		"a page is a report in another form; when to ask whom, the caller knows"},
+	{"health/orca", []string{"health", grpc, xds, protobuf}, nil,
+		"who has no use for gRPC does not pay for it"},
 	{"lb", []string{"balance", "capacity", "health", multierror}, []string{"net", "net/http", "os"},
 		"a key is a number, so it needs no affinity; a service is data, so it needs no config; it moves no bytes, so it needs no proxy"},
 	{"proxy", []string{"lb", "balance", "affinity", "health", "proxy/internal/loop", "proxy/internal/netio", "proxy/internal/proxyproto", "proxy/internal/sys", xsys}, []string{"net/http"},
