@@ -75,7 +75,7 @@ type CustomMetric struct {
 	// As that of a backend's metric. Required.
 	Name string `toml:"name"`
 	// Whether the metric is only shown, and does not count. At least one is not a
-	// dry run. Default: false.
+	// dry run. Default: `false`.
 	DryRun bool `toml:"dry_run"`
 }
 

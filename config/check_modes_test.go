@@ -202,3 +202,26 @@ func TestWhereTheClientHasChosenThereIsNoMode(t *testing.T) {
 		"health_check", "locality_lb_policy = \"ORIGINAL_DESTINATION\"\nhealth_check", 1)
 	wantProblem(t, text, "balancing_mode", "service.backend.balancing_mode: has no meaning", `locality_lb_policy = "ORIGINAL_DESTINATION" on line 12`)
 }
+
+// spec.md §2.6: those of the service choose an endpoint, those of a backend a group.
+func TestMetricsOfAServiceBelongToWeightedRoundRobin(t *testing.T) {
+	file := func(policy, metrics string) string {
+		return strings.Replace(smallest, "endpoints", fmt.Sprintf("locality_lb_policy = %q\ncustom_metrics = [%s]\nendpoints", policy, metrics), 1)
+	}
+	const one = "{ name = 'orca.named_metrics.queue' }"
+	checkRoundTrip(t, wantLoads(t, file("WEIGHTED_ROUND_ROBIN", one)))
+	wantLoads(t, file("WEIGHTED_ROUND_ROBIN", one+", { name = 'orca.cpu_utilization', dry_run = true }"))
+	wantLoads(t, file("ROUND_ROBIN", ""))
+	for _, policy := range []string{"ROUND_ROBIN", "LEAST_REQUEST", "RANDOM", "MAGLEV", "RING_HASH"} {
+		wantProblem(t, file(policy, one), "custom_metrics", `service.custom_metrics: only has a meaning with locality_lb_policy = "WEIGHTED_ROUND_ROBIN"`)
+	}
+	for metrics, want := range map[string]string{
+		"{ name = 'queue' }":  "service.custom_metrics.name: \"queue\" is none of",
+		"{ dry_run = false }": "service.custom_metrics.name: is required",
+		one + ", " + one:      "is there already",
+		"{ name = 'orca.cpu_utilization', dry_run = true }":        "at least one must count",
+		"{ name = 'orca.cpu_utilization', max_utilization = 0.5 }": "max_utilization: unknown key here; it belongs in [[service.backend]] or [[service.backend.custom_metrics]]",
+	} {
+		wantProblem(t, file("WEIGHTED_ROUND_ROBIN", metrics), "custom_metrics", want)
+	}
+}

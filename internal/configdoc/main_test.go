@@ -118,6 +118,8 @@ name = "g"
 endpoints = ["x:1"]
 [[service]]
 name = "a"
+locality_lb_policy = "WEIGHTED_ROUND_ROBIN"
+custom_metrics = [{ name = "orca.cpu_utilization" }]
 [[service.backend]]
 group = "g"
 balancing_mode = "CUSTOM_METRICS"
