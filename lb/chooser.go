@@ -60,7 +60,7 @@ func (c *chooser) find(r *Request, none error) (Lease, error) {
 		if e == nil {
 			break
 		}
-		if l, ok := take(e, r.Avoid); ok {
+		if l, ok := take(e, r); ok {
 			return l, nil
 		}
 	}
@@ -78,7 +78,7 @@ func (c *chooser) findExact(r *Request) (Lease, error) {
 		if avoids(r.Avoid, e) {
 			continue
 		}
-		if l, ok := take(e, nil); ok {
+		if l, ok := take(e, r); ok {
 			return l, nil
 		}
 		err = ErrSaturated
@@ -96,7 +96,7 @@ func (c *chooser) sweep(r *Request) (Lease, error) {
 		if e.Share == 0 || avoids(r.Avoid, e.Endpoint) {
 			continue
 		}
-		if l, ok := take(e.Endpoint, nil); ok {
+		if l, ok := take(e.Endpoint, r); ok {
 			return l, nil
 		}
 		err = ErrSaturated
@@ -104,8 +104,11 @@ func (c *chooser) sweep(r *Request) (Lease, error) {
 	return Lease{}, err
 }
 
-func take(e *balance.Endpoint, avoid []*balance.Endpoint) (Lease, bool) {
-	if avoids(avoid, e) || !e.Load.Acquire(e.Max) {
+func take(e *balance.Endpoint, r *Request) (Lease, bool) {
+	if r.trace.dry() {
+		return r.trace.take(e, r.Avoid)
+	}
+	if avoids(r.Avoid, e) || !e.Load.Acquire(e.Max) {
 		return Lease{}, false
 	}
 	return Lease{Endpoint: e}, true

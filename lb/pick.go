@@ -22,6 +22,8 @@ type Request struct {
 	// Destination is the address that the client has dialed, for the policy
 	// ORIGINAL_DESTINATION; invalid where that is not known.
 	Destination netip.AddrPort
+
+	trace *trace // nil: it is to be picked, not explained
 }
 
 // Outcome says whose fault the end of a lease was.
@@ -75,8 +77,10 @@ func (b *Balancer) Pick(_ context.Context, r Request) (Lease, error) {
 func (s *Snapshot) search(r *Request) (Lease, error) {
 	if r.Sticky != "" && s.exact == nil { // a session is no reason to serve what was not dialed
 		if i, ok := s.byID(r.Sticky); ok && s.sticky[i] {
-			if l, ok := take(s.Candidates[i].Endpoint, r.Avoid); ok {
-				return s.plan.keep(l, i), nil
+			l, ok := take(s.Candidates[i].Endpoint, r)
+			r.trace.keep(ok)
+			if ok {
+				return s.plan.keep(l, i, r.trace), nil
 			}
 		}
 	}

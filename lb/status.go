@@ -89,7 +89,11 @@ type EndpointStatus struct {
 func (b *Balancer) Status() Status {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	snap := b.snapshot.Load()
+	return b.status(b.snapshot.Load())
+}
+
+// status is of the newest snapshot. Caller holds b.mu.
+func (b *Balancer) status(snap *Snapshot) Status {
 	st := Status{
 		Name:         b.state.opt.Name,
 		Version:      snap.Version,

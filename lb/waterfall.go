@@ -34,9 +34,10 @@ func (p *picking) pick() (Lease, error) {
 		own := p.own(t, turn)
 		if i == 0 {
 			p.home = own
+			p.request.trace.begin(own)
 		}
 		if g, l, ok := p.pickFrom(t, own, i == 0); ok {
-			if i > 0 && p.home >= 0 {
+			if i > 0 && p.home >= 0 && !p.request.trace.dry() {
 				p.plan.groups[p.home].live.spill(p.plan.groups[g].live)
 			}
 			return l, nil
@@ -159,12 +160,16 @@ func (p *picking) pickFrom(t *tier, own int, first bool) (int, Lease, bool) {
 // one of those that the group is there for.
 func (p *picking) pickIn(group int, belongs bool) (Lease, bool) {
 	g := &p.plan.groups[group]
-	if g.picker == nil || !p.admit(g, belongs) {
+	if g.picker == nil {
+		return Lease{}, false
+	}
+	if !p.admit(g, belongs) {
+		p.request.trace.refuse(group)
 		return Lease{}, false
 	}
 	l, ok := p.take(g)
 	if !ok {
-		g.giveBack()
+		p.giveBack(g)
 	}
 	return l, ok
 }
@@ -172,7 +177,8 @@ func (p *picking) pickIn(group int, belongs bool) (Lease, bool) {
 // take finds an endpoint in a group.
 func (p *picking) take(g *pool) (Lease, bool) {
 	r := p.request
-	if len(r.Avoid) == 0 {
+	r.trace.enter()
+	if len(r.Avoid) == 0 && !r.trace.dry() {
 		e := g.picker.Pick(balance.Request{Key: r.Key, Keyed: r.Keyed})
 		if e.Load.Acquire(e.Max) {
 			return g.lease(Lease{Endpoint: e}), true
@@ -191,8 +197,11 @@ func (g *pool) lease(l Lease) Lease {
 	return l
 }
 
-// giveBack undoes admit.
-func (g *pool) giveBack() {
+// giveBack undoes admit and force.
+func (p *picking) giveBack(g *pool) {
+	if p.request.trace.dry() {
+		return
+	}
 	if g.slots > 0 {
 		g.live.gauge.Release()
 	}
@@ -207,7 +216,7 @@ func (p *picking) admit(g *pool, belongs bool) bool {
 		return false
 	}
 	if g.limited && !p.admitRate(g, belongs) {
-		if g.slots > 0 {
+		if g.slots > 0 && !p.request.trace.dry() {
 			g.live.gauge.Release()
 		}
 		return false
@@ -220,8 +229,12 @@ func (p *picking) admitSlot(g *pool) bool {
 	if p.request.Keyed {
 		keys.leftAt(g.live.gauge.Active(), g.slots)
 		if !keys.admits(0) {
+			p.request.trace.because(DroppedKeyTurnedAway)
 			return false
 		}
+	}
+	if p.request.trace.dry() {
+		return g.live.gauge.Active() < g.slots
 	}
 	if g.live.gauge.Acquire(g.slots) {
 		return true
@@ -240,7 +253,7 @@ func (p *picking) admitRate(g *pool, belongs bool) bool {
 		if !belongs {
 			limit = &g.spare
 		} else if !p.admitKey(g) {
-			m.Refuse()
+			p.turnAway(m, DroppedKeyTurnedAway)
 			return false
 		}
 	}
@@ -253,10 +266,26 @@ func (p *picking) admitRate(g *pool, belongs bool) bool {
 		m.Advance(p.clock(), &g.limit) // before anybody is refused, look at the clock
 		v = m.Take(limit, spread)
 	}
-	if v != capacity.Taken && belongs {
-		m.Refuse()
+	switch {
+	case v != capacity.Taken && belongs:
+		p.turnAway(m, turnedAway[v])
+	case v != capacity.Taken:
+		p.request.trace.because(turnedAway[v])
+	case p.request.trace.dry():
+		m.Undo()
 	}
 	return v == capacity.Taken
+}
+
+// turnedAway says why.
+var turnedAway = [...]string{capacity.Full: DroppedGroupFull, capacity.Crowded: DroppedGroupCrowded}
+
+// turnAway counts a pick that belongs to a group and has to go elsewhere.
+func (p *picking) turnAway(m *capacity.Meter, why string) {
+	p.request.trace.because(why)
+	if !p.request.trace.dry() {
+		m.Refuse()
+	}
 }
 
 // admitKey asks the gate whether the key is one of those that stay.
@@ -273,6 +302,7 @@ func (p *picking) admitKey(g *pool) bool {
 // key always in the same group. While all are full so much comes this way that it
 // is nearly everything, so what each gets is in proportion, too.
 func (p *picking) overfill(from *tier) (Lease, error) {
+	p.request.trace.overfill()
 	d := from.overfill
 	if d == nil {
 		return Lease{}, ErrNoEndpoint
@@ -288,11 +318,11 @@ func (p *picking) overfill(from *tier) (Lease, error) {
 		if g.picker == nil || d.part(at) == 0 {
 			continue
 		}
-		g.force()
+		g.force(p.request.trace)
 		if l, ok := p.take(g); ok {
 			return l, nil
 		}
-		g.giveBack()
+		p.giveBack(g)
 	}
 	if p.saturated {
 		return Lease{}, ErrSaturated
@@ -309,7 +339,10 @@ func (d distribution) part(i int) uint64 {
 }
 
 // force takes a place whether there is one or not.
-func (g *pool) force() {
+func (g *pool) force(t *trace) {
+	if t.dry() {
+		return
+	}
 	if g.slots > 0 {
 		g.live.gauge.Acquire(0)
 	}
@@ -320,12 +353,12 @@ func (g *pool) force() {
 
 // keep makes a lease of a session, which goes on whether there is room or not,
 // count for its group. p may be nil.
-func (p *plan) keep(l Lease, candidate int) Lease {
+func (p *plan) keep(l Lease, candidate int, t *trace) Lease {
 	if p == nil {
 		return l
 	}
 	g := &p.groups[p.groupOf[candidate]]
-	g.force()
+	g.force(t)
 	return g.lease(l)
 }
 
