@@ -5,9 +5,12 @@
 //	spillway run --listen :8080 --to 10.0.0.1:80,10.0.0.2:80
 //	spillway check spillway.toml        every problem of a file at once
 //	spillway plan old.toml new.toml     what a change does before it is made
+//	spillway explain -c spillway.toml --client 192.0.2.1:4711
+//	                                    which endpoint such a request gets, and why
 //	spillway status                     who gets what share of the traffic, and who is ill
 //	spillway drain web 10.0.0.1:80      take an endpoint out without hurting anybody
 //	spillway ready web 10.0.0.1:80      and back in
+//	spillway drain web --group eu-a     the same of a group that has a capacity
 //	spillway reload                     read the file again
 //	spillway version
 //	spillway help VERB

@@ -24,16 +24,17 @@ func verbs() []verb {
 		{"run", "[FILE]", "run the proxy that a file or flags describe", runProxy},
 		{"check", "FILE", "report every problem of a file at once", runCheck},
 		{"plan", "OLD NEW", "say what a change of the file does before it is made", runPlan},
+		{"explain", "", "say whom a service would choose for a request, and why", runExplain},
 		{"status", "[SERVICE]", "show the endpoints of a running proxy", runStatus},
-		{"drain", "SERVICE ENDPOINT", "send an endpoint nobody new; who is there stays", runDrain},
-		{"ready", "SERVICE ENDPOINT", "send a drained endpoint traffic again", runReady},
+		{"drain", "SERVICE [ENDPOINT]", "send an endpoint or --group nobody new; who is there stays", runDrain},
+		{"ready", "SERVICE [ENDPOINT]", "send a drained endpoint or --group traffic again", runReady},
 		{"reload", "", "make a running proxy read its file again", runReload},
 		{"version", "", "say what this is", runVersion},
 	}
 }
 
 // later are the verbs of versions to come.
-var later = []string{"explain", "simulate", "doctor", "top", "upgrade"}
+var later = []string{"simulate", "doctor", "top", "upgrade"}
 
 // A console is a verb's whole world.
 type console struct {

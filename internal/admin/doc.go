@@ -6,6 +6,7 @@
 //	GET  /metrics                                  Prometheus
 //	GET  /api/v1/services                          {"services":[…]}
 //	GET  /api/v1/services/{name}                   one of them
+//	GET  /api/v1/services/{name}/explain?…         whom it would choose, and why: client, header, cookie, destination, avoid
 //	POST /api/v1/services/{name}/endpoints/{id}    {"admin":"READY" | "DRAIN" | "DOWN"}
 //	POST /api/v1/services/{name}/groups/{group}    {"capacity_scaler":0.5}; 0 drains, null is the file's own
 //	POST /api/v1/reload                            read the file again
@@ -21,7 +22,7 @@
 //
 //	internal/app ── Options{Services, SetAdmin, SetScaler, Reload, …} ──► Server ◄── curl, Prometheus
 //	                                                                        ▲
-//	cmd/spillway status, drain, ready, reload ──────────── Client ──────────┘
+//	cmd/spillway status, drain, ready, explain, … ──────── Client ──────────┘
 //
 // It is built on fasthttp.Server for the HTTP of one connection, and owns the
 // connections itself: fasthttp's accept loop ends on the first shortage of

@@ -32,6 +32,7 @@ var (
 	metricsRoute   = route{get: (*Server).scrape}
 	servicesRoute  = route{get: (*Server).services}
 	serviceRoute   = route{get: (*Server).service}
+	explainRoute   = route{get: (*Server).explain}
 	endpointRoute  = route{post: (*Server).setEndpoint}
 	groupRoute     = route{post: (*Server).setGroup}
 	reloadRoute    = route{post: (*Server).reload}
@@ -68,6 +69,8 @@ func (s *Server) find(path string) (r *route, name, member string) {
 		return nil, "", ""
 	case !more:
 		return &serviceRoute, name, ""
+	case rest == "explain":
+		return &explainRoute, name, ""
 	case kind == "endpoints" && member != "":
 		return &endpointRoute, name, member
 	case kind == "groups" && member != "":

@@ -23,6 +23,9 @@ type Options struct {
 	// stands for the file's own. The service and the group are there; an error means
 	// that it cannot be so now, and becomes a 409.
 	SetScaler func(service, group string, scaler *float64) error
+	// Explain says whom a service would choose for a request. ErrNoService becomes
+	// a 404, another error a 400.
+	Explain func(service string, q Question) (Explanation, error)
 	// Reload reads the file again and returns when it is in effect. An error
 	// means that nothing has changed, and becomes a 422 with its text.
 	Reload func() error

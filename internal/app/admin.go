@@ -33,10 +33,12 @@ func (a *App) newAdmin(cfg *config.Admin) (*adminServer, error) {
 		return nil, fmt.Errorf("admin: %w", err)
 	}
 	server := admin.NewServer(admin.Options{
-		Services: a.adminServices,
-		SetAdmin: a.setAdmin,
-		Reload:   a.Reload,
-		Ready:    a.isReady,
+		Services:  a.adminServices,
+		SetAdmin:  a.setAdmin,
+		SetScaler: a.setScaler,
+		Explain:   a.explain,
+		Reload:    a.Reload,
+		Ready:     a.isReady,
 		Gatherer: metrics.NewRegistry(metrics.Source{
 			Services:  a.metricServices,
 			Listeners: a.metricListeners,
@@ -88,6 +90,18 @@ func (a *App) setAdmin(service, endpoint string, word lb.Admin) error {
 		return fmt.Errorf("there is no service %q", service)
 	}
 	return b.SetAdmin(endpoint, word)
+}
+
+// setScaler scales a group; nil: as the file has it.
+func (a *App) setScaler(service, group string, scaler *float64) error {
+	b := a.Balancer(service)
+	switch {
+	case b == nil:
+		return fmt.Errorf("there is no service %q", service)
+	case scaler == nil:
+		return b.ResetScaler(group)
+	}
+	return b.SetScaler(group, *scaler)
 }
 
 func (a *App) metricServices() []metrics.Service {

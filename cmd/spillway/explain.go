@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spillway-lb/spillway/config"
+	"github.com/spillway-lb/spillway/internal/admin"
+	"github.com/spillway-lb/spillway/internal/app"
+)
+
+// runExplain asks a running proxy, if --admin says where it is, and else the file.
+// That nobody can be had is a finding: exit code 4.
+func runExplain(c *console, f *flags, args []string) error {
+	where := newAdminFlags(f)
+	f.Lookup("c").Usage = "the `FILE` to ask; with --admin, the running proxy's, for its token"
+	f.Lookup("admin").Usage = "ask the proxy that runs, whose admin API is at `ADDR`: with its health, load and drains"
+	service := f.String("service", "", "the service's `NAME`; may be left out where there is only one")
+	var q admin.Question
+	for _, p := range []struct{ name, usage string }{
+		{"client", "where the request comes from, `IP:PORT`"},
+		{"destination", "where the client has sent it to, `IP:PORT` (default: where the listener is)"},
+		{"header", "a header, `'Name: value'`; may be repeated"},
+		{"cookie", "a cookie, `name=value`; may be repeated"},
+		{"avoid", "an endpoint's `ID` that was tried already; may be repeated"},
+	} {
+		f.Func(p.name, p.usage, func(v string) error { return q.Add(p.name, v) })
+	}
+	if _, err := f.parse(args, 0, 0); err != nil {
+		return err
+	}
+	var x admin.Explanation
+	var err error
+	switch {
+	case *where.addr != "":
+		x, err = explainLive(&where, *service, q)
+	case *where.file != "":
+		x, err = explainFile(*where.file, *service, q)
+	default:
+		return usageError("it takes -c FILE, or --admin ADDR for a running proxy")
+	}
+	if err != nil {
+		return err
+	}
+	if *where.asJSON {
+		err = c.printJSON(x)
+	} else {
+		err = printExplanation(c.out, &x)
+	}
+	if err == nil && x.Endpoint == "" {
+		return errSaid(exitFound)
+	}
+	return err
+}
+
+func explainLive(where *adminFlags, service string, q admin.Question) (x admin.Explanation, err error) {
+	client, err := where.client()
+	if err != nil {
+		return x, err
+	}
+	defer client.Close()
+	if service == "" {
+		all, err := client.Services(context.Background())
+		if err != nil {
+			return x, err
+		}
+		names := make([]string, len(all))
+		for i := range all {
+			names[i] = all[i].Name
+		}
+		if service, err = onlyOne(names); err != nil {
+			return x, err
+		}
+	}
+	return client.Explain(context.Background(), service, q)
+}
+
+func explainFile(path, service string, q admin.Question) (x admin.Explanation, err error) {
+	cfg, err := load(path)
+	if err != nil {
+		return x, err
+	}
+	if service == "" {
+		if service, err = onlyOne(serviceNames(cfg)); err != nil {
+			return x, err
+		}
+	}
+	x, err = app.Explain(cfg, service, q)
+	if errors.Is(err, admin.ErrNoService) {
+		return x, usageError(fmt.Sprintf("%s has no service %q; it has %s", path, service, strings.Join(serviceNames(cfg), ", ")))
+	}
+	return x, err
+}
+
+func serviceNames(cfg *config.Config) []string {
+	names := make([]string, len(cfg.Services))
+	for i := range cfg.Services {
+		names[i] = cfg.Services[i].Name
+	}
+	return names
+}
+
+func onlyOne(names []string) (string, error) {
+	if len(names) == 1 {
+		return names[0], nil
+	}
+	return "", usageError("say which --service: there are " + strings.Join(names, ", "))
+}
+
+// printExplanation prints the answer first, and then what led to it.
+func printExplanation(w io.Writer, x *admin.Explanation) error {
+	var b strings.Builder
+	if x.Endpoint == "" {
+		fmt.Fprintf(&b, "%s: %s\n", x.Service, x.Reason)
+	} else {
+		fmt.Fprintf(&b, "%s: %s%s\n", x.Service, x.Endpoint, inGroup(x.Group))
+		fmt.Fprintf(&b, "because %s\n", x.Reason)
+	}
+	key := "no key: " + x.KeyOf
+	if x.Key != "" {
+		key = fmt.Sprintf("key %s, of %s", x.Key, x.KeyOf)
+	}
+	fmt.Fprintf(&b, "policy %s, affinity %s, %s\n", x.Policy, x.Affinity, key)
+	for _, note := range x.Notes {
+		fmt.Fprintf(&b, "note: %s\n", note)
+	}
+	if len(x.Tiers) > 0 {
+		fmt.Fprintf(&b, "\n%s", tierTable(x))
+	}
+	fmt.Fprintf(&b, "\n%s", candidateTable(x))
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func inGroup(name string) string {
+	if name == "" {
+		return ""
+	}
+	return " of group " + name
+}
+
+// verdict is what a table says of somebody: chosen, dropped and why, or neither.
+func verdict(chosen bool, dropped string) string {
+	if chosen {
+		return "<- chosen"
+	}
+	return dropped
+}
+
+func tierTable(x *admin.Explanation) *table {
+	t := new(table)
+	t.row(right("TIER"), "GROUP", "FULL", "", right("USAGE"), right("OF"), right("SHARE"), "DROPPED")
+	for _, tier := range x.Tiers {
+		for _, g := range tier.Groups {
+			t.row(right(fmt.Sprint(tier.Tier)), g.Name, bar(g.Fullness), percent(g.Fullness), number(g.Usage), number(g.Capacity),
+				percent(g.Share), verdict(g.Name == x.Group && x.Endpoint != "", g.Dropped))
+		}
+	}
+	return t
+}
+
+func candidateTable(x *admin.Explanation) *table {
+	group := ""
+	for _, e := range x.Candidates {
+		if e.Group != "" {
+			group = "GROUP"
+		}
+	}
+	t := new(table)
+	t.row(group, "ENDPOINT", right("ACTIVE"), right("SHARE"), "DROPPED")
+	for _, e := range x.Candidates {
+		t.row(e.Group, e.Endpoint, e.Active, percent(e.Share), verdict(e.Endpoint == x.Endpoint && x.Endpoint != "", e.Dropped))
+	}
+	return t
+}

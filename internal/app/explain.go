@@ -1,0 +1,102 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spillway-lb/spillway/balance"
+	"github.com/spillway-lb/spillway/config"
+	"github.com/spillway-lb/spillway/internal/admin"
+	"github.com/spillway-lb/spillway/lb"
+)
+
+// Explain says whom a service of cfg would choose for a request, and why, without
+// a proxy that runs: everybody counts as healthy and idle.
+func Explain(cfg *config.Config, name string, q admin.Question) (admin.Explanation, error) {
+	i := slices.IndexFunc(cfg.Services, func(s config.Service) bool { return s.Name == name })
+	if i < 0 {
+		return admin.Explanation{}, fmt.Errorf("%w: %q", admin.ErrNoService, name)
+	}
+	o, err := BalancerOptions(cfg, &cfg.Services[i])
+	if err != nil {
+		return admin.Explanation{}, err
+	}
+	b, err := lb.New(o)
+	if err != nil {
+		return admin.Explanation{}, err
+	}
+	x := asked{cfg: cfg, spec: &cfg.Services[i], balancer: b, question: q}
+	for _, l := range cfg.Listeners {
+		if reaches(&l, name) {
+			x.listeners = append(x.listeners, l)
+		}
+	}
+	return x.explain()
+}
+
+// explain says the same of the running proxy.
+func (a *App) explain(name string, q admin.Question) (admin.Explanation, error) {
+	x := asked{question: q}
+	a.mu.Lock()
+	if s := a.service(name); s != nil {
+		spec := s.spec
+		x.cfg, x.spec, x.balancer = a.cfg, &spec, s.balancer
+	}
+	for _, l := range a.listeners {
+		if reaches(&l.spec, name) {
+			spec := l.spec
+			if addr := l.LocalAddr(); addr != nil && addr.Network() != "unix" {
+				spec.Listen = addr.String() // of port 0: which it is
+			}
+			x.listeners = append(x.listeners, spec)
+		}
+	}
+	a.mu.Unlock()
+	if x.spec == nil {
+		return admin.Explanation{}, admin.ErrNoService
+	}
+	return x.explain()
+}
+
+// reaches reports whether the listener sends traffic to the service.
+func reaches(l *config.Listener, service string) bool {
+	return l.Service == service || slices.ContainsFunc(l.Routes, func(r config.Route) bool { return r.Service == service })
+}
+
+// asked is a question about one service, and what there is to answer it.
+type asked struct {
+	cfg       *config.Config
+	spec      *config.Service
+	balancer  *lb.Balancer
+	listeners []config.Listener // that send traffic to the service
+	question  admin.Question
+}
+
+func (x *asked) explain() (admin.Explanation, error) {
+	k, err := x.key()
+	if err != nil {
+		return admin.Explanation{}, err
+	}
+	r := lb.Request{Key: k.key, Keyed: k.keyed, Destination: x.question.Destination}
+	for _, id := range x.question.Avoid {
+		r.Avoid = append(r.Avoid, &balance.Endpoint{ID: id})
+	}
+	found := x.balancer.Explain(r)
+	if errors.Is(found.Err, lb.ErrClosed) {
+		return admin.Explanation{}, admin.ErrNoService // a reload removed it just now
+	}
+	v := admin.Explanation{
+		Service:  x.spec.Name,
+		Policy:   x.spec.LocalityLBPolicy,
+		Affinity: x.spec.SessionAffinity,
+		KeyOf:    k.of,
+		Notes:    k.notes,
+	}
+	if k.keyed {
+		v.Key = fmt.Sprintf("%016x", k.key)
+	}
+	v.Fill(&found)
+	v.Reason = reason(&v, &found)
+	return v, nil
+}
