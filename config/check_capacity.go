@@ -232,26 +232,38 @@ func (l *loader) checkRegional(path string, b *Backend, c *Config) {
 
 // checkScalers checks which part of its target each group has (spec.md §2.5).
 func (l *loader) checkScalers(path string, s *Service) {
-	drained, last := 0, ""
 	for i := range s.Backends {
 		b, key := &s.Backends[i], at(path+".backend", i)+".capacity_scaler"
-		if b.BalancingMode == "" || b.CapacityScaler == nil || l.bad[key] {
-			continue
-		}
-		switch x := *b.CapacityScaler; {
-		case x == 0:
-			drained++
-			last = key
-		case !(x >= minScaler && x <= 1):
-			l.errorf(key, "%v is neither 0 nor from %v to 1", x, minScaler)
+		if x := b.CapacityScaler; b.BalancingMode != "" && x != nil && !l.bad[key] && *x != 0 && !(*x >= minScaler && *x <= 1) {
+			l.errorf(key, "%v is neither 0 nor from %v to 1", *x, minScaler)
 		}
 	}
+	l.checkDrained(path, s, false, "backend")
+	l.checkDrained(path, s, true, "backup")
+}
+
+// checkDrained checks that of the primaries, or of the backups, somebody has any
+// capacity: each pool has the traffic to itself.
+func (l *loader) checkDrained(path string, s *Service, backups bool, who string) {
+	all, drained, last := 0, 0, ""
+	for i := range s.Backends {
+		if b := &s.Backends[i]; b.Failover == backups {
+			all++
+			if b.CapacityScaler != nil && *b.CapacityScaler == 0 {
+				drained++
+				last = at(path+".backend", i) + ".capacity_scaler"
+			}
+		}
+	}
+	if !backups && all < len(s.Backends) {
+		who = "primary"
+	}
 	switch {
-	case drained == 0 || drained < len(s.Backends):
-	case drained == 1:
-		l.errorf(last, "0 drains the only backend of the service: nobody would get traffic")
+	case all == 0 || drained < all || l.bad[last]:
+	case all == 1:
+		l.errorf(last, "0 drains the only %s of the service: nobody would get traffic", who)
 	default:
-		l.errorf(last, "is 0 for every backend of the service: nobody would get traffic")
+		l.errorf(last, "is 0 for every %s of the service: nobody would get traffic", who)
 	}
 }
 

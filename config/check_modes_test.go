@@ -135,7 +135,7 @@ func TestAllBackendsHaveAModeOrNoneHas(t *testing.T) {
 func TestAScalerIs0OrFromATenthTo1(t *testing.T) {
 	file := func(a, b string) string {
 		keys := "balancing_mode = \"RATE\"\nmax_rate = 80\n"
-		return beside("HTTP", keys+a, keys+strings.Replace(b, "capacity_scaler", "'capacity_scaler'", 1))
+		return strings.Replace(beside("HTTP", keys+a, keys+strings.Replace(b, "capacity_scaler", "'capacity_scaler'", 1)), "name = \"s\"\n", "name = \"s\"\nhealth_check = {}\n", 1)
 	}
 	for _, x := range []string{"0", "0.0", "-0.0", "0.1", "0.5", "1", "1.0"} {
 		c := wantLoads(t, file("capacity_scaler = "+x, ""))
@@ -147,6 +147,9 @@ func TestAScalerIs0OrFromATenthTo1(t *testing.T) {
 	wantProblem(t, file("capacity_scaler = 0", "capacity_scaler = 0"), "'capacity_scaler'", "is 0 for every backend")
 	wantProblem(t, fileOf("HTTP", false, `balancing_mode = "RATE"`, "max_rate = 1", "capacity_scaler = 0"), "capacity_scaler",
 		"service.backend.capacity_scaler: 0 drains the only backend")
+	wantProblem(t, file("capacity_scaler = 0", "failover = true"), "capacity_scaler", "0 drains the only primary")
+	wantProblem(t, file("", "failover = true\ncapacity_scaler = 0"), "'capacity_scaler'", "0 drains the only backup")
+	wantLoads(t, file("capacity_scaler = 0.5", "failover = true\ncapacity_scaler = 0.5"))
 	for _, line := range []string{"capacity_scaler = 1", `preference = "PREFERRED"`, "max_rate = 1", "max_utilization = 0.5"} {
 		key, _, _ := strings.Cut(line, " ")
 		wantProblem(t, fileOf("HTTP", false, line), key, "service.backend."+key+": only has a meaning with a balancing_mode")
