@@ -29,7 +29,10 @@ type hashTable[I index] struct {
 	endpoints []*Endpoint
 	takes     []uint64 // by endpoint: of 2⁶⁴ offers how many it takes; all ones: all of them
 	in        []I      // those that take any, ascending
+	dice      *dice    // for those without a key
 }
+
+func (t *hashTable[I]) use(d *dice) { t.dice = d }
 
 const (
 	// maxWalk bounds a walk. Where one endpoint of ten is left, all but one walk

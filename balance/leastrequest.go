@@ -3,7 +3,6 @@ package balance
 import (
 	"math"
 	"math/bits"
-	"math/rand/v2"
 )
 
 const (
@@ -69,7 +68,10 @@ func samplesOf(in []Candidate, choices int) int {
 type leastRequest struct {
 	contenders []contender
 	samples    int
+	dice       *dice
 }
+
+func (p *leastRequest) use(d *dice) { p.dice = d }
 
 // A contender has what a comparison needs side by side, so that looking at an
 // endpoint touches this and its Load only.
@@ -111,12 +113,12 @@ func (p *leastRequest) Pick(Request) *Endpoint {
 	if p.samples == len(p.contenders) {
 		return p.scan()
 	}
-	r := rand.Uint64()
+	r := p.dice.roll()
 	first, r := bits.Mul64(r, uint64(len(p.contenders)))
 	best := &p.contenders[first]
 	active := best.load.Active()
 	// Samples come in random order, so keeping the first of equals is fair.
-	s := sampler{n: len(p.contenders), random: r}
+	s := sampler{n: len(p.contenders), random: r, dice: p.dice}
 	s.exclude(int(first))
 	for s.taken < p.samples {
 		c := &p.contenders[s.next()]
@@ -142,7 +144,7 @@ func (p *leastRequest) scan() *Endpoint {
 			n++
 		}
 	}
-	i, _ := bits.Mul64(rand.Uint64(), n)
+	i, _ := bits.Mul64(p.dice.roll(), n)
 	return p.contenders[equals[i]].endpoint
 }
 
@@ -153,13 +155,13 @@ type weightedLeastRequest struct {
 }
 
 func (p *weightedLeastRequest) Pick(Request) *Endpoint {
-	first := p.shares.draw(rand.Uint64())
+	first := p.shares.draw(p.dice.roll())
 	best := &p.contenders[first]
 	active := best.load.Active()
 	if active == 0 {
 		return best.endpoint // nobody can be emptier
 	}
-	s := sampler{n: len(p.contenders), random: rand.Uint64()}
+	s := sampler{n: len(p.contenders), random: p.dice.roll(), dice: p.dice}
 	s.exclude(first)
 	for s.taken < p.samples {
 		c := &p.contenders[s.next()]
@@ -177,13 +179,14 @@ func (p *weightedLeastRequest) Pick(Request) *Endpoint {
 type sampler struct {
 	n      int
 	random uint64
+	dice   *dice
 	taken  int
 	seen   [maxChoices]uint32 // ascending
 }
 
 func (s *sampler) next() int {
 	if s.taken%2 == 0 {
-		s.random = rand.Uint64() // one number is good for two indexes
+		s.random = s.dice.roll() // one number is good for two indexes
 	}
 	i, rest := bits.Mul64(s.random, uint64(s.n-s.taken))
 	s.random = rest

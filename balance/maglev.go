@@ -2,7 +2,6 @@ package balance
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"slices"
 
 	"github.com/dchest/siphash"
@@ -91,7 +90,7 @@ type maglevTable[I index] struct {
 func (m *maglevTable[I]) Pick(r Request) *Endpoint {
 	key := r.Key
 	if !r.Keyed {
-		key = rand.Uint64()
+		key = m.dice.roll()
 	}
 	slot := key % m.size
 	if r.Try <= 0 {

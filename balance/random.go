@@ -1,7 +1,5 @@
 package balance
 
-import "math/rand/v2"
-
 // Random returns the policy RANDOM: each pick is independent of all others, an
 // endpoint's chance is its share. It needs no state, so it suits many balancers
 // in front of few endpoints, and gives the least even load (spec.md §4.4).
@@ -10,6 +8,7 @@ func Random() Policy { return newRandom }
 type random struct {
 	endpoints []*Endpoint
 	shares    aliasTable
+	dice      *dice
 }
 
 func newRandom(c []Candidate) Picker {
@@ -21,5 +20,7 @@ func newRandom(c []Candidate) Picker {
 }
 
 func (p *random) Pick(Request) *Endpoint {
-	return p.endpoints[p.shares.draw(rand.Uint64())]
+	return p.endpoints[p.shares.draw(p.dice.roll())]
 }
+
+func (p *random) use(d *dice) { p.dice = d }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"math/bits"
-	"math/rand/v2"
 	"slices"
 	"strconv"
 
@@ -78,7 +77,7 @@ type ring[I index] struct {
 func (r *ring[I]) Pick(q Request) *Endpoint {
 	key := q.Key
 	if !q.Keyed {
-		key = rand.Uint64()
+		key = r.dice.roll()
 	}
 	slot := r.slot(key)
 	if q.Try <= 0 {

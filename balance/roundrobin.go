@@ -66,6 +66,8 @@ func newRotation[I index](in []Candidate) *rotation[I] {
 	}
 }
 
+func (r *rotation[I]) use(d *dice) { r.offset = d.roll() % uint64(len(r.order)) }
+
 func (r *rotation[I]) Pick(Request) *Endpoint {
 	return r.endpoints[r.order[r.place(r.turn.taken.Add(1))]]
 }
