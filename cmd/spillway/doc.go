@@ -7,6 +7,8 @@
 //	spillway plan old.toml new.toml     what a change does before it is made
 //	spillway explain -c spillway.toml --client 192.0.2.1:4711
 //	                                    which endpoint such a request gets, and why
+//	spillway simulate -c spillway.toml --rate 200
+//	                                    who would get which traffic, in virtual time
 //	spillway status                     who gets what share of the traffic, and who is ill
 //	spillway drain web 10.0.0.1:80      take an endpoint out without hurting anybody
 //	spillway ready web 10.0.0.1:80      and back in

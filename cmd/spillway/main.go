@@ -25,6 +25,7 @@ func verbs() []verb {
 		{"check", "FILE", "report every problem of a file at once", runCheck},
 		{"plan", "OLD NEW", "say what a change of the file does before it is made", runPlan},
 		{"explain", "", "say whom a service would choose for a request, and why", runExplain},
+		{"simulate", "FILE", "play traffic through a file's service in virtual time", runSimulate},
 		{"status", "[SERVICE]", "show the endpoints of a running proxy", runStatus},
 		{"drain", "SERVICE [ENDPOINT]", "send an endpoint or --group nobody new; who is there stays", runDrain},
 		{"ready", "SERVICE [ENDPOINT]", "send a drained endpoint or --group traffic again", runReady},
@@ -34,7 +35,7 @@ func verbs() []verb {
 }
 
 // later are the verbs of versions to come.
-var later = []string{"simulate", "doctor", "top", "upgrade"}
+var later = []string{"doctor", "top", "upgrade"}
 
 // A console is a verb's whole world.
 type console struct {
