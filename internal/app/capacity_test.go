@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -53,6 +54,8 @@ func (p *proxy) held(listener string) (net.Conn, string) {
 
 // A group of two zones, of which the proxy is in the second.
 const twoZones = `
+[admin]
+listen = "127.0.0.1:0"
 [proxy]
 region = "eu"
 zone = "b"
@@ -93,22 +96,28 @@ func TestConnectionsFillTheProxysZoneThenTheNext(t *testing.T) {
 	}
 	first.Close()
 
-	// The operator drains the zone, and then the file says that it is full sooner.
-	b := p.Balancer("db")
-	if err := b.SetScaler("db/b", 0); err != nil {
-		t.Fatal(err)
+	// The operator drains the zone, and thinks better of it; then the file says that
+	// there is more room.
+	scale := func(scaler string) {
+		t.Helper()
+		if code, body := p.post("/api/v1/services/db/groups/db/b", `{"capacity_scaler":`+scaler+`}`); code != http.StatusOK {
+			t.Fatalf("%d: %s", code, body)
+		}
 	}
+	scale("0")
 	for range 3 {
 		if _, got := p.held("db"); got != "A" {
 			t.Fatalf("a drained zone got a connection: %s", got)
 		}
 	}
-	if err := b.SetScaler("db/b", 1); err != nil {
-		t.Fatal(err)
-	}
+	scale("null")
 	p.reload(strings.Replace(file, "per_endpoint = 2", "per_endpoint = 20", 1))
 	if _, got := p.held("db"); got != "B" {
 		t.Errorf("with room again in the proxy's zone it is on %s", got)
+	}
+
+	if code, body := p.post("/api/v1/services/db/groups/db%2Fa", `{"capacity_scaler":0.5}`); code != http.StatusOK {
+		t.Errorf("%d: %s", code, body)
 	}
 
 	// Distances are part of what a reload changes.
