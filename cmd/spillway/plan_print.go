@@ -66,10 +66,10 @@ func serviceTable(s *plan.Service) *table {
 		row("moved", exactPercent(s.Moved)+" of the keys")
 	}
 	for _, e := range s.Gained {
-		row("gains", fmt.Sprintf("%s, %s of new traffic", endpointText(&e), percent(e.Share)))
+		row("gains", fmt.Sprintf("%s, which gets %s", endpointText(&e), percent(e.Share)))
 	}
 	for _, e := range s.Lost {
-		row("loses", fmt.Sprintf("%s, which had %s of new traffic", endpointText(&e), percent(e.Share)))
+		row("loses", fmt.Sprintf("%s, which had %s", endpointText(&e), percent(e.Share)))
 	}
 	for _, e := range s.Changed {
 		row("changes", fmt.Sprintf("%s: %s", e.ID, strings.Join(e.Changes, ", ")))
@@ -117,21 +117,19 @@ func capacityText(t *plan.Tier) string {
 	var groups []string
 	byReports := 0
 	for _, g := range t.Groups {
-		can := plainNumber(g.Capacity)
+		can := number(g.Capacity).String()
 		if g.ByReports {
 			byReports++
 			can = "by reports"
 		}
 		groups = append(groups, g.Name+" "+can)
 	}
-	sum := plainNumber(t.Capacity) + " " + t.Unit
+	sum := number(t.Capacity).String() + " " + t.Unit
 	if byReports == len(t.Groups) {
 		sum = "by reports"
 	}
 	return fmt.Sprintf("%s (%s)", sum, strings.Join(groups, ", "))
 }
-
-func plainNumber(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
 
 func writeListeners(b *strings.Builder, all []plan.Listener) {
 	for _, l := range all {

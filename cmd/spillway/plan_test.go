@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -65,8 +66,8 @@ service plain
 
 service web
   moved  42.5743 % of the keys
-  gains  new at 10.0.0.9:80 in near, 25.0 % of new traffic
-  loses  10.0.0.3:80 in near, which had 25.0 % of new traffic
+  gains  new at 10.0.0.9:80 in near, which gets 24.8 %
+  loses  10.0.0.3:80 in near, which had 24.8 %
 
 a reload is enough
 `},
@@ -92,17 +93,30 @@ a reload refuses this, a restart is needed:
 `},
 		"a service": {[]string{`name = "web"`, `name = "shop"`}, `
 service shop (new)
-  gains  10.0.0.1:80 in near, 25.0 % of new traffic
-  gains  10.0.0.2:80 in near, 25.0 % of new traffic
-  gains  10.0.0.3:80 in near, 25.0 % of new traffic
-  gains  10.1.0.1:80 in far, 25.0 % of new traffic
+  gains  10.0.0.1:80 in near, which gets 25.7 %
+  gains  10.0.0.2:80 in near, which gets 24.8 %
+  gains  10.0.0.3:80 in near, which gets 24.8 %
+  gains  10.1.0.1:80 in far, which gets 24.8 %
 
 service web (gone)
   moved  100 % of the keys: the service goes
-  loses  10.0.0.1:80 in near, which had 25.0 % of new traffic
-  loses  10.0.0.2:80 in near, which had 25.0 % of new traffic
-  loses  10.0.0.3:80 in near, which had 25.0 % of new traffic
-  loses  10.1.0.1:80 in far, which had 25.0 % of new traffic
+  loses  10.0.0.1:80 in near, which had 25.7 %
+  loses  10.0.0.2:80 in near, which had 24.8 %
+  loses  10.0.0.3:80 in near, which had 24.8 %
+  loses  10.1.0.1:80 in far, which had 24.8 %
+
+1 other service: no change
+a reload is enough
+`},
+		"capacities": {[]string{
+			`group = "near"`, "group = \"near\"\nbalancing_mode = \"RATE\"\nmax_rate_per_endpoint = 100",
+			`group = "far"`, "group = \"far\"\nbalancing_mode = \"RATE\"\nmax_rate = 50",
+		}, `
+service web
+  moved     27.7228 % of the keys
+  tier 1    none → 300 requests/s (near 300)
+  tier 2    none → 50 requests/s (far 50)
+  settings  service_lb_policy, backend
 
 1 other service: no change
 a reload is enough
@@ -111,6 +125,51 @@ a reload is enough
 		t.Run(name, func(t *testing.T) {
 			r := spillway(t, "plan", changed(t, "old.toml"), changed(t, "new.toml", c.change...)).want(t, 0)
 			if want := strings.TrimPrefix(c.want, "\n"); r.out != want || r.err != "" {
+				t.Errorf("it says:\n%s%s\nwant:\n%s", r.out, r.err, want)
+			}
+		})
+	}
+}
+
+// Both files have targets; groups get bigger, change tiers, and are drained.
+func TestPlanComparesTiers(t *testing.T) {
+	targets := []string{
+		`group = "near"`, "group = \"near\"\nbalancing_mode = \"RATE\"\nmax_rate_per_endpoint = 100",
+		`group = "far"`, "group = \"far\"\nbalancing_mode = \"UTILIZATION\"",
+	}
+	old := changed(t, "old.toml", targets...)
+	for name, c := range map[string]struct {
+		change []string
+		want   string
+	}{
+		"an endpoint less": {append([]string{`"10.0.0.2:80", `, ``}, targets...), `
+service web
+  moved   MOVED of the keys
+  loses   10.0.0.2:80 in near, which had 33.7 %
+  tier 1  300 requests/s (near 300) → 200 requests/s (near 200)
+  tier 2  by reports (far by reports)
+`},
+		"a group drained": {append(slices.Clone(targets), `max_rate_per_endpoint = 100`, "max_rate_per_endpoint = 100\ncapacity_scaler = 0"), `
+service web
+  moved     100 % of the keys
+  tier 1    300 requests/s (near 300) → by reports (far by reports)
+  tier 2    by reports (far by reports) → none
+  settings  backend
+`},
+		"one tier": {append(slices.Clone(targets), `[[service.backend]]`, "[service.service_lb_policy]\nload_balancing_algorithm = \"SPRAY_TO_WORLD\"\n[[service.backend]]"), `
+service web
+  moved     MOVED of the keys
+  tier 1    300 requests/s (near 300) → 300 requests/s (far by reports, near 300)
+  tier 2    by reports (far by reports) → none
+  settings  service_lb_policy.load_balancing_algorithm
+`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := spillway(t, "plan", old, changed(t, "new.toml", c.change...)).want(t, 0)
+			_, moved, _ := strings.Cut(r.out, "moved")
+			moved, _, _ = strings.Cut(strings.TrimSpace(moved), " of the keys")
+			want := strings.Replace(strings.TrimPrefix(c.want, "\n"), "MOVED", moved, 1)
+			if !strings.HasPrefix(r.out, want) || moved == "0 %" {
 				t.Errorf("it says:\n%s%s\nwant:\n%s", r.out, r.err, want)
 			}
 		})

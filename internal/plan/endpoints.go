@@ -13,8 +13,9 @@ type Endpoint struct {
 	ID      string `json:"id"`
 	Address string `json:"address"`
 	Group   string `json:"group,omitempty"`
-	// Share is its part of new traffic, from 0 to 1: what a gained one gets, or a lost
-	// one had.
+	// Share is its part, from 0 to 1, of the keys, or of new traffic where the policy
+	// does not go by keys: what a gained one gets, or a lost one had. It is that of a
+	// proxy that has little to do.
 	Share float64 `json:"share"`
 }
 
@@ -34,6 +35,7 @@ type member struct {
 func (s *Service) endpoints(before, after *side) {
 	s.Gained, s.Lost, s.Changed = []Endpoint{}, []Endpoint{}, []Altered{}
 	old, now := before.members(), after.members()
+	had, gets := before.shares(), after.shares()
 	for _, id := range sortedKeys(old) {
 		m := old[id]
 		if n, stays := now[id]; stays {
@@ -42,11 +44,11 @@ func (s *Service) endpoints(before, after *side) {
 			}
 			continue
 		}
-		s.Lost = append(s.Lost, Endpoint{id, m.Addr, m.group, before.shares()[id]})
+		s.Lost = append(s.Lost, Endpoint{id, m.Addr, m.group, had[id]})
 	}
 	for _, id := range sortedKeys(now) {
 		if _, stayed := old[id]; !stayed {
-			s.Gained = append(s.Gained, Endpoint{id, now[id].Addr, now[id].group, after.shares()[id]})
+			s.Gained = append(s.Gained, Endpoint{id, now[id].Addr, now[id].group, gets[id]})
 		}
 	}
 }

@@ -125,7 +125,7 @@ func TestALiveReloadMovesTheKeysOfThePlan(t *testing.T) {
 			f.top = fmt.Sprintf("[proxy]\nhash_seed = %d", seed)
 			f.listener = `listen = "127.0.0.1:0"`
 			f.service += "\nlocality_lb_policy = \"" + policy + `"`
-			f.endpoints = `"` + strings.Join(endpoints, `", "`) + `"`
+			f.endpoints = quoted(endpoints)
 		}).load(t)
 	}
 	keys := make([]string, n)
@@ -136,11 +136,16 @@ func TestALiveReloadMovesTheKeysOfThePlan(t *testing.T) {
 		file("MAGLEV", 1, endpoints[:7]...),
 		file("MAGLEV", 1, endpoints...), // one comes
 		file("RING_HASH", 2, endpoints[1:]...),
+		withCapacity(t, 1e6, endpoints[:3], endpoints[3:6], endpoints[6:]),
+		withCapacity(t, 2e6, endpoints[:3], endpoints[3:5], endpoints[6:]),
 	}
 	p := run(t, files[0])
 	addr := p.ListenAddr("in").String()
 	before := served(t, addr, keys)
 	for i, next := range files[1:] {
+		if i == 1 { // 20,000 once; for the other kinds of changes fewer will do
+			keys, before = keys[:n/4], before[:n/4]
+		}
 		traced, err := plan.Trace(files[i], next, "", strings.NewReader(strings.Join(keys, "\n")))
 		if err != nil {
 			t.Fatal(err)
@@ -156,14 +161,32 @@ func TestALiveReloadMovesTheKeysOfThePlan(t *testing.T) {
 				moves = append(moves, plan.Move{Key: keys[k], From: before[k], To: after[k]})
 			}
 		}
-		if traced.Keys != n || traced.Moved != len(moves) || fmt.Sprint(traced.Moves) != fmt.Sprint(moves) {
-			t.Errorf("reload %d: the plan has %d of %d keys move, and %d did", i+1, traced.Moved, traced.Keys, len(moves))
+		if traced.Keys != len(keys) || traced.Moved != len(moves) || fmt.Sprint(traced.Moves) != fmt.Sprint(moves) {
+			t.Errorf("reload %d: the plan has %d of %d keys move, and %d did", i+1, traced.Moved, len(keys), len(moves))
 		}
 		moved := compare(t, files[i], next).Services[0].Moved
-		t.Logf("reload %d: %d of %d keys moved, as planned; of all keys %.4f", i+1, len(moves), n, moved)
+		t.Logf("reload %d: %d of %d keys moved, as planned; of all keys %.4f", i+1, len(moves), len(keys), moved)
 		before = after
 	}
 }
+
+// withCapacity is a file with two groups in one region, and one far away that gets
+// nothing. rate is how much the first can take: the second takes a million.
+func withCapacity(t *testing.T, rate float64, near ...[]string) *config.Config {
+	t.Helper()
+	var b strings.Builder
+	b.WriteString("[proxy]\nregion = \"eu\"\n[[listener]]\nname = \"in\"\nlisten = \"127.0.0.1:0\"\nservice = \"web\"\n")
+	for i, region := range []string{"eu", "eu", "us"} {
+		fmt.Fprintf(&b, "[[group]]\nname = \"g%d\"\nregion = %q\nendpoints = [%s]\n", i, region, quoted(near[i]))
+	}
+	b.WriteString("[[service]]\nname = \"web\"\nsession_affinity = \"HEADER_FIELD\"\n[service.consistent_hash]\nhttp_header_name = \"X-User\"\n")
+	for i, rate := range []float64{rate, 1e6, 1e6} {
+		fmt.Fprintf(&b, "[[service.backend]]\ngroup = \"g%d\"\nbalancing_mode = \"RATE\"\nmax_rate = %.0f\n", i, rate)
+	}
+	return parse(t, b.String())
+}
+
+func quoted(addrs []string) string { return `"` + strings.Join(addrs, `", "`) + `"` }
 
 // Listeners, too, do what the plan says, or the reload refuses.
 func TestALiveReloadDoesToListenersWhatThePlanSays(t *testing.T) {

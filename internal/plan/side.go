@@ -52,13 +52,18 @@ func build(cfg *config.Config, spec *config.Service) (*side, error) {
 func (s *side) binds() bool { return app.Hashes(s.spec) }
 
 // parts are the endpoints' parts: of the keys, or where there are none of new
-// traffic.
+// traffic while there is little of it.
 func (s *side) parts() []balance.Part {
 	if parts := s.tables.KeyParts(); parts != nil {
 		return parts
 	}
+	shares := make(map[string]float64)
+	for _, g := range s.status.Groups {
+		for _, e := range g.Endpoints {
+			shares[e.ID] = e.ShareExpected
+		}
+	}
 	var parts []balance.Part
-	shares := s.shares()
 	for _, c := range s.tables.Candidates {
 		if share := shares[c.ID]; share > 0 {
 			parts = append(parts, balance.Part{Endpoint: c.Endpoint, Part: share})
@@ -67,12 +72,12 @@ func (s *side) parts() []balance.Part {
 	return parts
 }
 
-// shares are the endpoints' parts of new traffic, by ID.
+// shares are the same by ID.
 func (s *side) shares() map[string]float64 {
 	shares := make(map[string]float64)
-	for _, g := range s.status.Groups {
-		for _, e := range g.Endpoints {
-			shares[e.ID] = e.ShareExpected
+	if s != nil {
+		for _, p := range s.parts() {
+			shares[p.Endpoint.ID] = p.Part
 		}
 	}
 	return shares
