@@ -94,7 +94,16 @@ health_check = { type = "TCP" }
 [[service.backend]]
 group = "g"
 %s
-`, second, listens, protocol, strings.Join(backend, "\n"))
+`, second, listens, protocol, strings.Join(backend, "\n")) + reportsFor(protocol, backend...)
+}
+
+// reportsFor is a section by which a service without HTTP responses gets load
+// reports, if one of its backends goes by them.
+func reportsFor(protocol string, backends ...string) string {
+	if protocol != "TCP" && protocol != "SSL" || !strings.Contains(strings.Join(backends, ""), `"UTILIZATION"`) {
+		return ""
+	}
+	return "[service.utilization]\nsource = \"POLL\"\npoll_path = \"/\"\n"
 }
 
 // lines are how a test writes each key.

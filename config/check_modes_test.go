@@ -94,7 +94,7 @@ group = "a"
 [[service.backend]] # second
 group = "b"
 %s
-`, protocol, a, b)
+`, protocol, a, b) + reportsFor(protocol, a, b)
 }
 
 func TestModesOfAServiceAreInOneUnit(t *testing.T) {

@@ -32,6 +32,7 @@ func (l *loader) checkService(path string, s *Service, c *Config) {
 	l.checkCapacity(path, s, c)
 	l.checkLBPolicy(path+".service_lb_policy", s, c)
 	l.checkCustomMetrics(path+".custom_metrics", s)
+	l.checkUtilization(path, s)
 	if s.HealthCheck != nil {
 		l.checkHealthCheck(path+".health_check", s.HealthCheck)
 	}

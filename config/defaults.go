@@ -170,6 +170,9 @@ func (l *loader) fillService(path string, s *Service) {
 	if s.Subsetting != nil {
 		l.fillSubsetting(path+".subsetting", s.Subsetting)
 	}
+	if s.Utilization != nil {
+		l.fillUtilization(path+".utilization", s)
+	}
 	if s.HealthCheck != nil {
 		l.fillHealthCheck(path+".health_check", s)
 	}

@@ -13,7 +13,6 @@ var laterKeys = map[string][]string{
 	"service": {
 		"strong_session_affinity_cookie",
 		"outlier_detection", "circuit_breakers",
-		"utilization",
 		"slow_start",
 	},
 	"service.connection_draining": {"keep_sessions"},
@@ -56,6 +55,7 @@ var (
 
 	proxyProtocols = enum{allowed: []string{"NONE", "V1", "V2"}}
 
+	loadSources   = enum{allowed: []string{"ORCA", "POLL"}}
 	sources       = enum{allowed: []string{"PROXY", "CLIENT"}}
 	panics        = enum{allowed: []string{"open", "closed"}, later: []string{"shed"}}
 	spillovers    = enum{allowed: []string{"ZONAL_AFFINITY_DISABLED", "ZONAL_AFFINITY_STAY_WITHIN_ZONE", "ZONAL_AFFINITY_SPILL_CROSS_ZONE"}}

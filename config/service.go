@@ -105,6 +105,9 @@ type Service struct {
 	// Metrics that endpoints report, by which WEIGHTED_ROUND_ROBIN weighs them: the
 	// highest counts. Default: none.
 	CustomMetrics []CustomMetric `toml:"custom_metrics"`
+	// How endpoints tell how busy they are, where that counts. Default: in their
+	// responses.
+	Utilization *Utilization `toml:"utilization"`
 	// Groups in place of endpoints. Default: none.
 	Backends []Backend `toml:"backend"`
 }

@@ -42,6 +42,9 @@ func (l *loader) spell(c *Config) {
 		if s.HealthCheck != nil {
 			l.word(path+".health_check.type", &s.HealthCheck.Type, healthTypes)
 		}
+		if s.Utilization != nil {
+			l.word(path+".utilization.source", &s.Utilization.Source, loadSources)
+		}
 		if s.Retry != nil {
 			l.spellRetryOn(path+".retry.retry_on", s.Retry.RetryOn)
 		}
