@@ -73,6 +73,9 @@ func (a *App) buildService(p *parts, spec *config.Service) error {
 	if face.Tracking.PerSession && spec.Protocol != "UDP" { // which keeps its own
 		face.Sessions = &s.sessions
 	}
+	if s.loads == nil {
+		s.loads = newLoadWatches(spec.Name, s.balancer, s.stats, a.log.Logger)
+	}
 	if s.tracker == nil {
 		s.tracker = a.newTracker(s, face.Tracking)
 	}

@@ -16,6 +16,7 @@ import (
 type endpointTLS struct {
 	traffic *proxy.EndpointTLS // nil: none
 	checks  *tls.Config        // nil: none
+	reports *tls.Config        // of load, where they are asked for; nil: none
 }
 
 // endpointTLSOf makes what s asks for, unless old, of the running service, is that.
@@ -46,6 +47,7 @@ func endpointTLSOf(s *config.Service, old *service) (endpointTLS, error) {
 		e.checks = t.For("")
 	}
 	if s.IsTLS() {
+		e.reports = t.For("")
 		e.traffic = t
 	}
 	if s.Protocol == "HTTPS" {

@@ -31,6 +31,7 @@ type service struct {
 	tracker  *proxy.Tracker
 	sessions proxy.Sessions // of TCP, where the file wants them
 	tls      endpointTLS
+	loads    *loadWatches
 	cancel   context.CancelFunc // nil: not started
 }
 
@@ -51,6 +52,7 @@ func (s *service) start(ctx context.Context, wg *sync.WaitGroup) {
 	balancing, cancel := context.WithCancel(ctx)
 	s.cancel = cancel
 	wg.Go(func() { _ = s.balancer.Run(balancing) })
+	wg.Go(func() { s.loads.run(balancing) })
 }
 
 // retire lets connections drain, and stops the balancer once the exchanges that still know it have had time

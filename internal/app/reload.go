@@ -77,6 +77,7 @@ func (a *App) swap(next *parts) {
 		if err := s.update(spec, next.options[i]); err != nil {
 			panic("app: options were valid a moment ago: " + err.Error())
 		}
+		s.loads.use(loadSourceOf(spec, s.tls.reports))
 		if a.tasks.running() && s.cancel == nil {
 			s.start(a.tasks.background, a.tasks.backgroundGroup)
 		}

@@ -41,8 +41,9 @@ func balancerOptions(cfg *config.Config, s *config.Service, log *slog.Logger) (l
 		Here:           hereOf(cfg),
 		Zones:          zonesOf(cfg, s),
 
-		ReportedWeights: s.LocalityLBPolicy == "WEIGHTED_MAGLEV",
-		Log:             log,
+		ReportExpiration: reportExpirationOf(s),
+		ReportedWeights:  s.LocalityLBPolicy == "WEIGHTED_MAGLEV",
+		Log:              log,
 	}
 	if s.Panic == "open" {
 		o.Panic = lb.PanicOpen

@@ -29,22 +29,38 @@ func loadWeightsOf(s *config.Service) *health.LoadWeighting {
 	return &w
 }
 
-// loadReportsOf returns nil where nobody wants to know how busy endpoints are.
-func loadReportsOf(s *config.Service, b *lb.Balancer) *proxy.LoadReports {
-	wanted := s.LocalityLBPolicy == "WEIGHTED_ROUND_ROBIN"
-	var metrics []string
+// metricsOf returns the names of the metrics that a service goes by, and whether it
+// goes by reports at all.
+func metricsOf(s *config.Service) (metrics []string, wanted bool) {
 	for _, m := range s.CustomMetrics {
 		metrics = append(metrics, m.Name)
 	}
 	for i := range s.Backends {
-		g := &s.Backends[i]
-		wanted = wanted || g.BalancingMode == "UTILIZATION" || g.BalancingMode == "CUSTOM_METRICS"
-		for _, m := range g.CustomMetrics {
+		for _, m := range s.Backends[i].CustomMetrics {
 			metrics = append(metrics, m.Name)
 		}
 	}
-	if !wanted || !s.IsHTTP() {
+	return metrics, s.TakesReports()
+}
+
+// loadReportsOf says what becomes of reports in responses: nil, where nobody wants
+// to know how busy endpoints are. Those of a service that gets its reports in
+// another way are not read, and clients do not see them either.
+func loadReportsOf(s *config.Service, b *lb.Balancer) *proxy.LoadReports {
+	metrics, wanted := metricsOf(s)
+	switch {
+	case !wanted || !s.IsHTTP():
 		return nil
+	case loadSourceOf(s, nil) != nil:
+		return new(proxy.LoadReports)
 	}
 	return &proxy.LoadReports{Reader: health.NewLoadReader(metrics...), Note: b.Report}
+}
+
+// reportExpirationOf returns 0 for the default.
+func reportExpirationOf(s *config.Service) time.Duration {
+	if s.Utilization == nil {
+		return 0
+	}
+	return time.Duration(s.Utilization.ReportExpiration)
 }
