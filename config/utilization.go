@@ -13,7 +13,7 @@ type Utilization struct {
 	Source string `toml:"source"`
 	// Whether endpoints report over a stream of gRPC, out of band, instead of in
 	// responses: StreamCoreMetrics of xds.service.orca.v3.OpenRcaService. ORCA only.
-	// Default: `false`.
+	// Default: false.
 	EnableOOBLoadReport bool `toml:"enable_oob_load_report,omitzero"`
 	// How often they are asked to report over the stream, 10ms to 1m; they may have a
 	// lower bound of their own, such as 30s. Only with enable_oob_load_report.
@@ -27,7 +27,7 @@ type Utilization struct {
 	PollInterval Duration `toml:"poll_interval,omitzero"`
 	// The port of the stream or the page, 0 to 65535; 0 is the one that serves. Either
 	// is over TLS where the service is, and by its tls. Not for reports in responses.
-	// Default: `0`.
+	// Default: 0.
 	Port int `toml:"port,omitzero"`
 	// How old a report may be that counts for a group's capacity, above 0. An endpoint
 	// without any counts as the mean of its group. Only with a balancing_mode that

@@ -88,7 +88,7 @@ var table = []rule{
 		"it reads counters when it is scraped, and serves nothing itself"},
 	{"internal/admin", []string{"lb", "capacity", "health", fasthttp, prometheus}, nil,
 		"it serves what it is given: what a reload is, or a metric, others know"},
-	{"internal/app", []string{"affinity", "balance", "capacity", "config", "discovery", "health", "lb", "proxy", "proxy/http", "proxy/tcp", "proxy/tlsfront", "proxy/udp", "internal/admin", "internal/metrics", prometheus}, nil,
+	{"internal/app", []string{"affinity", "balance", "capacity", "config", "discovery", "health", "health/orca", "health/poll", "lb", "proxy", "proxy/http", "proxy/tcp", "proxy/tlsfront", "proxy/udp", "internal/admin", "internal/metrics", prometheus}, nil,
 		"it joins all of the above, and nothing joins it but the command and what answers its questions"},
 	{"internal/plan", []string{"affinity", "balance", "capacity", "config", "lb", "internal/app"}, []string{"net/http"},
 		"what a file means is the app's to say, and who gets which key the tables': it compares, and runs nothing"},

@@ -124,6 +124,22 @@ custom_metrics = [{ name = "orca.cpu_utilization" }]
 group = "g"
 balancing_mode = "CUSTOM_METRICS"
 custom_metrics = [{ name = "orca.cpu_utilization" }]
+[service.utilization]
+enable_oob_load_report = true
+`, `
+[[listener]]
+listen = ":80"
+protocol = "TCP"
+service = "a"
+[[group]]
+name = "g"
+endpoints = ["x:1"]
+[[service]]
+name = "a"
+utilization = { source = "POLL", poll_path = "/" }
+[[service.backend]]
+group = "g"
+balancing_mode = "UTILIZATION"
 `, `
 [[listener]]
 listen = ":80"
