@@ -30,6 +30,10 @@ a: about 4000 of 9000
 b: about 1000 of 9000
 c: about 4000 of 9000
 `,
+	"report": `
+TEXT application_utilization=1.000,named_metrics.workers=4
+application utilization: 1 named: [{workers 4}]
+`,
 	"drain": `
 traffic runs over a and b
 b is drained: its requests have finished, it can be stopped
