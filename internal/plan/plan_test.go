@@ -79,6 +79,10 @@ func TestEachKindOfChangeMovesWhatItMust(t *testing.T) {
 	const seven = 7.0 / 8
 	byIP := file{service: `session_affinity = "CLIENT_IP"`}
 	byCookie := file{service: `session_affinity = "HTTP_COOKIE"`, hash: `http_cookie = { name = "sid" }`}
+	byReports := byHeader.with(func(f *file) {
+		f.service += "\nlocality_lb_policy = \"WEIGHTED_MAGLEV\""
+		f.rest = "[service.health_check]\ntype = \"HTTP\""
+	})
 	for name, c := range map[string]struct {
 		prev, next file
 		low, high  float64
@@ -110,6 +114,7 @@ func TestEachKindOfChangeMovesWhatItMust(t *testing.T) {
 		"a port that is no part":    {byIP, byIP.with(func(f *file) { f.listener = `listen = "127.0.0.1:8081"` }), 0, 0, ""},
 		"a header's dialed address": {byHeader, byHeader.with(func(f *file) { f.listener = `listen = "127.0.0.2:8080"` }), 0, 0, ""},
 		"whose word is believed":    {byIP, byIP.with(func(f *file) { f.listener = "listen = \"127.0.0.1:8080\"\ntrusted_proxies = [\"10.0.0.0/8\"]" }), seven - .001, seven + .001, "who its clients are"},
+		"reported weights":          {byReports, byReports.with(func(f *file) { f.endpoints = list(0, 9) }), 1.0 / 9, 1.0/9 + .04, "not by those that endpoints report"},
 		"a timeout":                 {byHeader, byHeader.with(func(f *file) { f.service += "\ntimeout = \"7s\"" }), 0, 0, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -194,6 +199,12 @@ func TestSettingsAreNamedAsInTheFile(t *testing.T) {
 	}
 	if got := strings.Join(p.Services[0].Settings, " "); got != "timeout health_check.check_interval health_check.timeout" {
 		t.Errorf("settings of the service: %s", got)
+	}
+	grouped := func(keys string) *config.Config {
+		return file{rest: "[[group]]\nname = \"g\"\nendpoints = [\"10.9.0.1:80\"]\n" + keys}.load(t)
+	}
+	if got := compare(t, grouped(`zone = "a"`), grouped(`zone = "b"`)).Settings; !slices.Equal(got, []string{"group.g.zone"}) {
+		t.Errorf("settings of a group: %s", got)
 	}
 	if p := compare(t, prev.load(t), prev.load(t)); !p.Empty() {
 		t.Errorf("a file differs from itself: %+v", p)

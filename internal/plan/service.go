@@ -81,6 +81,9 @@ func moved(before, after *side) (float64, string) {
 		return apart(before, after), why
 	}
 	part, _ := lb.Moved(before.tables, after.tables)
+	if before.takesReports() || after.takesReports() {
+		return part, "by the weights of the file, not by those that endpoints report"
+	}
 	return part, ""
 }
 

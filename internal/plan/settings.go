@@ -2,6 +2,7 @@ package plan
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/spillway-lb/spillway/config"
@@ -12,9 +13,17 @@ import (
 var told = map[string]bool{"service": true, "group": true, "listener": true, "endpoints": true}
 
 // settings are the keys outside of services that have another value, and those of
-// listeners that stay where they are.
+// groups and listeners that stay where they are.
 func settings(prev, next *config.Config) []string {
 	keys := append([]string{}, differences(prev, next)...)
+	for i := range next.Groups {
+		g := &next.Groups[i]
+		if j := slices.IndexFunc(prev.Groups, func(old config.Group) bool { return old.Name == g.Name }); j >= 0 {
+			for _, key := range differences(&prev.Groups[j], g) {
+				keys = append(keys, "group."+g.Name+"."+key)
+			}
+		}
+	}
 	for i := range next.Listeners {
 		l := &next.Listeners[i]
 		if old := listenerAt(prev, l); old != nil {

@@ -51,6 +51,11 @@ func build(cfg *config.Config, spec *config.Service) (*side, error) {
 // endpoint to lose.
 func (s *side) binds() bool { return app.Hashes(s.spec) }
 
+// takesReports reports whether keys go by weights that endpoints report.
+func (s *side) takesReports() bool {
+	return s.spec.LocalityLBPolicy == "WEIGHTED_MAGLEV" && s.spec.HealthCheck != nil
+}
+
 // parts are the endpoints' parts: of the keys, or where there are none of new
 // traffic while there is little of it.
 func (s *side) parts() []balance.Part {
