@@ -300,6 +300,30 @@ func TestAQueueIsSeenByLeastRequest(t *testing.T) {
 	}
 }
 
+// The utilization that endpoints report moves traffic away from those that are
+// slow, without an oscillation.
+func TestReportsOfUtilizationFindTheBalance(t *testing.T) {
+	o := simulate.Options{
+		Service: lb.Options{Groups: groups(2, 2, capacity.Backend{Mode: capacity.Utilization, MaxUtilization: 0.8})},
+		Cores:   8,
+		ServiceTimes: map[string]simulate.ServiceTime{
+			"g1": {Mean: 20 * time.Millisecond}, "g2": {Mean: 60 * time.Millisecond},
+		},
+	}
+	o.Service.Service.Algorithm = capacity.SprayToWorld
+	r := paced(t, o, "0:300,180s:300")
+	fast, slow := mean(group(t, r, "g1").Rate, 90, 180), mean(group(t, r, "g2").Rate, 90, 180)
+	// Utilizations are equal when rates are as 3 to 1.
+	if !near(fast/slow, 3, 0.1) || r.Errors > 0 {
+		t.Errorf("%.1f/s and %.1f/s", fast, slow)
+	}
+	for i, rate := range group(t, r, "g1").Rate[90:] {
+		if !near(rate, fast, 0.1) {
+			t.Errorf("second %d: %.1f/s where the mean is %.1f/s", 90+i, rate, fast)
+		}
+	}
+}
+
 func TestKeysStayWithTheirEndpoint(t *testing.T) {
 	keys := []uint64{11, 22, 33}
 	o := simulate.Options{Service: lb.Options{Policy: balance.Maglev(0), Groups: groups(1, 20, capacity.Backend{})}, Duration: time.Minute}
