@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -398,6 +401,59 @@ func TestTheSecondGroupsRateIsKeptToo(t *testing.T) {
 	for i := range at[200:] {
 		if d := at[i+200].Sub(at[i]); d < time.Second {
 			t.Fatalf("201 requests within %v", d)
+		}
+	}
+}
+
+// Whoever picks at the same time: a number of connections is never exceeded, and
+// everybody gets one.
+func TestManyPicksAtOnceKeepTheTarget(t *testing.T) {
+	const most = 7
+	b, err := lb.New(lb.Options{
+		Here:   capacity.Place{Region: "near", Zone: "z1"},
+		Groups: []lb.Group{group("a", "near", "z1", 3, connections(most)), group("b", "far", "z2", 3, connections(1e6))},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var changes, picks sync.WaitGroup
+	changes.Go(func() {
+		for i := 0; ctx.Err() == nil; i++ {
+			_ = b.SetAdmin("b-0", lb.Admin(i%2))
+			_ = b.SetScaler("b", 0.5+float64(i%2)/2)
+			b.Connected("b-1", time.Duration(i))
+			b.Sweep()
+			b.Status()
+		}
+	})
+	var inA atomic.Int64
+	for range 8 {
+		picks.Go(func() {
+			for range 5000 {
+				l, err := b.Pick(ctx, lb.Request{})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				a := l.Endpoint.ID[0] == 'a'
+				if a && inA.Add(1) > most {
+					t.Error("a has more than its target")
+				}
+				runtime.Gosched()
+				if a {
+					inA.Add(-1)
+				}
+				l.Done(lb.Success)
+			}
+		})
+	}
+	picks.Wait()
+	cancel()
+	changes.Wait()
+	for _, g := range b.Status().Groups {
+		if g.Usage != 0 {
+			t.Errorf("group %s: %v leases are left", g.Name, g.Usage)
 		}
 	}
 }
