@@ -3,16 +3,14 @@
 // the nearest first; traffic fills a tier, each group by its share, and spills to
 // the next:
 //
-//	 a proxy in eu/a                demand   0 … 100    … 200       … 400
-//	┌─────────────────────────────┐
-//	│ tier 0: eu                  │  eu/a     0 … 80     = 80   ┐
-//	│   eu/a  target 80  share .8 │  eu/b     0 … 20     = 20   │ all are full: each
-//	│   eu/b  target 20  share .2 │                             │ gets too much, in
-//	├─────────────────────────────┤                             │ proportion, and
-//	│ tier 1: us                  │  us/a     0         … 80    │ nobody is refused
-//	│   us/a  target 80  share .8 │  us/b     0         … 20    ┘
-//	│   us/b  target 20  share .2 │
-//	└─────────────────────────────┘
+//	                                 of a demand of   100    150    400
+//	┌ tier 0: eu, where the proxy is ┐
+//	│   eu/a   target 80   share 0.8 │                 80     80    160
+//	│   eu/b   target 20   share 0.2 │                 20     20     40
+//	├ tier 1: us ────────────────────┤
+//	│   us/a   target 80   share 0.8 │                  0     40    160
+//	│   us/b   target 20   share 0.2 │                  0     10     40
+//	└────────────────────────────────┘               full  spills  overfills
 //
 // While a tier has little to do, its groups in the proxy's own zone get more than
 // their shares ([Bias]). Where many of a tier are ill, a part of the traffic does

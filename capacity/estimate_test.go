@@ -24,7 +24,6 @@ type plant struct {
 	dice      *rand.Rand
 	reports   [][2]float64
 	estimates []capacity.Estimate
-	share     float64 // of the first group
 }
 
 func newPlant(delay int) *plant {
