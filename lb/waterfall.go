@@ -145,8 +145,9 @@ func (p *picking) pickFrom(t *tier, own int, first bool) (int, Lease, bool) {
 	// In proportion again, and whoever comes next after that.
 	start := t.shares.draw(spread(p.plan.flow.excess.Add(1)))
 	for i := range t.groups {
-		g := t.groups[(start+i)%len(t.groups)]
-		if g == own {
+		at := (start + i) % len(t.groups)
+		g := t.groups[at]
+		if g == own || t.shares.part(at) == 0 { // no share: drained, or all ill
 			continue
 		}
 		if l, ok := p.pickIn(g, first); ok {
