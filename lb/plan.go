@@ -4,6 +4,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/spillway-lb/spillway/balance"
@@ -17,6 +18,7 @@ type plan struct {
 	capacity.Plan
 	groups  []pool           // by position in Options.Groups
 	given   []capacity.Group // that Plan is made of
+	byName  []int            // groups in an order that is not the file's
 	groupOf []int            // of each candidate
 	tiers   []tier
 	entry   distribution // of tiers; nil: always the first that serves
@@ -48,7 +50,7 @@ type tier struct {
 	bias     *atomic.Uint64
 	laid     []balance.Candidate // the groups, for table; see lay
 	table    balance.Picker      // which group a key belongs to; nil if there is one
-	overfill distribution        // of the plan's groups, those in scope from here
+	overfill distribution        // of plan.byName, those in scope from here
 }
 
 // A distribution draws a position from a number that is even over 64 bits: the
@@ -109,6 +111,7 @@ func (o *Options) hasCapacity() bool {
 func (s *state) makePlan(prev *plan, d *ruling, candidates []balance.Candidate, anew bool) *plan {
 	p := &plan{flow: s.flow, given: s.capacityGroups(d.shares)}
 	p.Plan = capacity.Arrange(p.given, s.opt.Here, s.opt.Service)
+	p.byName = byName(p.given)
 	p.groups, p.groupOf = s.pools(p.given, candidates)
 	for g := range p.groups {
 		p.groups[g].build(s.opt.Policy, prev.pool(p.groups[g].live), anew)
@@ -124,6 +127,16 @@ func (s *state) makePlan(prev *plan, d *ruling, candidates []balance.Candidate, 
 		p.entry = newDistribution(entries)
 	}
 	return p
+}
+
+// byName returns the positions of groups in the order of their names.
+func byName(groups []capacity.Group) []int {
+	order := make([]int, len(groups))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return strings.Compare(groups[a].Name, groups[b].Name) })
+	return order
 }
 
 // pools sorts the candidates into groups.
@@ -159,7 +172,8 @@ func (p *plan) equal(q *plan) bool {
 	same := func(a, b pool) bool {
 		return a.live == b.live && a.limited == b.limited && a.rate == b.rate && a.slots == b.slots
 	}
-	return slices.EqualFunc(p.groups, q.groups, same) && reflect.DeepEqual(p.Plan, q.Plan)
+	drained := func(a, b capacity.Group) bool { return a.Drained == b.Drained }
+	return slices.EqualFunc(p.groups, q.groups, same) && slices.EqualFunc(p.given, q.given, drained) && reflect.DeepEqual(p.Plan, q.Plan)
 }
 
 // pool finds the pool with this live part, or nil.
@@ -185,10 +199,10 @@ func (p *plan) newTier(prev *plan, t capacity.Tier) tier {
 		bias:   new(atomic.Uint64),
 	}
 	out.bias.Store(math.MaxUint64) // demand is not known yet, and takes it for small
-	scope := slices.Clone(p.Overfill)
-	for g := range scope {
-		if p.Isolated && p.given[g].Region != t.Region {
-			scope[g] = 0
+	scope := make([]float64, len(p.byName))
+	for i, g := range p.byName {
+		if !p.Isolated || p.given[g].Region == t.Region {
+			scope[i] = p.Overfill[g]
 		}
 	}
 	out.overfill = newDistribution(scope)

@@ -313,9 +313,9 @@ func (p *picking) overfill(from *tier) (Lease, error) {
 		x = spread(p.plan.flow.excess.Add(1))
 	}
 	start := d.draw(x)
-	for i := range p.plan.groups {
-		at := (start + i) % len(p.plan.groups)
-		g := &p.plan.groups[at]
+	for i := range p.plan.byName {
+		at := (start + i) % len(p.plan.byName)
+		g := &p.plan.groups[p.plan.byName[at]]
 		if g.picker == nil || d.part(at) == 0 {
 			continue
 		}
