@@ -81,9 +81,7 @@ func (l *loader) checkGroup(path string, g *Group) {
 		}
 		l.checkRange(key, int64(port), 1, 65535)
 	}
-	if len(g.Endpoints) == 0 {
-		l.errorf(path+".endpoints", "a group needs at least one endpoint")
-	}
+	l.checkOrigin(path, g)
 	seen := map[string]string{}
 	for i := range g.Endpoints {
 		key, e := at(path+".endpoints", i), &g.Endpoints[i]

@@ -27,7 +27,11 @@ func (l *loader) checkMembers(path string, s *Service, c *Config) {
 		ids: map[string]member{}, addresses: map[string]string{},
 	}
 	c.members(path, s, m.check)
-	if len(m.ids) > 0 && m.weight == 0 {
+	finds := func(b Backend) bool {
+		g, _ := c.group(b.Group)
+		return g != nil && g.Finds()
+	}
+	if len(m.ids) > 0 && m.weight == 0 && !slices.ContainsFunc(s.Backends, finds) {
 		l.errorf(path+".endpoints", "every endpoint has weight 0: nobody would get traffic")
 	}
 }

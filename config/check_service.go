@@ -25,6 +25,7 @@ func (l *loader) checkService(path string, s *Service, c *Config) {
 	l.checkOriginalDestination(path, s, c)
 	l.checkServiceProxyProtocol(path+".proxy_protocol", s)
 	l.checkServiceTLS(path, s, c)
+	l.checkFoundNames(path, s, c)
 	l.checkFailover(path, s)
 	l.checkSubsetting(path, s)
 	l.checkWeightedRoundRobin(path, s)

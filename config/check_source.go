@@ -51,7 +51,7 @@ func (l *loader) checkOriginalDestination(path string, s *Service, c *Config) {
 	l.checkAddressed(key, s, c)
 	c.members(path, s, func(m member) {
 		a, err := checkEndpointAddress(m.Address)
-		if err != nil {
+		if err != nil || m.awaited {
 			return
 		}
 		if _, err := netip.ParseAddr(a.host); err != nil {

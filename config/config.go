@@ -109,8 +109,35 @@ type Group struct {
 	// Default: none.
 	NamedPorts map[string]int `toml:"named_ports"`
 	// Addresses, or tables with the keys of an endpoint, at least one. Here the
-	// port may be left out if named_ports has the service's port_name. Required.
+	// port may be left out if named_ports has the service's port_name. Required,
+	// unless there is one of dns, srv and file.
 	Endpoints []Endpoint `toml:"endpoints"`
+	// The name of a host, host:port: each of its A and AAAA records is an endpoint,
+	// and they are asked for again when they expire. Where nobody answers, or there
+	// are none any more, the endpoints stay as they are. The port may be left out as
+	// in endpoints. With HTTPS and SSL the name is the server_name, unless a service
+	// has one or other groups. Default: none.
+	DNS string `toml:"dns"`
+	// A name that has SRV records, such as _http._tcp.web.internal: each address of
+	// their targets is an endpoint, with the record's port and weight. Those of a
+	// higher priority are used while nobody of a lower one is healthy. Default: none.
+	SRV string `toml:"srv"`
+	// A JSON file, looked at twice a second: an array of endpoints as they are
+	// written here, addresses or objects, or {"endpoints": […]}. Relative to the
+	// directory of this file. Default: none.
+	File string `toml:"file"`
+	// Name servers for dns and srv, an IP address or address:port, asked in this
+	// order until one answers. Names are complete then, and the hosts file is not
+	// read. Default: the system's, with its search list.
+	Resolvers []string `toml:"resolvers"`
+	// The shortest time after which names are asked for again, whatever their
+	// records say; 10ms or more. Only with dns and srv. Default: `1s`.
+	MinTTL Duration `toml:"min_ttl,omitzero"`
+	// The longest, up to 24h. Only with dns and srv. Default: `5m`.
+	MaxTTL Duration `toml:"max_ttl,omitzero"`
+
+	// FilePath is File as this process can open it.
+	FilePath string `toml:"-"`
 }
 
 // An Endpoint is one address that traffic can go to. In the file it is a table,
@@ -136,6 +163,8 @@ type Endpoint struct {
 	// Group is the name of the endpoint's group in what Config.Endpoints returns;
 	// "" for the endpoints that a service lists itself.
 	Group string `toml:"-"`
+	// Priority is that of an SRV record. No file says so.
+	Priority uint16 `toml:"-"`
 }
 
 // A Duration is a length of time, written in the file as a string such as "30s",

@@ -61,7 +61,7 @@ func (l *loader) fillIn(c *Config) {
 	orElse(&c.Proxy.Engine, defaultEngine())
 	c.fillRegions()
 	for i := range c.Groups {
-		fillEndpoints(c.Groups[i].Endpoints)
+		l.fillGroup(at("group", i), &c.Groups[i])
 	}
 	for i := range c.Listeners {
 		l.fillListener(at("listener", i), &c.Listeners[i])
@@ -71,6 +71,7 @@ func (l *loader) fillIn(c *Config) {
 		s := &c.Services[i]
 		orElse(&s.Protocol, protocols[s.Name])
 		l.fillService(at("service", i), s)
+		c.fillServerName(s)
 	}
 	for i := range c.Listeners {
 		if v := &c.Listeners[i]; v.IsHTTP() {

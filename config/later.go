@@ -9,7 +9,6 @@ const notYet = "not supported by this version"
 // laterKeys are the keys, by section, that belong to the file format but not to
 // this version. A key moves from here to a field when it begins to work.
 var laterKeys = map[string][]string{
-	"group": {"dns", "srv", "file"},
 	"service": {
 		"strong_session_affinity_cookie",
 		"outlier_detection", "circuit_breakers",

@@ -5,7 +5,7 @@ package config
 func (c *Config) Endpoints(s *Service) []Endpoint {
 	var all []Endpoint
 	c.members("", s, func(m member) {
-		if m.resolved {
+		if m.resolved && !m.awaited {
 			all = append(all, m.Endpoint)
 		}
 	})
@@ -18,31 +18,40 @@ type member struct {
 	path     string // of the endpoint
 	via      string // path of the backend it came by; "" if the service lists it
 	resolved bool   // false: no port, and port_name gives none either
+	awaited  bool   // it stands for those that DNS will name
 }
 
 // members calls yield for each endpoint of the service at path.
 func (c *Config) members(path string, s *Service, yield func(member)) {
 	for i, e := range s.Endpoints {
-		yield(member{e, at(path+".endpoints", i), "", !lacksPort(e.Address)})
+		yield(member{Endpoint: e, path: at(path+".endpoints", i), resolved: !lacksPort(e.Address)})
 	}
 	for i, b := range s.Backends {
 		g, j := c.group(b.Group)
 		if g == nil {
 			continue
 		}
-		endpoints, via := at("group", j)+".endpoints", at(path+".backend", i)
+		group, via := at("group", j), at(path+".backend", i)
 		for n, e := range g.Endpoints {
-			e.Group, e.Zone = g.Name, g.ZoneOf(&e)
-			resolved := true
-			if lacksPort(e.Address) {
-				var port int
-				port, resolved = g.NamedPorts[s.PortName]
-				e.Address = withPort(e.Address, port)
-				orElse(&e.ID, e.Address)
-			}
-			yield(member{e, at(endpoints, n), via, resolved})
+			yield(g.member(s, member{Endpoint: e, path: at(group+".endpoints", n), via: via}))
+		}
+		if g.DNS != "" && len(g.Endpoints) == 0 {
+			e := Endpoint{Address: g.DNS, Weight: 1}
+			yield(g.member(s, member{Endpoint: e, path: group + ".dns", via: via, awaited: true}))
 		}
 	}
+}
+
+// member completes m, of the group, for a service.
+func (g *Group) member(s *Service, m member) member {
+	m.Group, m.Zone, m.resolved = g.Name, g.ZoneOf(&m.Endpoint), true
+	if lacksPort(m.Address) {
+		var port int
+		port, m.resolved = g.NamedPorts[s.PortName]
+		m.Address = withPort(m.Address, port)
+	}
+	orElse(&m.ID, m.Address)
+	return m
 }
 
 // service returns a service and its index, nil if there is none of this name.

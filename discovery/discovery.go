@@ -53,8 +53,9 @@ type Source interface {
 // ErrNobody is a source's word that there are no endpoints.
 var ErrNobody = errors.New("nobody is there")
 
-// tidy sorts endpoints, so that two answers can be compared.
-func tidy(all []Endpoint) {
+// Sort sorts endpoints by priority and then by ID, as a Watcher does, and fills in
+// IDs.
+func Sort(all []Endpoint) {
 	for i := range all {
 		if all[i].ID == "" {
 			all[i].ID = all[i].Addr

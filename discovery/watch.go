@@ -67,7 +67,7 @@ func NewWatcher(o Options) *Watcher {
 	}
 	o.Log = o.Log.With("group", o.Group, "source", o.Source.String())
 	last := slices.Clone(o.Last)
-	tidy(last)
+	Sort(last)
 	return &Watcher{opt: o, last: last}
 }
 
@@ -118,7 +118,7 @@ func (w *Watcher) Look(ctx context.Context) {
 // use takes over a good answer.
 func (w *Watcher) use(a Answer) {
 	endpoints := slices.Clone(a.Endpoints)
-	tidy(endpoints)
+	Sort(endpoints)
 	w.tell(a.Warning, "the answer has a flaw", "")
 	w.mu.Lock()
 	before := w.last

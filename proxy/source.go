@@ -3,6 +3,7 @@ package proxy
 import (
 	"log/slog"
 	"net/netip"
+	"sync/atomic"
 )
 
 // A ClientSource makes connections to endpoints come from the client's own address
@@ -17,20 +18,27 @@ type ClientSource struct {
 	Stats *Stats
 	Log   *LimitedLog
 
-	endpoints map[netip.Addr]bool
+	endpoints atomic.Pointer[map[netip.Addr]bool]
 }
 
 // NewClientSource returns the source for a service with endpoints at these
 // addresses, "host:port". Names are not looked up: of an endpoint that has one, only
 // the address that is dialed is known.
 func NewClientSource(service string, stats *Stats, log *LimitedLog, endpoints []string) *ClientSource {
-	s := &ClientSource{Service: service, Stats: stats, Log: log, endpoints: make(map[netip.Addr]bool)}
+	s := &ClientSource{Service: service, Stats: stats, Log: log}
+	s.SetEndpoints(endpoints)
+	return s
+}
+
+// SetEndpoints replaces the endpoints. It may be called at any time.
+func (s *ClientSource) SetEndpoints(endpoints []string) {
+	known := make(map[netip.Addr]bool, len(endpoints))
 	for _, e := range endpoints {
 		if at, err := netip.ParseAddrPort(e); err == nil {
-			s.endpoints[at.Addr().Unmap().WithZone("")] = true
+			known[at.Addr().Unmap().WithZone("")] = true
 		}
 	}
-	return s
+	s.endpoints.Store(&known)
 }
 
 // SourceFallback says why an endpoint was dialed from the proxy's address instead of
@@ -99,7 +107,7 @@ func (s *ClientSource) judge(client, to netip.Addr) (why SourceFallback, kept bo
 		return SourceUnroutable, false
 	case client.Is4() != to.Is4():
 		return SourceFamily, false
-	case client == to.WithZone("") || s.endpoints[client]:
+	case client == to.WithZone("") || (*s.endpoints.Load())[client]:
 		return SourceHairpin, false
 	}
 	return 0, true

@@ -86,7 +86,17 @@ func summary(cfg *config.Config) string {
 	for i := range cfg.Services {
 		endpoints += len(cfg.Endpoints(&cfg.Services[i]))
 	}
-	return fmt.Sprintf("%s, %s, %s", count(len(cfg.Listeners), "listener"), count(len(cfg.Services), "service"), count(endpoints, "endpoint"))
+	text := fmt.Sprintf("%s, %s, %s", count(len(cfg.Listeners), "listener"), count(len(cfg.Services), "service"), count(endpoints, "endpoint"))
+	finding := 0
+	for i := range cfg.Groups {
+		if cfg.Groups[i].Finds() {
+			finding++
+		}
+	}
+	if finding > 0 {
+		text += ", " + count(finding, "group") + " with endpoints from DNS or a file"
+	}
+	return text
 }
 
 func count(n int, what string) string {

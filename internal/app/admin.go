@@ -42,6 +42,7 @@ func (a *App) newAdmin(cfg *config.Admin) (*adminServer, error) {
 		Gatherer: metrics.NewRegistry(metrics.Source{
 			Services:  a.metricServices,
 			Listeners: a.metricListeners,
+			Findings:  a.metricFindings,
 			Reloads:   func() (uint64, uint64) { return a.reloads.ok.Load(), a.reloads.failed.Load() },
 			Dropped:   a.log.dropped,
 			Version:   a.opt.Version,
@@ -129,6 +130,15 @@ func (a *App) metricListeners() []metrics.Listener {
 		if l.udp != nil {
 			out[i].UDPDrops = l.udp.Drops()
 		}
+	}
+	return out
+}
+
+func (a *App) metricFindings() (out []metrics.Finding) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for name, f := range a.finders {
+		out = append(out, metrics.Finding{Group: name, Counters: &f.watcher.Counters, Endpoints: len(f.watcher.Endpoints())})
 	}
 	return out
 }

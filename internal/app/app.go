@@ -42,10 +42,12 @@ type App struct {
 	ready  atomic.Bool // the first round of health checks is over
 	ending atomic.Bool // draining
 
-	reloads struct{ ok, failed atomic.Uint64 }
+	reloading sync.Mutex // held by a reload from the file to the swap
+	reloads   struct{ ok, failed atomic.Uint64 }
 
-	mu        sync.Mutex     // held while the running state changes
-	cfg       *config.Config // nil until the first is in place
+	mu        sync.Mutex         // held while the running state changes
+	cfg       *config.Config     // nil until the first is in place
+	finders   map[string]*finder // by group
 	services  []*service
 	listeners []*listener
 	leaving   []*listener // removed by a reload; they drain
@@ -61,7 +63,7 @@ func New(cfg *config.Config, o Options) (*App, error) {
 	a := &App{opt: o, log: log, pools: new(proxyhttp.Pools)}
 	err = a.openLoops(&cfg.Proxy)
 	if err == nil {
-		err = a.apply(cfg)
+		err = a.apply(cfg, a.findersFor(cfg))
 	}
 	if err == nil && cfg.Admin != nil {
 		a.admin, err = a.newAdmin(cfg.Admin)
@@ -120,6 +122,7 @@ func (a *App) Run(ctx context.Context) error {
 		l.start(&a.tasks, a.hasLeft)
 	}
 	a.tasks.background, a.tasks.backgroundGroup = background, &wg
+	a.startFinders()
 	a.mu.Unlock()
 
 	<-a.tasks.ctx.Done()

@@ -14,6 +14,8 @@ import (
 // and new ones that nobody uses yet. The slices go with the file's.
 type parts struct {
 	cfg       *config.Config
+	finders   map[string]*finder
+	found     *config.Config // cfg with the endpoints that they know
 	services  []*service
 	options   []lb.Options
 	secured   []endpointTLS
@@ -26,8 +28,8 @@ type parts struct {
 }
 
 // build makes the new objects and finds the old ones that stay.
-func (a *App) build(cfg *config.Config) (*parts, error) {
-	p := &parts{cfg: cfg, faces: make(map[string]*proxy.Service)}
+func (a *App) build(cfg *config.Config, finders map[string]*finder) (*parts, error) {
+	p := &parts{cfg: cfg, finders: finders, found: withFound(cfg, finders), faces: make(map[string]*proxy.Service)}
 	for i := range cfg.Services {
 		if err := a.buildService(p, &cfg.Services[i]); err != nil {
 			return p, err
@@ -42,7 +44,7 @@ func (a *App) build(cfg *config.Config) (*parts, error) {
 }
 
 func (a *App) buildService(p *parts, spec *config.Service) error {
-	o, err := balancerOptions(p.cfg, spec, a.log.Logger)
+	o, err := balancerOptions(p.found, spec, a.log.Logger)
 	if err != nil {
 		return err
 	}
@@ -67,7 +69,7 @@ func (a *App) buildService(p *parts, spec *config.Service) error {
 		return err
 	}
 	face.TLS = secured.traffic
-	if face.Source, err = sourceOf(p.cfg, spec, s.stats, a.log.Logger); err != nil {
+	if face.Source, err = sourceOf(p.found, spec, s.stats, a.log.Logger); err != nil {
 		return err
 	}
 	if face.Tracking.PerSession && spec.Protocol != "UDP" { // which keeps its own

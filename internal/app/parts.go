@@ -32,7 +32,10 @@ type service struct {
 	sessions proxy.Sessions // of TCP, where the file wants them
 	tls      endpointTLS
 	loads    *loadWatches
-	cancel   context.CancelFunc // nil: not started
+	source   *proxy.ClientSource // nil: none
+
+	complaints string             // about endpoints that were found
+	cancel     context.CancelFunc // nil: not started
 }
 
 // newService makes a service that nobody uses yet.

@@ -38,16 +38,18 @@ func (a *App) reload() error {
 	if a.opt.Load == nil {
 		return errors.New("there is no file to reload")
 	}
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
 	cfg, err := a.opt.Load()
 	if err != nil {
 		return err
 	}
-	return a.apply(cfg)
+	return a.apply(cfg, a.findersFor(cfg))
 }
 
 // apply makes cfg the running state: first everything that can fail, on objects
 // that nobody uses yet, then the swap, which cannot.
-func (a *App) apply(cfg *config.Config) error {
+func (a *App) apply(cfg *config.Config, finders map[string]*finder) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.ending.Load() {
@@ -58,7 +60,7 @@ func (a *App) apply(cfg *config.Config) error {
 			return err
 		}
 	}
-	next, err := a.build(cfg)
+	next, err := a.build(cfg, finders)
 	if err != nil {
 		return errors.Join(err, next.discard())
 	}
@@ -73,7 +75,7 @@ func (a *App) swap(next *parts) {
 	for i, s := range next.services {
 		spec := &cfg.Services[i]
 		s.tracker.SetTracking(next.faces[spec.Name].Tracking) // first: it holds for whom the rest removes
-		s.tls = next.secured[i]
+		s.tls, s.source = next.secured[i], next.faces[spec.Name].Source
 		if err := s.update(spec, next.options[i]); err != nil {
 			panic("app: options were valid a moment ago: " + err.Error())
 		}
@@ -106,6 +108,10 @@ func (a *App) swap(next *parts) {
 		}
 	}
 	a.cfg, a.services, a.listeners = cfg, next.services, next.listeners
+	a.useFinders(next.finders)
+	for _, s := range a.services {
+		s.complain(a, next.found)
+	}
 	a.log.setLevel(cfg.Log.Level)
 	a.forgetGone()
 }

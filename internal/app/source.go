@@ -18,9 +18,5 @@ func sourceOf(cfg *config.Config, s *config.Service, stats *proxy.Stats, log *sl
 	if err := proxy.CanBeTransparent(); err != nil {
 		return nil, fmt.Errorf("service %q: source = \"CLIENT\": %w", s.Name, err)
 	}
-	var endpoints []string
-	for _, e := range cfg.Endpoints(s) {
-		endpoints = append(endpoints, e.Address)
-	}
-	return proxy.NewClientSource(s.Name, stats, proxy.NewLimitedLog(log, 1), endpoints), nil
+	return proxy.NewClientSource(s.Name, stats, proxy.NewLimitedLog(log, 1), addresses(cfg, s)), nil
 }

@@ -72,43 +72,6 @@ func hashes(s *config.Service) bool {
 	return false
 }
 
-// groupsOf lists a service's endpoints by group, in the order of the file. A group
-// of several zones becomes one for each.
-func groupsOf(cfg *config.Config, s *config.Service) ([]lb.Group, error) {
-	var groups []lb.Group
-	type part struct{ group, zone string }
-	at := make(map[part]int)
-	for _, e := range cfg.Endpoints(s) {
-		i, ok := at[part{e.Group, e.Zone}]
-		if !ok {
-			i = len(groups)
-			at[part{e.Group, e.Zone}] = i
-			g, err := newGroup(cfg, s, e)
-			if err != nil {
-				return nil, err
-			}
-			groups = append(groups, g)
-		}
-		groups[i].Endpoints = append(groups[i].Endpoints, balance.Endpoint{
-			ID: e.ID, Addr: e.Address, Weight: e.Weight, Max: e.Max,
-		})
-	}
-	return groups, nil
-}
-
-// newGroup returns the group of an endpoint without its endpoints.
-func newGroup(cfg *config.Config, s *config.Service, e config.Endpoint) (lb.Group, error) {
-	g := groupOf(cfg, e.Group)
-	if g == nil { // the service's own
-		return lb.Group{}, nil
-	}
-	l := localityOf(g, e.Zone)
-	backend, err := backendOf(s, e.Group)
-	return lb.Group{
-		Name: l.name, Region: l.Region, Zone: l.Zone, Backup: isBackup(s, e.Group), Capacity: backend,
-	}, err
-}
-
 func healthCheckOf(h *config.HealthCheck) *health.Check {
 	if h == nil {
 		return nil

@@ -84,7 +84,7 @@ var table = []rule{
 		"it takes TLS off connections, and knows nothing of what they carry"},
 	{"config", []string{toml, multierror}, []string{"context", "log", "log/slog", "net/http", "sync"},
 		"the file is data: it can be checked without anything that runs"},
-	{"internal/metrics", []string{"lb", "capacity", "proxy", "proxy/tlsfront", "balance", "health", prometheus}, []string{"net/http"},
+	{"internal/metrics", []string{"lb", "capacity", "discovery", "proxy", "proxy/tlsfront", "balance", "health", prometheus}, []string{"net/http"},
 		"it reads counters when it is scraped, and serves nothing itself"},
 	{"internal/admin", []string{"lb", "capacity", "health", fasthttp, prometheus}, nil,
 		"it serves what it is given: what a reload is, or a metric, others know"},

@@ -121,6 +121,13 @@ name = "a"
 locality_lb_policy = "WEIGHTED_ROUND_ROBIN"
 custom_metrics = [{ name = "orca.cpu_utilization" }]
 [[service.backend]]
+group = "found"
+balancing_mode = "CUSTOM_METRICS"
+custom_metrics = [{ name = "orca.cpu_utilization" }]
+[[group]]
+name = "found"
+dns = "web.internal:80"
+[[service.backend]]
 group = "g"
 balancing_mode = "CUSTOM_METRICS"
 custom_metrics = [{ name = "orca.cpu_utilization" }]

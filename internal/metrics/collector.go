@@ -22,6 +22,8 @@ type Source struct {
 	Services func() []Service
 	// Listeners lists the listeners of the moment, each name once.
 	Listeners func() []Listener
+	// Findings lists the groups whose endpoints come from elsewhere, each name once.
+	Findings func() []Finding
 	// Reloads counts the reloads that took effect and those that were refused.
 	Reloads func() (succeeded, failed uint64)
 	// Dropped counts the lines that the log and the access log lost because
@@ -93,6 +95,11 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 			if l.TLS != nil {
 				s.tls(l.Name, l.TLS)
 			}
+		}
+	}
+	if c.source.Findings != nil {
+		for _, f := range c.source.Findings() {
+			s.finding(f)
 		}
 	}
 	if c.source.Reloads != nil {

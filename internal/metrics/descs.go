@@ -92,6 +92,7 @@ var all = []*prometheus.Desc{
 	groupCapacity, groupUsage, groupFullness, groupShareExpected, groupShareActual, spills,
 	failoverActive, healthChecks, loadReports, affinity, sourceFallbacks, tcpBytes, udpDatagrams, udpBytes, udpDropped, connectionsCut,
 	connections, tcpRefused, tcpIdleTimeouts, proxyHeaders, reloads,
+	discoveryUpdates, discoveryEndpoints,
 	tlsHandshakes, tlsFailures, tlsReads, tlsNotAfter,
 	logDropped, accessLogDropped, buildInfo,
 }

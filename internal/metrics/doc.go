@@ -38,6 +38,7 @@
 //	spillway_tls_handshake_failures_total{listener,cause}
 //	spillway_tls_file_reloads_total{listener,result}
 //	spillway_tls_certificate_not_after_seconds{listener,cert_file}
+//	spillway_discovery_updates_total{group,result}, spillway_discovery_endpoints{group}
 //	spillway_config_reloads_total{result}
 //	spillway_log_dropped_total, spillway_access_log_dropped_total
 //	spillway_build_info{version,goversion}
