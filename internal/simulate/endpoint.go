@@ -41,25 +41,39 @@ func newEndpoints(o *Options) ([]*endpoint, map[*balance.Load]*endpoint) {
 	byLoad := make(map[*balance.Load]*endpoint)
 	groups := slices.Clone(o.Service.Groups)
 	for g := range groups {
-		groups[g].Endpoints = slices.Clone(groups[g].Endpoints)
-		for i := range groups[g].Endpoints {
-			spec := &groups[g].Endpoints[i]
-			spec.Load = new(balance.Load)
-			e := &endpoint{id: idOf(spec), group: g, load: spec.Load, cores: o.Cores, time: o.ServiceTime}
-			e.free = make([]time.Duration, e.cores)
-			for _, name := range []string{e.id, groups[g].Name} {
-				if t, ok := o.ServiceTimes[name]; ok {
-					e.time = t
-					break
-				}
+		group := &groups[g]
+		stand := func(list []balance.Endpoint) []balance.Endpoint {
+			list = slices.Clone(list)
+			for i := range list {
+				list[i].Load = new(balance.Load)
+				e := o.endpoint(&list[i], group.Name)
+				e.group = g
+				all = append(all, e)
+				byLoad[e.load] = e
 			}
-			all = append(all, e)
-			byLoad[e.load] = e
+			return list
+		}
+		group.Endpoints = stand(group.Endpoints)
+		group.Reserves = slices.Clone(group.Reserves)
+		for i := range group.Reserves {
+			group.Reserves[i] = stand(group.Reserves[i])
 		}
 	}
 	o.Service.Groups = groups
 	slices.SortFunc(all, func(a, b *endpoint) int { return strings.Compare(a.id, b.id) })
 	return all, byLoad
+}
+
+// endpoint makes what stands behind spec.
+func (o *Options) endpoint(spec *balance.Endpoint, group string) *endpoint {
+	e := &endpoint{id: idOf(spec), load: spec.Load, time: o.ServiceTime, cores: o.Cores, free: make([]time.Duration, o.Cores)}
+	for _, name := range []string{e.id, group} {
+		if t, ok := o.ServiceTimes[name]; ok {
+			e.time = t
+			break
+		}
+	}
+	return e
 }
 
 // accept takes a request at the time now and returns when it will be answered.

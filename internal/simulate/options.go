@@ -165,8 +165,10 @@ func (o Options) Validate() error {
 func (o *Options) names() []string {
 	names := o.groupNames()
 	for _, g := range o.Service.Groups {
-		for i := range g.Endpoints {
-			names = append(names, idOf(&g.Endpoints[i]))
+		for _, list := range append([][]balance.Endpoint{g.Endpoints}, g.Reserves...) {
+			for i := range list {
+				names = append(names, idOf(&list[i]))
+			}
 		}
 	}
 	return names

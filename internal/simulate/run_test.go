@@ -324,6 +324,19 @@ func TestReportsOfUtilizationFindTheBalance(t *testing.T) {
 	}
 }
 
+// Reserves of a group take over when those before them are ill.
+func TestReservesTakeOver(t *testing.T) {
+	o := simulate.Options{
+		Service:  lb.Options{Groups: groups(1, 2, capacity.Backend{}), HealthCheck: &health.Check{CheckInterval: time.Second}},
+		Failures: []simulate.Failure{{Name: "g1-1", From: 10 * time.Second}, {Name: "g1-2", From: 10 * time.Second}},
+	}
+	o.Service.Groups[0].Reserves = [][]balance.Endpoint{{{ID: "spare"}}}
+	r := paced(t, o, "0:100,30s:100")
+	if rate := endpoint(t, r, "spare").Rate; mean(rate, 0, 10) != 0 || mean(rate, 14, 30) != 100 {
+		t.Errorf("it gets %.1f/s before and %.1f/s after", mean(rate, 0, 10), mean(rate, 14, 30))
+	}
+}
+
 func TestKeysStayWithTheirEndpoint(t *testing.T) {
 	keys := []uint64{11, 22, 33}
 	o := simulate.Options{Service: lb.Options{Policy: balance.Maglev(0), Groups: groups(1, 20, capacity.Backend{})}, Duration: time.Minute}
