@@ -1,8 +1,8 @@
 package lb
 
 import (
-	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"github.com/spillway-lb/spillway/balance"
 )
@@ -55,6 +55,7 @@ func (c *chooser) find(r *Request, none error) (Lease, error) {
 	if c.picker == nil {
 		return Lease{}, none
 	}
+	last := ""
 	for try := range tries {
 		e := c.picker.Pick(balance.Request{Key: r.Key, Keyed: r.Keyed, Try: try})
 		if e == nil {
@@ -63,8 +64,9 @@ func (c *chooser) find(r *Request, none error) (Lease, error) {
 		if l, ok := take(e, r); ok {
 			return l, nil
 		}
+		last = e.ID
 	}
-	return c.sweep(r)
+	return c.sweep(r, last)
 }
 
 // findExact takes whom an exact picker names, or nobody.
@@ -86,11 +88,15 @@ func (c *chooser) findExact(r *Request) (Lease, error) {
 	return Lease{}, err
 }
 
-// sweep takes the first candidate that can be had, from a random one on, so
-// that nobody is turned away while somebody can serve.
-func (c *chooser) sweep(r *Request) (Lease, error) {
+// sweep takes the first candidate that can be had, so that nobody is turned away
+// while somebody can serve. It begins behind the last one that was tried: there is
+// as much chance in it as in the policy, and no more.
+func (c *chooser) sweep(r *Request, last string) (Lease, error) {
 	err := ErrNoEndpoint
-	start := rand.IntN(len(c.candidates))
+	start, found := slices.BinarySearchFunc(c.candidates, last, func(e balance.Candidate, id string) int { return strings.Compare(e.ID, id) })
+	if found {
+		start++
+	}
 	for i := range c.candidates {
 		e := c.candidates[(start+i)%len(c.candidates)]
 		if e.Share == 0 || avoids(r.Avoid, e.Endpoint) {
