@@ -122,6 +122,9 @@ func TestTheSameSeedGivesTheSameReport(t *testing.T) {
 			Failures:    []simulate.Failure{{Name: "g1-1", From: 5 * time.Second, To: 9 * time.Second}},
 			Duration:    20 * time.Second, Seed: seed,
 		}
+		for i := range o.Service.Groups[2].Endpoints {
+			o.Service.Groups[2].Endpoints[i].Max = 1 // so that the policy's choice is full at times
+		}
 		o.Arrivals = arrivals(t, simulate.Demand{Curve: simulate.Constant(200), Until: o.Duration, Poisson: true, Seed: seed})
 		b, err := json.Marshal(run(t, o))
 		if err != nil {
