@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"strings"
 	"time"
 
 	orcaservice "github.com/cncf/xds/go/xds/service/orca/v3"
@@ -164,7 +163,7 @@ func (w *watch) connect() (*grpc.ClientConn, error) {
 		return nil, err
 	}
 	authority := target
-	if strings.Contains(target, "/") {
+	if network == "unix" {
 		authority = "localhost" // a Unix socket's path is not a host
 	}
 	secured := insecure.NewCredentials()
