@@ -148,6 +148,10 @@ func agree(t *testing.T, protocol string, kind capacity.Kind, mode string, keys 
 }
 
 func fileWith(protocol, backend string) []byte {
+	reports := ""
+	if protocol == "TCP" && strings.Contains(backend, "'UTILIZATION'") {
+		reports = "utilization.enable_oob_load_report = true" // without which nobody can send any
+	}
 	return fmt.Appendf(nil, `
 [[listener]]
 listen = ":1"
@@ -159,8 +163,9 @@ endpoints = ["10.0.0.1:80", "10.0.0.2:80"]
 [[service]]
 name = "s"
 protocol = "%s"
+%s
 [[service.backend]]
-%s`, protocol, protocol, backend)
+%s`, protocol, protocol, reports, backend)
 }
 
 // goodKeys are a backend's keys for each mode.

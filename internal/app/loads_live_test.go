@@ -83,7 +83,7 @@ func TestWhoIsOverItsTargetLosesShare(t *testing.T) {
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		demand(stop, "http://"+p.ListenAddr("web").String()+"/", &failed)
+		keepAsking(stop, "http://"+p.ListenAddr("web").String()+"/", &failed)
 	}()
 	// share is a's of the next hundred requests.
 	share := func() float64 {
@@ -117,8 +117,8 @@ func TestWhoIsOverItsTargetLosesShare(t *testing.T) {
 	}
 }
 
-// demand asks two hundred times a second, however late the last one was answered.
-func demand(stop chan struct{}, url string, failed *atomic.Int64) {
+// keepAsking asks two hundred times a second, however late the last one was answered.
+func keepAsking(stop chan struct{}, url string, failed *atomic.Int64) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	tick := time.NewTicker(5 * time.Millisecond)
