@@ -92,3 +92,18 @@ func ExampleResumer() {
 	fmt.Println(count)
 	// Output: map[a:5 b:5]
 }
+
+// Each proxy of a fleet uses three of six endpoints, by its own name.
+func ExampleSubset() {
+	endpoints := []string{"10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80", "10.0.0.4:80", "10.0.0.5:80", "10.0.0.6:80"}
+	for _, proxy := range []string{"proxy-1", "proxy-2"} {
+		fmt.Print(proxy)
+		for _, i := range balance.Subset(balance.SubsetSeed(proxy), endpoints, 3) {
+			fmt.Print(" ", endpoints[i])
+		}
+		fmt.Println()
+	}
+	// Output:
+	// proxy-1 10.0.0.6:80 10.0.0.1:80 10.0.0.4:80
+	// proxy-2 10.0.0.1:80 10.0.0.3:80 10.0.0.4:80
+}

@@ -42,7 +42,7 @@ func (l *loader) checkWeightedRoundRobin(path string, s *Service) {
 		return
 	}
 	if isNetwork(s.Protocol) && !l.bad[path+".protocol"] {
-		l.errorf(policy, "WEIGHTED_ROUND_ROBIN needs a service that speaks HTTP, not %s: load reports come with responses", s.Protocol)
+		l.errorf(policy, "WEIGHTED_ROUND_ROBIN needs a service that speaks HTTP, not %s", s.Protocol)
 	}
 	w := s.WeightedRoundRobin
 	if w == nil {

@@ -47,5 +47,6 @@
 // # Load reports
 //
 // How busy an endpoint is it says itself, in a [LoadReport]: in fields of its responses, which a [LoadReader] reads.
+// A [LoadWeighting] says which weight follows from it, and a [LoadWeight] whether that counts by now.
 // Those that come beside responses are the business of the packages orca and poll below this one.
 package health
