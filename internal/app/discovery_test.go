@@ -67,16 +67,16 @@ func dnsGroup(s *dnstest.Server, port string) string {
 	return group(fmt.Sprintf("dns = \"web.test:%s\"\nresolvers = [%q]\nmin_ttl = \"10ms\"\n", port, s.Addr))
 }
 
-// A demand is clients that ask one listener without a pause.
-type demand struct {
+// A crowd is clients that ask one listener without a pause.
+type crowd struct {
 	t       *testing.T
 	seen    sync.Map // by the body of the response
 	stop    atomic.Bool
 	clients sync.WaitGroup
 }
 
-func (p *proxy) demand() *demand {
-	l := &demand{t: p.t}
+func (p *proxy) crowd() *crowd {
+	l := &crowd{t: p.t}
 	url := "http://" + p.ListenAddr("web").String()
 	for range 4 {
 		l.clients.Go(func() {
@@ -90,7 +90,7 @@ func (p *proxy) demand() *demand {
 	return l
 }
 
-func (l *demand) one(c *http.Client, url string) {
+func (l *crowd) one(c *http.Client, url string) {
 	resp, err := c.Get(url)
 	if err != nil {
 		l.t.Error(err)
@@ -105,14 +105,14 @@ func (l *demand) one(c *http.Client, url string) {
 	n.(*atomic.Int64).Add(1)
 }
 
-func (l *demand) count(name string) int64 {
+func (l *crowd) count(name string) int64 {
 	if n, ok := l.seen.Load(name); ok {
 		return n.(*atomic.Int64).Load()
 	}
 	return 0
 }
 
-func (l *demand) end() {
+func (l *crowd) end() {
 	l.stop.Store(true)
 	l.clients.Wait()
 }
@@ -129,12 +129,12 @@ func TestEndpointsComeAndGoWithTheirRecordsAndNoRequestFails(t *testing.T) {
 	s, port := dnstest.Serve(t), hosts(t, 3)
 	setA(s, 1)
 	p := run(t, dnsGroup(s, port))
-	demand := p.demand()
-	defer demand.end()
-	testkit.Eventually(t, func() bool { return demand.count("127.0.0.1") > 10 })
+	crowd := p.crowd()
+	defer crowd.end()
+	testkit.Eventually(t, func() bool { return crowd.count("127.0.0.1") > 10 })
 
 	setA(s, 1, 2)
-	testkit.Eventually(t, func() bool { return demand.count("127.0.0.2") > 10 })
+	testkit.Eventually(t, func() bool { return crowd.count("127.0.0.2") > 10 })
 	before := p.Balancer("web").Snapshot().Candidates[0].Load
 
 	// They flap for a while: who is in every answer keeps its counters.
@@ -150,12 +150,12 @@ func TestEndpointsComeAndGoWithTheirRecordsAndNoRequestFails(t *testing.T) {
 	setA(s, 3)
 	testkit.Eventually(t, func() bool { return p.members("web") == "127.0.0.3:"+port })
 	// A moment for who had picked before that.
-	n := demand.count("127.0.0.3")
-	testkit.Eventually(t, func() bool { return demand.count("127.0.0.3") > n+20 })
-	one, two := demand.count("127.0.0.1"), demand.count("127.0.0.2")
-	n = demand.count("127.0.0.3")
-	testkit.Eventually(t, func() bool { return demand.count("127.0.0.3") > n+100 })
-	if demand.count("127.0.0.1") != one || demand.count("127.0.0.2") != two {
+	n := crowd.count("127.0.0.3")
+	testkit.Eventually(t, func() bool { return crowd.count("127.0.0.3") > n+20 })
+	one, two := crowd.count("127.0.0.1"), crowd.count("127.0.0.2")
+	n = crowd.count("127.0.0.3")
+	testkit.Eventually(t, func() bool { return crowd.count("127.0.0.3") > n+100 })
+	if crowd.count("127.0.0.1") != one || crowd.count("127.0.0.2") != two {
 		t.Error("endpoints that are gone get requests")
 	}
 }
@@ -216,17 +216,17 @@ func TestAFileThatIsReplacedAHundredTimesUnderLoadFailsNoRequest(t *testing.T) {
 	file := filepath.Join(dir, "endpoints.json")
 	writeList(t, file, a)
 	p := run(t, group(fmt.Sprintf("file = %q\n", file)))
-	demand := p.demand()
-	defer demand.end()
+	crowd := p.crowd()
+	defer crowd.end()
 	lists := [][]string{{a}, {b, a}, {b, c}, {c}, {}, {a, c}}
 	for i := range 100 {
 		writeList(t, file, lists[i%len(lists)]...)
-		time.Sleep(10 * time.Millisecond) // not for the proxy: a second of demand
+		time.Sleep(10 * time.Millisecond) // not for the proxy: a second of crowd
 	}
 	writeList(t, file, b)
 	testkit.Eventually(t, func() bool { return p.members("web") == b })
-	n := demand.count("b")
-	testkit.Eventually(t, func() bool { return demand.count("b") > n+20 })
+	n := crowd.count("b")
+	testkit.Eventually(t, func() bool { return crowd.count("b") > n+20 })
 }
 
 func TestWhatIsWrongWithAFileIsLoggedWithItsLineAndChangesNothing(t *testing.T) {
