@@ -238,3 +238,20 @@ func TestExplainCountsNowhere(t *testing.T) {
 		}
 	}
 }
+
+func TestStatusHasTheLastLoadReportWhileItCounts(t *testing.T) {
+	p := newPlay(t, lb.Options{Endpoints: []balance.Endpoint{{ID: "a"}, {ID: "b"}}})
+	r := health.NoLoadReport()
+	r.CPU, r.Named = 0.5, []health.NamedMetric{{Name: "gpu", Value: 0.75}}
+	p.Report("a", &r)
+	r.Named[0].Value = 0 // it keeps nothing of r
+	p.pass(2 * time.Second)
+	e := p.Status().Groups[0].Endpoints
+	if e[0].Load == nil || e[0].LoadAge != 2*time.Second || e[0].Load.CPU != 0.5 || e[0].Load.Named[0].Value != 0.75 || e[1].Load != nil {
+		t.Errorf("%+v", e)
+	}
+	p.pass(time.Hour)
+	if e := p.Status().Groups[0].Endpoints[0]; e.Load != nil {
+		t.Errorf("an hour later it still counts: %+v", e.Load)
+	}
+}

@@ -76,9 +76,13 @@ type EndpointStatus struct {
 	// LoadWeight is the weight that follows from its load reports, requests per second
 	// that it could take; 0: none that counts. Only with Options.LoadWeights.
 	LoadWeight float64
-	Active     int64  // leases held now
-	Requests   uint64 // leases ever taken
-	Failures   uint64 // leases that ended with Failure
+	// Load is the last report of the endpoint's load, LoadAge how old it is; nil:
+	// there is none that still counts, see Options.ReportExpiration.
+	Load     *health.LoadReport
+	LoadAge  time.Duration
+	Active   int64  // leases held now
+	Requests uint64 // leases ever taken
+	Failures uint64 // leases that ended with Failure
 	// ShareExpected is the part of new traffic that it should get now, from 0
 	// to 1. ShareActual is the part that it got since shares last changed, so
 	// the two can be compared; 0 while there was no traffic at all.
@@ -112,8 +116,12 @@ func (b *Balancer) status(snap *Snapshot) Status {
 	if snap.plan != nil {
 		b.state.describe(snap.plan, b.flow.clock(), &st)
 	}
+	now := b.flow.clock()
 	for i, m := range b.state.members {
 		es := m.status()
+		if r, age, ok := m.live.report(now, b.state.opt.ReportExpiration); ok {
+			es.Load, es.LoadAge = &r, age
+		}
 		if len(snap.Candidates) > 0 {
 			es.ShareExpected = snap.share(i, st.Groups)
 			es.Standing = snap.states[i].Standing

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spillway-lb/spillway/capacity"
+	"github.com/spillway-lb/spillway/health"
 	"github.com/spillway-lb/spillway/internal/admin"
 	"github.com/spillway-lb/spillway/lb"
 )
@@ -162,5 +163,17 @@ func TestTheClientSetsScalers(t *testing.T) {
 	all, err := c.Services(t.Context())
 	if err != nil || all[0].Groups[0].GroupCapacity == nil || all[0].Groups[0].Usage != 151.2 || all[0].Groups[2].GroupCapacity != nil {
 		t.Errorf("%+v, %v", all, err)
+	}
+}
+
+func TestEndpointsShowTheirLastLoadReport(t *testing.T) {
+	d := newFleet()
+	r := health.NoLoadReport()
+	r.CPU, r.RPS, r.Named = 0.25, 0, []health.NamedMetric{{Name: "gpu", Value: math.Inf(1)}}
+	d.status.Groups[2].Endpoints[0].Load, d.status.Groups[2].Endpoints[0].LoadAge = &r, 1500*time.Millisecond
+	s := serve(t, d.options())
+	body := s.do("GET", "/api/v1/services/web", "").want(t, 200).body
+	if want := `"load":{"age":1.5,"cpu_utilization":0.25,"rps":0,"named_metrics":{"gpu":1.7976931348623157e+308}}`; strings.Count(body, `"load":`) != 1 || !strings.Contains(body, want) {
+		t.Errorf("got %s\nwant %s, once", body, want)
 	}
 }

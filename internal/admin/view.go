@@ -66,9 +66,11 @@ type EndpointStatus struct {
 	// LoadWeight is the weight that follows from its load reports: requests per second
 	// that it could take. Only where one counts.
 	LoadWeight float64 `json:"load_weight,omitempty"`
-	Active     int64   `json:"active"`
-	Requests   uint64  `json:"requests"`
-	Failures   uint64  `json:"failures"`
+	// Load is the last report of its load; not there if there is none that counts.
+	Load     *LoadReport `json:"load,omitempty"`
+	Active   int64       `json:"active"`
+	Requests uint64      `json:"requests"`
+	Failures uint64      `json:"failures"`
 	// ShareExpected is the part of new traffic that it should get now, from 0
 	// to 1, and ShareActual what it got since shares last changed.
 	ShareExpected float64 `json:"share_expected"`
@@ -130,6 +132,7 @@ func viewEndpoint(e *lb.EndpointStatus, reports bool) EndpointStatus {
 		Dropped:       e.Standing.String(),
 		Weight:        e.Weight,
 		LoadWeight:    e.LoadWeight,
+		Load:          viewLoad(e.Load, e.LoadAge),
 		Active:        e.Active,
 		Requests:      e.Requests,
 		Failures:      e.Failures,
