@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spillway-lb/spillway/config"
 	"github.com/spillway-lb/spillway/internal/app"
@@ -36,6 +37,7 @@ func runSimulate(c *console, f *flags, args []string) error {
 	if err != nil {
 		return err
 	}
+	cfg = lookUp(c, cfg)
 	svc, err := serviceNamed(cfg, flags.service)
 	if err != nil {
 		return err
@@ -60,6 +62,21 @@ func runSimulate(c *console, f *flags, args []string) error {
 		return c.printJSON(report)
 	}
 	return printReport(c.out, report)
+}
+
+// lookFor is how long name servers have for their answers.
+const lookFor = 5 * time.Second
+
+// lookUp finds the endpoints of groups that have them from DNS or a file. A group
+// that finds nobody is said to, and stays empty.
+func lookUp(c *console, cfg *config.Config) *config.Config {
+	ctx, cancel := context.WithTimeout(context.Background(), lookFor)
+	defer cancel()
+	found, err := app.Found(ctx, cfg)
+	if err != nil {
+		fmt.Fprintln(c.err, err)
+	}
+	return found
 }
 
 // serviceNamed finds a service of a file; the only one has not to be named.

@@ -228,3 +228,19 @@ func TestSimulateAsksWhichOfManyServices(t *testing.T) {
 	spillway(t, "simulate", file, "--rate", "1").want(t, 2, "--service must name one of web, api")
 	spillway(t, "simulate", file, "--rate", "1", "--service", "api").want(t, 0, "api: 60 requests")
 }
+
+func TestSimulateLooksUpWhoIsInAGroup(t *testing.T) {
+	members := write(t, "members.json", `{"endpoints": [{"address": "10.0.0.8:80"}, {"address": "10.0.0.9:80"}]}`)
+	lines := func(file string) []string {
+		return []string{`[[listener]]`, `listen = ":80"`, `service = "web"`, `[[group]]`, `name = "found"`, fmt.Sprintf("file = %q", file),
+			`[[service]]`, `name = "web"`, `[[service.backend]]`, `group = "found"`}
+	}
+	s := simulateJSON(t, write(t, "a.toml", lines(members)...), "--rate", "10")
+	if len(s.Endpoints) != 2 || s.Endpoints[1].Endpoint != "10.0.0.9:80" || s.Endpoints[1].Requests != 300 {
+		t.Errorf("%+v", s.Endpoints)
+	}
+	r := spillway(t, "simulate", write(t, "b.toml", lines(members+".none")...), "--rate", "10").want(t, 0, "600 errors")
+	if !strings.Contains(r.err, "found") {
+		t.Errorf("nothing says which group: %q", r.err)
+	}
+}

@@ -141,7 +141,8 @@ func (p *Panel) legend(text func(string) string) chart.Renderable {
 }
 
 // ticks marks whole multiples of 1, 2 or 5 times a power of ten, at most n of
-// them and the beginning.
+// them and the beginning. The end is a mark without a label, for go-chart takes
+// its axis to reach from the first mark to the last.
 func ticks(r *chart.ContinuousRange, n int) []chart.Tick {
 	step := math.Pow(10, math.Floor(math.Log10((r.Max-r.Min)/float64(n))))
 	for _, times := range []float64{2, 2.5, 2} { // 1, 2, 5, 10
@@ -155,5 +156,5 @@ func ticks(r *chart.ContinuousRange, n int) []chart.Tick {
 		v := i * step
 		all = append(all, chart.Tick{Value: v, Label: strconv.FormatFloat(v, 'g', 6, 64)})
 	}
-	return all
+	return append(all, chart.Tick{Value: r.Max})
 }

@@ -92,6 +92,37 @@ func TestALineLeavesItsColour(t *testing.T) {
 	}
 }
 
+// Whatever the highest value is, it stays below the title, and the last one left of
+// the legend.
+func TestNothingIsDrawnBeyondTheAxes(t *testing.T) {
+	for _, most := range []float64{99, 100, 101, 130, 199, 460, 999} {
+		y := make([]float64, int(most))
+		y[len(y)-1], y[len(y)/2] = most, most
+		l := line("", y...)
+		l.Look = plot.Area
+		img, err := png.Decode(bytes.NewReader(draw(t, figure(l), plot.PNG)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		blue := func(x, y int) bool { r, _, b, _ := img.At(x, y).RGBA(); return b>>8 > r>>8+64 }
+		inside := 0
+		for x := range 1000 {
+			for y := range 260 {
+				switch {
+				case !blue(x, y):
+				case y < 32 || x > 812:
+					t.Fatalf("highest %v: the line is at %d, %d", most, x, y)
+				default:
+					inside++
+				}
+			}
+		}
+		if inside == 0 {
+			t.Fatalf("highest %v: there is no line", most)
+		}
+	}
+}
+
 func TestOddValuesAreDrawn(t *testing.T) {
 	for name, f := range map[string]*plot.Figure{
 		"not finite":   figure(line("a", math.NaN(), math.Inf(1), math.Inf(-1), 3)),

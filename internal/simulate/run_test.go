@@ -137,7 +137,7 @@ func TestTheSameSeedGivesTheSameReport(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if of(policy, 7) != of(policy, 7) {
+		if first, again := of(policy, 7), of(policy, 7); first != again {
 			t.Errorf("%s: two reports of one seed differ", name)
 		}
 		if of(policy, 7) == of(policy, 8) {
