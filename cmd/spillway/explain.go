@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spillway-lb/spillway/config"
 	"github.com/spillway-lb/spillway/internal/admin"
@@ -56,6 +57,9 @@ func runExplain(c *console, f *flags, args []string) error {
 	return err
 }
 
+// findTimeout is for groups that find their endpoints by DNS.
+const findTimeout = 5 * time.Second
+
 func explainLive(where *adminFlags, service string, q admin.Question) (x admin.Explanation, err error) {
 	client, err := where.client()
 	if err != nil {
@@ -88,7 +92,9 @@ func explainFile(path, service string, q admin.Question) (x admin.Explanation, e
 			return x, err
 		}
 	}
-	x, err = app.Explain(cfg, service, q)
+	ctx, cancel := context.WithTimeout(context.Background(), findTimeout)
+	defer cancel()
+	x, err = app.Explain(ctx, cfg, service, q)
 	if errors.Is(err, admin.ErrNoService) {
 		return x, usageError(fmt.Sprintf("%s has no service %q; it has %s", path, service, strings.Join(serviceNames(cfg), ", ")))
 	}

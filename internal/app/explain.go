@@ -1,9 +1,11 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spillway-lb/spillway/balance"
 	"github.com/spillway-lb/spillway/config"
@@ -12,13 +14,18 @@ import (
 )
 
 // Explain says whom a service of cfg would choose for a request, and why, without
-// a proxy that runs: everybody counts as healthy and idle.
-func Explain(cfg *config.Config, name string, q admin.Question) (admin.Explanation, error) {
+// a proxy that runs: everybody counts as healthy and idle. Groups that find their
+// endpoints have until ctx ends to do so; that one could not is a note.
+func Explain(ctx context.Context, cfg *config.Config, name string, q admin.Question) (admin.Explanation, error) {
 	i := slices.IndexFunc(cfg.Services, func(s config.Service) bool { return s.Name == name })
 	if i < 0 {
 		return admin.Explanation{}, fmt.Errorf("%w: %q", admin.ErrNoService, name)
 	}
-	o, err := BalancerOptions(cfg, &cfg.Services[i])
+	alone := *cfg
+	alone.Services = cfg.Services[i : i+1] // nobody asks for groups of others
+	cfg, missing := Found(ctx, &alone)
+	spec := &cfg.Services[0]
+	o, err := BalancerOptions(cfg, spec)
 	if err != nil {
 		return admin.Explanation{}, err
 	}
@@ -26,13 +33,17 @@ func Explain(cfg *config.Config, name string, q admin.Question) (admin.Explanati
 	if err != nil {
 		return admin.Explanation{}, err
 	}
-	x := asked{cfg: cfg, spec: &cfg.Services[i], balancer: b, question: q}
+	x := asked{cfg: cfg, spec: spec, balancer: b, question: q}
 	for _, l := range cfg.Listeners {
 		if reaches(&l, name) {
 			x.listeners = append(x.listeners, l)
 		}
 	}
-	return x.explain()
+	v, err := x.explain()
+	if missing != nil {
+		v.Notes = append(v.Notes, strings.Split(missing.Error(), "\n")...)
+	}
+	return v, err
 }
 
 // explain says the same of the running proxy.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/spillway-lb/spillway/config"
 	"github.com/spillway-lb/spillway/internal/admin"
 	"github.com/spillway-lb/spillway/internal/app"
+	"github.com/spillway-lb/spillway/internal/dnstest"
 )
 
 // Ways to name a client, each a service of its own. The header is what its n-th
@@ -135,7 +137,7 @@ func TestExplainNamesWhoServes(t *testing.T) {
 						t.Fatal(err)
 					}
 					q.Destination = netip.MustParseAddrPort(c.RemoteAddr().String())
-					file, err := app.Explain(cfg, s.name, q)
+					file, err := app.Explain(t.Context(), cfg, s.name, q)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -168,4 +170,26 @@ func TestExplainIsNoTraffic(t *testing.T) {
 		t.Errorf("before %+v\nafter  %+v", before, after)
 	}
 	http.DefaultClient.CloseIdleConnections()
+}
+
+func TestExplainFindsEndpointsAsTheProxyWould(t *testing.T) {
+	s := dnstest.Serve(t)
+	s.Set("web.test", "A", "web.test. 60 IN A 10.0.0.1")
+	cfg, err := config.Parse("f.toml", []byte(dnsGroup(s, "80")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := cfg.Services[0].Name
+	x, err := app.Explain(t.Context(), cfg, name, admin.Question{})
+	if err != nil || x.Endpoint != "10.0.0.1:80" || len(x.Notes) > 0 {
+		t.Errorf("%+v, %v", x, err)
+	}
+	cfg, err = config.Parse(filepath.Join(t.TempDir(), "f.toml"), []byte(group(`file = "none.json"`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err = app.Explain(t.Context(), cfg, cfg.Services[0].Name, admin.Question{})
+	if err != nil || x.Endpoint != "" || len(x.Notes) != 1 || !strings.Contains(x.Notes[0], "none.json") {
+		t.Errorf("%+v, %v", x, err)
+	}
 }
