@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -242,4 +243,20 @@ func TestPlanOfABadFileNamesItsPlace(t *testing.T) {
 		t.Errorf("the same problem twice: %s", r.err)
 	}
 	spillway(t, "plan", good, filepath.Join(t.TempDir(), "none.toml")).want(t, 3, "none.toml")
+}
+
+func FuzzParsePart(f *testing.F) {
+	for _, seed := range []string{"", "5%", "5 %", "0.05", "-1", "1e400", "NaN", "Inf%", "%", "0x1p-2"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		part, err := parsePart(text)
+		var usage usageError
+		switch {
+		case err != nil && !errors.As(err, &usage):
+			t.Errorf("%q: %v is no wrong usage", text, err)
+		case err == nil && !(part >= 0 && part <= 1):
+			t.Errorf("%q is %v", text, part)
+		}
+	})
 }

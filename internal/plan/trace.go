@@ -44,7 +44,8 @@ func Trace(prev, next *config.Config, service string, keys io.Reader) (*Traced, 
 	t := &Traced{Service: after.spec.Name, Moves: []Move{}}
 	lines := bufio.NewScanner(keys)
 	lines.Buffer(nil, 1<<20)
-	for n := 1; lines.Scan(); n++ {
+	n := 1
+	for ; lines.Scan(); n++ {
 		key := strings.Trim(lines.Text(), " \t\r")
 		if key == "" {
 			continue
@@ -63,7 +64,10 @@ func Trace(prev, next *config.Config, service string, keys io.Reader) (*Traced, 
 			t.Moves = append(t.Moves, Move{key, from.ID, to.ID})
 		}
 	}
-	return t, lines.Err()
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("line %d: %w", n, err)
+	}
+	return t, nil
 }
 
 // traceable returns the sides of the service, if keys have a place in both.

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spillway-lb/spillway/config"
 	"github.com/spillway-lb/spillway/internal/plan"
 )
 
@@ -90,4 +91,35 @@ func TestTraceSaysWhenKeysHaveNoPlace(t *testing.T) {
 	if _, err := plan.Trace(byHeader.load(t), byHeader.load(t), "", strings.NewReader(strings.Repeat("x", 2<<20))); err == nil {
 		t.Error("a line of two megabytes is a key")
 	}
+}
+
+// Whatever a file of keys has in it, each line is a key that stays or moves, or the
+// first that is none is named.
+func FuzzTrace(f *testing.F) {
+	for _, seed := range []string{"", "a\n", "10.0.0.1\n", "10.0.0.1:80 10.0.0.2:80\n\n[::1]:5 ::1", "::ffff:10.0.0.1%eth0 x y", "\x00\r\n\t ,"} {
+		f.Add(seed)
+	}
+	pairs := [][2]*config.Config{}
+	for _, kind := range []string{"HEADER_FIELD", "CLIENT_IP", "CLIENT_IP_PORT_PROTO", "CLIENT_IP_NO_DESTINATION"} {
+		prev := file{service: "session_affinity = \"" + kind + `"`, hash: "maglev_table_size = 251\n"}
+		if kind == "HEADER_FIELD" {
+			prev.hash += byHeader.hash
+		}
+		next := prev.with(func(f *file) { f.endpoints = list(1, 6) })
+		pairs = append(pairs, [2]*config.Config{prev.load(f), next.load(f)})
+	}
+	f.Fuzz(func(t *testing.T, keys string) {
+		for _, p := range pairs {
+			traced, err := plan.Trace(p[0], p[1], "", strings.NewReader(keys))
+			if err != nil {
+				if !strings.HasPrefix(err.Error(), "line ") {
+					t.Errorf("an error without its place: %v", err)
+				}
+				continue
+			}
+			if traced.Moved != len(traced.Moves) || traced.Moved > traced.Keys || traced.Keys > strings.Count(keys, "\n")+1 {
+				t.Errorf("%+v", traced)
+			}
+		}
+	})
 }
