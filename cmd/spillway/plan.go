@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spillway-lb/spillway/config"
 	"github.com/spillway-lb/spillway/internal/plan"
@@ -37,6 +39,9 @@ func runPlan(c *console, f *flags, args []string) error {
 	}
 	prev, next, err := loadBoth(files[0], files[1])
 	if err != nil {
+		return err
+	}
+	if prev, next, err = found(prev, next); err != nil {
 		return err
 	}
 	p, err := plan.Compare(prev, next)
@@ -71,6 +76,13 @@ func loadBoth(old, new string) (prev, next *config.Config, err error) {
 		return nil, nil, errPrev
 	}
 	return prev, next, errNext
+}
+
+// found is both files with the endpoints that name servers and files know now.
+func found(prev, next *config.Config) (a, b *config.Config, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return plan.Found(ctx, prev, next)
 }
 
 // gate ends with exitFound if more moves than may. No limit is 1.
