@@ -162,7 +162,7 @@ func (w *Watcher) tell(trouble, message, consequence string) {
 	w.trouble = trouble
 	switch {
 	case trouble == "":
-		w.opt.Log.Info("the source answers again")
+		w.opt.Log.Info("the source answers")
 	case consequence == "":
 		w.opt.Log.Warn(message, "warning", trouble)
 	default:

@@ -143,7 +143,7 @@ func TestAfterASuccessTheWaitsBeginAnew(t *testing.T) {
 		if d := s.asked[5].Sub(s.asked[4]); d > 1100*time.Millisecond {
 			t.Errorf("after a success and a failure the wait was %v", d)
 		}
-		if strings.Count(log, "the source answers again") != 2 {
+		if strings.Count(log, "the source answers") != 2 {
 			t.Errorf("log:\n%s", log)
 		}
 	})

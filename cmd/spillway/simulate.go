@@ -33,7 +33,7 @@ func runSimulate(c *console, f *flags, args []string) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := load(path)
+	cfg, err := c.loadFound(path)
 	if err != nil {
 		return err
 	}
