@@ -39,7 +39,7 @@ func runExplain(c *console, f *flags, args []string) error {
 	case *where.addr != "":
 		x, err = explainLive(&where, *service, q)
 	case *where.file != "":
-		x, err = c.explainFile(*where.file, *service, q)
+		x, err = explainFile(*where.file, *service, q)
 	default:
 		return usageError("it takes -c FILE, or --admin ADDR for a running proxy")
 	}
@@ -82,8 +82,8 @@ func explainLive(where *adminFlags, service string, q admin.Question) (x admin.E
 	return client.Explain(context.Background(), service, q)
 }
 
-func (c *console) explainFile(path, service string, q admin.Question) (x admin.Explanation, err error) {
-	cfg, err := c.loadFound(path)
+func explainFile(path, service string, q admin.Question) (x admin.Explanation, err error) {
+	cfg, err := load(path)
 	if err != nil {
 		return x, err
 	}

@@ -37,7 +37,7 @@ func runPlan(c *console, f *flags, args []string) error {
 	case *service != "" && *keys == "":
 		return usageError("--service needs --keys")
 	}
-	prev, next, err := c.loadBoth(files[0], files[1])
+	prev, next, err := loadBoth(files[0], files[1])
 	if err != nil {
 		return err
 	}
@@ -66,9 +66,9 @@ func runPlan(c *console, f *flags, args []string) error {
 }
 
 // loadBoth reads both files, and reports the problems of both.
-func (c *console) loadBoth(old, new string) (prev, next *config.Config, err error) {
-	prev, errPrev := c.loadFound(old)
-	next, errNext := c.loadFound(new)
+func loadBoth(old, new string) (prev, next *config.Config, err error) {
+	prev, errPrev := load(old)
+	next, errNext := load(new)
 	if errPrev != nil && errNext != nil && old != new {
 		return nil, nil, configError{errors.Join(errPrev, errNext)}
 	}

@@ -33,7 +33,7 @@ func runSimulate(c *console, f *flags, args []string) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := c.loadFound(path)
+	cfg, err := load(path)
 	if err != nil {
 		return err
 	}
