@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strconv"
 	"time"
+	"unicode/utf8"
 )
 
 // A line is what counts here of a line of an access log.
@@ -89,7 +90,7 @@ func scan(b []byte) (f fields, ok bool) {
 			}
 		}
 		if i := keyOf(key); i >= 0 {
-			if !plain {
+			if !plain || !utf8.Valid(value) {
 				return f, false
 			}
 			f[i] = value

@@ -12,7 +12,7 @@ func FuzzScanAgreesWithJSON(f *testing.F) {
 		`{"time":"t","path":"\"\\\u0000{},","service":"web","total":1}`,
 		`{"total":null,"service":"w\u0065b"}`,
 		`{"service":"a","service":"b"}`,
-		`{"lines_dropped":7}`, `{}`, ` {"total":1} `, `{"total" : 1}`, `{"a":[1,2],"total":1}`, `{"a":{"total":2}}`, `[]`, `"`, `{"`, `{"total":1,}`, `{"total":"1"}`,
+		"{\"service\":\"\x94\"}", `{"lines_dropped":7}`, `{}`, ` {"total":1} `, `{"total" : 1}`, `{"a":[1,2],"total":1}`, `{"a":{"total":2}}`, `[]`, `"`, `{"`, `{"total":1,}`, `{"total":"1"}`,
 	} {
 		f.Add(s)
 	}
