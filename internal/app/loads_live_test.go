@@ -72,6 +72,7 @@ max_utilization = 0.8
 // a target of 80 % for both they can take 89 and 267 requests per second, so a is to
 // get a quarter. When reports stop nothing is known, and everybody is served.
 func TestWhoIsOverItsTargetLosesShare(t *testing.T) {
+	t.Parallel()
 	a, b := &worker{perSecond: 100 / 0.9}, &worker{perSecond: 100 / 0.3}
 	sa, sb := httptest.NewServer(a), httptest.NewServer(b)
 	defer sa.Close()
@@ -99,8 +100,8 @@ func TestWhoIsOverItsTargetLosesShare(t *testing.T) {
 	const want, near = 0.25, 0.08 // a report is of two seconds, and so behind
 	isNear := func(s float64) bool { return s > want-near && s < want+near }
 	testkit.Eventually(t, func() bool {
-		first := share()
-		return isNear(first) && isNear(share())
+		first, next := share(), share()
+		return isNear(first) && isNear(next)
 	})
 	for range 5 {
 		if s := share(); !isNear(s) {

@@ -43,6 +43,7 @@ max_rate = 20
 // Targets of 80 and 20 at 200 a second are 160 and 40, and nobody is turned away
 // (T3, spec.md §2.4); with a scaler of 0.5 on the first, 40 and 20 are 133 and 67.
 func TestAScalerIsFollowedWithinASecond(t *testing.T) {
+	t.Parallel()
 	log := filepath.Join(t.TempDir(), "access.jsonl")
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }))
 	t.Cleanup(s.Close)
