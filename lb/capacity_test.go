@@ -262,6 +262,45 @@ func TestAScalerOfTheOperatorCountsAtOnce(t *testing.T) {
 	}
 }
 
+// A drained group is like drained endpoints: it is no primary, and nobody's health
+// counts by it.
+func TestADrainedPoolFailsOver(t *testing.T) {
+	o := lb.Options{Groups: []lb.Group{group("a", "r", "z1", 2, rate(100)), group("b", "r", "z2", 2, rate(100))}}
+	o.Groups[1].Backup = true
+	p := newPlay(t, o)
+	if got := p.stream(50, time.Second, false); got["a"] != 50 {
+		t.Errorf("before: %v", got)
+	}
+	if err := p.SetScaler("a", 0); err != nil {
+		t.Fatal(err)
+	}
+	if got := p.stream(50, time.Second, false); got["b"] != 50 {
+		t.Errorf("with all primaries drained: %v", got)
+	}
+	if err := p.SetGroups(o.Groups[:1]); err != nil { // nobody but the drained one is left
+		t.Fatal(err)
+	}
+	if got := p.stream(50, time.Second, false); got["a"] != 50 {
+		t.Errorf("with the backups gone: %v", got)
+	}
+}
+
+func TestAnOpenPanicDoesNotWaitForADrainedGroup(t *testing.T) {
+	p := newPlay(t, lb.Options{
+		Panic:  lb.PanicOpen,
+		Groups: []lb.Group{group("a", "r", "z1", 2, rate(100)), group("b", "r", "z2", 1, rate(100))},
+	})
+	if err := p.SetScaler("a", 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.SetHealth("b-0", health.Unhealthy, "down"); err != nil {
+		t.Fatal(err)
+	}
+	if got := p.stream(50, time.Second, false); got["b"] != 50 {
+		t.Errorf("got %v", got)
+	}
+}
+
 func TestAKeyStaysWhereItIsWhileDemandStandsStill(t *testing.T) {
 	for _, demand := range []float64{95, 130, 250} {
 		t.Run(fmt.Sprint(demand), func(t *testing.T) {

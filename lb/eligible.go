@@ -30,7 +30,8 @@ type ruling struct {
 // panic meet. It is pure. Each step narrows what the one before left:
 //
 //  1. subsetting: of each group those that are this balancer's part (subset)
-//  2. the operator's word: READY ones, with a weight in the file
+//  2. the operator's word: READY ones, with a weight in the file, of groups that are
+//     not drained
 //  3. reserves: of each group the first level that has somebody well (usedLevels)
 //  4. failover: of primaries and backups those that are active (activePool)
 //  5. zonal affinity: of these, those of the zone (staysInZone)
@@ -94,6 +95,8 @@ func (d *ruling) ready(members []*member, in []int) []int {
 			return IsDrained
 		case m.admin == Down:
 			return IsDown
+		case m.idle:
+			return GroupDrained
 		case m.endpoint.Weight == 0:
 			return NoWeight
 		default:

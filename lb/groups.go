@@ -48,6 +48,11 @@ func (s *state) keepGroups() {
 		}
 		s.groups[o.Name] = g
 	}
+	if !s.hasOther("") { // those that were not drained are gone
+		for _, g := range s.groups {
+			g.scaling = nil
+		}
+	}
 }
 
 // backend is the group's, with the scaler that counts now.
@@ -108,7 +113,7 @@ func (s *state) setScaler(group string, scaler float64) error {
 // hasOther reports whether a group beside this one has a scaler above 0.
 func (s *state) hasOther(group string) bool {
 	for i := range s.opt.Groups {
-		if b := s.backend(i); s.opt.Groups[i].Name != group && b.EffectiveScaler() > 0 {
+		if s.opt.Groups[i].Name != group && s.scalerOf(i) > 0 {
 			return true
 		}
 	}
@@ -121,6 +126,12 @@ func (o *Options) hasGroup(name string) bool {
 
 func (s *state) noEndpoint(id string) error {
 	return fmt.Errorf("lb: service %q has no endpoint %q", s.opt.Name, id)
+}
+
+// scalerOf is the scaler that counts for a group now.
+func (s *state) scalerOf(group int) float64 {
+	b := s.backend(group)
+	return b.EffectiveScaler()
 }
 
 // capacityGroups describes the groups to capacity.Arrange. With no shares nobody

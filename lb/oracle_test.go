@@ -46,7 +46,7 @@ func oracle(all set, r rules) shares {
 	// §6, subset first.
 	pool := oracleSubset(all, r.subset)
 	// The operator's word, and a weight in the file.
-	pool = pool.that(func(m *member) bool { return m.admin == Ready && m.endpoint.Weight > 0 })
+	pool = pool.that(func(m *member) bool { return m.admin == Ready && !m.idle && m.endpoint.Weight > 0 })
 
 	// RFC 2782: "the target host with the lowest-numbered priority it can reach".
 	pool = oracleReserves(pool)
@@ -127,7 +127,7 @@ func oracleSubset(all set, size int) set {
 	if size == 0 {
 		return all
 	}
-	serves := func(m *member) bool { return m.admin == Ready && m.endpoint.Weight > 0 && counts(m) }
+	serves := func(m *member) bool { return m.admin == Ready && !m.idle && m.endpoint.Weight > 0 && counts(m) }
 	in := all.that(func(m *member) bool { return m.rank < size })
 	for group := range 3 {
 		for next := size; ; next++ {
@@ -267,6 +267,7 @@ func randomService(random *rand.Rand) ([]*member, rules) {
 		m := &member{
 			endpoint: &balance.Endpoint{ID: fmt.Sprint(i), Weight: random.Uint32N(4)},
 			health:   []health.Status{health.Unknown, health.Healthy, health.Healthy, health.Unhealthy, health.Timeout}[random.IntN(5)],
+			idle:     random.IntN(8) == 0,
 			admin:    []Admin{Ready, Ready, Ready, Ready, Drain, Down}[random.IntN(6)],
 			backup:   backups && random.IntN(2) == 0,
 			local:    locals && random.IntN(2) == 0,

@@ -15,6 +15,8 @@ const (
 	// IsDrained and IsDown: the operator said so.
 	IsDrained
 	IsDown
+	// GroupDrained: the operator has given its group a capacity scaler of 0.
+	GroupDrained
 	// NoWeight: its weight is 0, configured or, where reports count, reported.
 	NoWeight
 	// StandsBy: it belongs to the pool, primaries or backups, that is not active, or
@@ -34,7 +36,7 @@ const (
 // String gives the admin API's spelling; "" for InUse.
 func (s Standing) String() string {
 	names := [...]string{
-		InUse: "", NotInSubset: "SUBSET", IsDrained: "DRAIN", IsDown: "DOWN", NoWeight: "WEIGHT_0", StandsBy: "STANDBY",
+		InUse: "", NotInSubset: "SUBSET", IsDrained: "DRAIN", IsDown: "DOWN", GroupDrained: "GROUP_DRAINED", NoWeight: "WEIGHT_0", StandsBy: "STANDBY",
 		OtherZone: "OTHER_ZONE", InPanic: "PANIC", IsIll: "UNHEALTHY", NotKnown: "UNKNOWN",
 	}
 	if int(s) < len(names) {

@@ -37,6 +37,7 @@ type member struct {
 	level    int // of the group's endpoints: 0, or above it of its Reserves
 	rank     int // among those of its group, where there is a Subsetting
 	backup   bool
+	idle     bool // its group has a capacity scaler of 0
 	local    bool // in the zone of Options.ZonalAffinity
 	admin    Admin
 	health   health.Status
@@ -173,6 +174,9 @@ func (s *state) snapshot(prev *Snapshot, rebuild bool) *Snapshot {
 
 // decide fills in who may be picked, and logs what people want to know of it.
 func (s *state) decide(prev, next *Snapshot) ruling {
+	for _, m := range s.members {
+		m.idle = s.opt.hasCapacity() && s.scalerOf(m.group) == 0
+	}
 	d := eligible(s.members, s.opt.rules())
 	next.Candidates = make([]balance.Candidate, len(s.members))
 	next.lives = make([]*endpointLive, len(s.members))

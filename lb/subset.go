@@ -99,7 +99,7 @@ func subsetEnds(members []*member, size int) map[int]int {
 	for group, all := range ranked {
 		end, well := 0, 0
 		for end < len(all) && (end < size || 2*well < size) {
-			if m := all[end]; m.admin == Ready && m.endpoint.Weight > 0 && isWell(m) {
+			if m := all[end]; m.admin == Ready && !m.idle && m.endpoint.Weight > 0 && isWell(m) {
 				well++
 			}
 			end++

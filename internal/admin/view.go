@@ -52,7 +52,7 @@ type EndpointStatus struct {
 	Reason string `json:"reason"`
 	// Admin is the operator's word: READY, DRAIN or DOWN.
 	Admin string `json:"admin"`
-	// Dropped says why it takes no new traffic: SUBSET, DRAIN, DOWN, WEIGHT_0,
+	// Dropped says why it takes no new traffic: SUBSET, DRAIN, DOWN, GROUP_DRAINED, WEIGHT_0,
 	// STANDBY, OTHER_ZONE, PANIC, UNHEALTHY or UNKNOWN. It is empty while it does.
 	Dropped string `json:"dropped"`
 	// Ejected is always false: nothing ejects endpoints in this version.
