@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -253,5 +254,45 @@ func TestStatusHasTheLastLoadReportWhileItCounts(t *testing.T) {
 	p.pass(time.Hour)
 	if e := p.Status().Groups[0].Endpoints[0]; e.Load != nil {
 		t.Errorf("an hour later it still counts: %+v", e.Load)
+	}
+}
+
+// TestExplainTakesNothingFromTraffic: nothing is left of it, and nothing is given
+// back that nobody took.
+func TestExplainTakesNothingFromTraffic(t *testing.T) {
+	groups := []lb.Group{group("near", "eu", "eu-a", 2, connections(8)), group("far", "us", "us-a", 2, connections(8))}
+	b, err := lb.New(lb.Options{Groups: groups, Policy: balance.Maglev(1031)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for n := range 4 {
+		all.Go(func() {
+			for key := range uint64(2000) {
+				b.Explain(lb.Request{Key: key, Keyed: n%2 == 0})
+			}
+		})
+		all.Go(func() { // with 4 × 4 leases both groups are full
+			for key := range uint64(500) {
+				var held []lb.Lease
+				for i := range uint64(4) {
+					l, err := b.Pick(context.Background(), lb.Request{Key: key + i<<32, Keyed: n%2 == 0})
+					if err != nil {
+						t.Error(err) // a target refuses nobody
+						return
+					}
+					held = append(held, l)
+				}
+				for _, l := range held {
+					l.Done(lb.Success)
+				}
+			}
+		})
+	}
+	all.Wait()
+	for _, g := range b.Status().Groups {
+		if g.Usage != 0 || g.Endpoints[0].Active != 0 || g.Endpoints[1].Active != 0 {
+			t.Errorf("something is left: %+v", g)
+		}
 	}
 }

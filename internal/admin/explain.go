@@ -105,13 +105,12 @@ func (s *Server) explain(r *request) {
 // which the last three may be there more than once.
 func readQuestion(args *fasthttp.Args) (Question, error) {
 	var q Question
-	var first error
-	args.VisitAll(func(k, v []byte) {
-		if err := q.Add(string(k), string(v)); err != nil && first == nil {
-			first = err
+	for k, v := range args.All() {
+		if err := q.Add(string(k), string(v)); err != nil {
+			return q, err
 		}
-	})
-	return q, first
+	}
+	return q, nil
 }
 
 // Add adds one thing that is known of the request: client or destination, an
