@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,8 +36,8 @@ func (c client) ask(ctx context.Context, servers []string, name string, qtype ui
 			if err == nil {
 				return m, nil
 			}
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
+			if ctx.Err() != nil || isOver(ctx) {
+				return nil, cmp.Or(ctx.Err(), context.DeadlineExceeded)
 			}
 			failure = fmt.Errorf("%s %s: server %s: %w", dns.TypeToString[qtype], strings.TrimSuffix(name, "."), server, err)
 		}
@@ -83,6 +84,8 @@ func over(ctx context.Context, network, server string, q *dns.Msg) (*dns.Msg, er
 	switch {
 	case errors.Is(err, dns.ErrBuf) && network == "udp":
 		return nil, errTooLong
+	case err != nil && isOver(ctx):
+		return nil, context.DeadlineExceeded
 	case isTimeout(err):
 		return nil, fmt.Errorf("no answer within %v", queryTimeout)
 	case err != nil:
@@ -95,6 +98,13 @@ func over(ctx context.Context, network, server string, q *dns.Msg) (*dns.Msg, er
 		return nil, errors.New("the answer is to another question")
 	}
 	return m, nil
+}
+
+// isOver reports whether ctx's time is over: the socket's deadline is the same, and
+// may come a moment before ctx knows.
+func isOver(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && !time.Now().Before(deadline)
 }
 
 func isTimeout(err error) bool {
