@@ -172,7 +172,7 @@ func (p *plan) dropped(t *trace, winner int) []string {
 	}
 	out := make([]string, len(p.groups))
 	for g := range p.groups {
-		tier := p.tierOf(g)
+		tier := p.groups[g].tier
 		switch {
 		case g == chosen:
 		case p.given[g].Drained || p.given[g].Target == 0:
@@ -182,7 +182,7 @@ func (p *plan) dropped(t *trace, winner int) []string {
 		case t.overfull: // all that are not out of the question get their part
 		case t.refused[g] != "":
 			out[g] = t.refused[g]
-		case p.entry == nil && chosen >= 0 && !t.session && tier > p.tierOf(chosen):
+		case p.entry == nil && chosen >= 0 && !t.session && tier > p.groups[chosen].tier:
 			// Where traffic begins in several tiers, none is later for all of it.
 			out[g] = DroppedLaterTier
 		}

@@ -32,6 +32,7 @@ type plan struct {
 type pool struct {
 	chooser
 	live      *groupLive
+	tier      int            // the place of its tier in the order of filling; negative: none
 	total     uint64         // sum of the candidates' shares
 	limited   bool           // rate counts
 	rate      float64        // requests per second that it takes
@@ -117,6 +118,9 @@ func (s *state) makePlan(prev *plan, d *ruling, candidates []balance.Candidate, 
 		p.groups[g].build(s.opt.Policy, prev.pool(p.groups[g].live), anew)
 	}
 	p.measures = slices.ContainsFunc(p.given, func(g capacity.Group) bool { return !s.opt.knows(g.Place) })
+	for g := range p.groups {
+		p.groups[g].tier = slices.IndexFunc(p.Tiers, func(t capacity.Tier) bool { return slices.Contains(t.Groups, g) })
+	}
 	entries := make([]float64, len(p.Tiers))
 	for i, t := range p.Tiers {
 		entries[i] = t.Entry
