@@ -30,6 +30,13 @@ a: about 4000 of 9000
 b: about 1000 of 9000
 c: about 4000 of 9000
 `,
+	"spill": `
+20 clients:  near 20 of 30  far 0 of 10
+30 clients:  near 30 of 30  far 0 of 10
+35 clients:  near 30 of 30  far 5 of 10
+40 clients:  near 30 of 30  far 10 of 10
+80 clients:  near 60 of 30  far 20 of 10
+`,
 	"report": `
 TEXT application_utilization=1.000,named_metrics.workers=4
 application utilization: 1 named: [{workers 4}]

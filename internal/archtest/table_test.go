@@ -108,6 +108,6 @@ var table = []rule{
 		"it has nothing but tests, of the whole"},
 	{"internal/archtest", nil, nil,
 		"it reads source and needs nothing of it"},
-	{"examples/...", []string{"affinity", "balance", "balance/balancetest", "config", "discovery", "health", "lb", "proxy", "proxy/http", "proxy/tcp", "proxy/tlsfront", "proxy/udp"}, nil,
+	{"examples/...", []string{"affinity", "balance", "balance/balancetest", "capacity", "config", "discovery", "health", "lb", "proxy", "proxy/http", "proxy/tcp", "proxy/tlsfront", "proxy/udp"}, nil,
 		"an example does what a reader can do: no internal packages"},
 }
