@@ -416,8 +416,13 @@ func TestAnIllGroupIsDrainedAndComesBack(t *testing.T) {
 		ill(step.ill)
 		p.pass(step.wait)
 		got := p.stream(100, 2*time.Second, false)
-		if d := p.Status().Groups[0].Drained; d != step.drained || d != (got["a"] == 0) {
+		a := p.Status().Groups[0]
+		if d := a.Drained; d != step.drained || d != (got["a"] == 0) {
 			t.Errorf("%d ill, after %v: drained is %v, a got %d", step.ill, step.wait, d, got["a"])
+		}
+		// The last is never ill: if it gets nothing, that is why.
+		if why := a.Endpoints[9].Standing; (why == lb.GroupDrained) != step.drained {
+			t.Errorf("%d ill, after %v: the last endpoint stands %q", step.ill, step.wait, why)
 		}
 	}
 }

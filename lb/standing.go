@@ -15,7 +15,8 @@ const (
 	// IsDrained and IsDown: the operator said so.
 	IsDrained
 	IsDown
-	// GroupDrained: the operator has given its group a capacity scaler of 0.
+	// GroupDrained: the operator has given its group a capacity scaler of 0. Status and
+	// Explain say the same of a group that was drained automatically.
 	GroupDrained
 	// NoWeight: its weight is 0, configured or, where reports count, reported.
 	NoWeight

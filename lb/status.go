@@ -125,6 +125,9 @@ func (b *Balancer) status(snap *Snapshot) Status {
 		if len(snap.Candidates) > 0 {
 			es.ShareExpected = snap.share(i, st.Groups)
 			es.Standing = snap.states[i].Standing
+			if es.Standing == InUse && es.ShareExpected == 0 && st.Groups[m.group].Drained {
+				es.Standing = GroupDrained
+			}
 		}
 		if total > 0 {
 			es.ShareActual = float64(got[i]) / float64(total)
