@@ -8,7 +8,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spillway-lb/spillway/config"
 	"github.com/spillway-lb/spillway/internal/plan"
@@ -80,7 +79,7 @@ func loadBoth(old, new string) (prev, next *config.Config, err error) {
 
 // found is both files with the endpoints that name servers and files know now.
 func found(prev, next *config.Config) (a, b *config.Config, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*findTimeout) // one file after the other
 	defer cancel()
 	return plan.Found(ctx, prev, next)
 }
@@ -114,7 +113,11 @@ func parsePart(text string) (float64, error) {
 	case err != nil || !(x >= 0):
 		return 0, usageError(fmt.Sprintf("--max-moved %q is neither a percentage, such as 5%%, nor a part, such as 0.05", text))
 	case x > 1:
-		return 0, usageError(fmt.Sprintf("--max-moved %s is more than everything; is it %s%%?", text, text))
+		what := "--max-moved " + text + " is more than everything"
+		if !isPercent {
+			what += "; is it " + text + "%?"
+		}
+		return 0, usageError(what)
 	}
 	return x, nil
 }

@@ -75,7 +75,7 @@ func serviceTable(s *plan.Service) *table {
 		row("changes", fmt.Sprintf("%s: %s", e.ID, strings.Join(e.Changes, ", ")))
 	}
 	for i := range max(len(s.Capacity.Before), len(s.Capacity.After)) {
-		row(fmt.Sprintf("tier %d", i+1), tierText(tierAt(s.Capacity.Before, i), tierAt(s.Capacity.After, i)))
+		row(fmt.Sprintf("tier %d", i), tierText(tierAt(s.Capacity.Before, i), tierAt(s.Capacity.After, i)))
 	}
 	if len(s.Settings) > 0 {
 		row("settings", strings.Join(s.Settings, ", "))

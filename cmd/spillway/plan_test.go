@@ -115,8 +115,8 @@ a reload is enough
 		}, `
 service web
   moved     27.7228 % of the keys
-  tier 1    none → 300 requests/s (near 300)
-  tier 2    none → 50 requests/s (far 50)
+  tier 0    none → 300 requests/s (near 300)
+  tier 1    none → 50 requests/s (far 50)
   settings  service_lb_policy, backend
 
 1 other service: no change
@@ -147,21 +147,21 @@ func TestPlanComparesTiers(t *testing.T) {
 service web
   moved   MOVED of the keys
   loses   10.0.0.2:80 in near, which had 33.7 %
-  tier 1  300 requests/s (near 300) → 200 requests/s (near 200)
-  tier 2  by reports (far by reports)
+  tier 0  300 requests/s (near 300) → 200 requests/s (near 200)
+  tier 1  by reports (far by reports)
 `},
 		"a group drained": {append(slices.Clone(targets), `max_rate_per_endpoint = 100`, "max_rate_per_endpoint = 100\ncapacity_scaler = 0"), `
 service web
   moved     100 % of the keys
-  tier 1    300 requests/s (near 300) → by reports (far by reports)
-  tier 2    by reports (far by reports) → none
+  tier 0    300 requests/s (near 300) → by reports (far by reports)
+  tier 1    by reports (far by reports) → none
   settings  backend
 `},
 		"one tier": {append(slices.Clone(targets), `[[service.backend]]`, "[service.service_lb_policy]\nload_balancing_algorithm = \"SPRAY_TO_WORLD\"\n[[service.backend]]"), `
 service web
   moved     MOVED of the keys
-  tier 1    300 requests/s (near 300) → 300 requests/s (far by reports, near 300)
-  tier 2    by reports (far by reports) → none
+  tier 0    300 requests/s (near 300) → 300 requests/s (far by reports, near 300)
+  tier 1    by reports (far by reports) → none
   settings  service_lb_policy.load_balancing_algorithm
 `},
 	} {
@@ -190,6 +190,10 @@ func TestPlanIsAGate(t *testing.T) {
 		}
 	}
 	spillway(t, "plan", old, old, "--max-moved", "0").want(t, 0)
+	spillway(t, "plan", old, old, "--max-moved", "5").want(t, 2, "is it 5%?")
+	if r := spillway(t, "plan", old, old, "--max-moved", "101%").want(t, 2, "more than everything"); strings.Contains(r.err, "%%") {
+		t.Errorf("it asks for a percentage of percents: %q", r.err)
+	}
 }
 
 func TestPlanPrintsJSON(t *testing.T) {
