@@ -127,15 +127,15 @@ func (m *membership) noPort(e member) {
 func (c *Config) listensOf(s *Service) []address {
 	var listens []address
 	for _, v := range c.Listeners {
-		if a, err := checkListenAddress(v.Listen); v.uses(s.Name) && err == nil {
+		if a, err := checkListenAddress(v.Listen); v.LeadsTo(s.Name) && err == nil {
 			listens = append(listens, a)
 		}
 	}
 	return listens
 }
 
-// uses reports whether any traffic of the listener goes to a service.
-func (v *Listener) uses(service string) bool {
+// LeadsTo reports whether any traffic of the listener goes to a service.
+func (v *Listener) LeadsTo(service string) bool {
 	return v.Service == service ||
 		slices.ContainsFunc(v.Routes, func(r Route) bool { return r.Service == service })
 }

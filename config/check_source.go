@@ -65,7 +65,7 @@ func (l *loader) checkOriginalDestination(path string, s *Service, c *Config) {
 // some, which key is about.
 func (l *loader) checkAddressed(key string, s *Service, c *Config) {
 	for i, v := range c.Listeners {
-		if v.uses(s.Name) && strings.HasPrefix(v.Listen, unixPrefix) && !v.ProxyProtocol {
+		if v.LeadsTo(s.Name) && strings.HasPrefix(v.Listen, unixPrefix) && !v.ProxyProtocol {
 			l.errorf(key, "the clients of a unix socket, %s%s, have no address", v.Listen, l.onLine(at("listener", i)+".listen"))
 		}
 	}

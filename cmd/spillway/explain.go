@@ -1,14 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
-	"time"
 
-	"github.com/spillway-lb/spillway/config"
 	"github.com/spillway-lb/spillway/internal/admin"
 	"github.com/spillway-lb/spillway/internal/app"
 )
@@ -17,7 +16,7 @@ import (
 // That nobody can be had is a finding: exit code 4.
 func runExplain(c *console, f *flags, args []string) error {
 	where := newAdminFlags(f)
-	f.Lookup("c").Usage = "the `FILE` to ask; with --admin, the running proxy's, for its token"
+	f.Lookup("c").Usage = "the `FILE` to ask, or name it without -c; with --admin, the running proxy's, for its token"
 	f.Lookup("admin").Usage = "ask the proxy that runs, whose admin API is at `ADDR`: with its health, load and drains"
 	service := f.String("service", "", "the service's `NAME`; may be left out where there is only one")
 	var q admin.Question
@@ -30,11 +29,14 @@ func runExplain(c *console, f *flags, args []string) error {
 	} {
 		f.Func(p.name, p.usage, func(v string) error { return q.Add(p.name, v) })
 	}
-	if _, err := f.parse(args, 0, 0); err != nil {
+	rest, err := f.parse(args, 0, 1)
+	if err == nil {
+		*where.file, err = oneFile(*where.file, rest)
+	}
+	if err != nil {
 		return err
 	}
 	var x admin.Explanation
-	var err error
 	switch {
 	case *where.addr != "":
 		x, err = explainLive(&where, *service, q)
@@ -56,9 +58,6 @@ func runExplain(c *console, f *flags, args []string) error {
 	}
 	return err
 }
-
-// findTimeout is for groups that find their endpoints by DNS.
-const findTimeout = 5 * time.Second
 
 func explainLive(where *adminFlags, service string, q admin.Question) (x admin.Explanation, err error) {
 	client, err := where.client()
@@ -87,33 +86,13 @@ func explainFile(path, service string, q admin.Question) (x admin.Explanation, e
 	if err != nil {
 		return x, err
 	}
-	if service == "" {
-		if service, err = onlyOne(serviceNames(cfg)); err != nil {
-			return x, err
-		}
+	svc, err := serviceOf(cfg, path, service)
+	if err != nil {
+		return x, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), findTimeout)
 	defer cancel()
-	x, err = app.Explain(ctx, cfg, service, q)
-	if errors.Is(err, admin.ErrNoService) {
-		return x, usageError(fmt.Sprintf("%s has no service %q; it has %s", path, service, strings.Join(serviceNames(cfg), ", ")))
-	}
-	return x, err
-}
-
-func serviceNames(cfg *config.Config) []string {
-	names := make([]string, len(cfg.Services))
-	for i := range cfg.Services {
-		names[i] = cfg.Services[i].Name
-	}
-	return names
-}
-
-func onlyOne(names []string) (string, error) {
-	if len(names) == 1 {
-		return names[0], nil
-	}
-	return "", usageError("say which --service: there are " + strings.Join(names, ", "))
+	return app.Explain(ctx, cfg, svc.Name, q)
 }
 
 // printExplanation prints the answer first, and then what led to it.
@@ -177,8 +156,30 @@ func candidateTable(x *admin.Explanation) *table {
 	}
 	t := new(table)
 	t.row(group, "ENDPOINT", right("ACTIVE"), right("SHARE"), "DROPPED")
-	for _, e := range x.Candidates {
+	for _, e := range inOrder(x) {
 		t.row(e.Group, e.Endpoint, e.Active, percent(e.Share), verdict(e.Endpoint == x.Endpoint && x.Endpoint != "", e.Dropped))
 	}
 	return t
+}
+
+// inOrder are the candidates in the order in which their groups are filled, and
+// those of groups that are not after them.
+func inOrder(x *admin.Explanation) []admin.ExplainedCandidate {
+	var order []string
+	for _, t := range x.Tiers {
+		for _, g := range t.Groups {
+			order = append(order, g.Name)
+		}
+	}
+	place := func(group string) int {
+		if i := slices.Index(order, group); i >= 0 {
+			return i
+		}
+		return len(order)
+	}
+	sorted := slices.Clone(x.Candidates)
+	slices.SortStableFunc(sorted, func(a, b admin.ExplainedCandidate) int {
+		return cmp.Or(cmp.Compare(place(a.Group), place(b.Group)), cmp.Compare(a.Group, b.Group))
+	})
+	return sorted
 }

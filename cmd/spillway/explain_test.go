@@ -88,6 +88,36 @@ func TestExplainSaysWhenNobodyCanBeHad(t *testing.T) {
 	}
 }
 
+func TestExplainTakesTheFileWithoutAFlagToo(t *testing.T) {
+	file := hashed(t)
+	spillway(t, "explain", file, "--header", "X-User: alice").want(t, 0, "of the header X-User")
+	spillway(t, "explain", "--header", "X-User: alice", file).want(t, 0, "of the header X-User")
+}
+
+// Else a typing error would look like an answer.
+func TestExplainSaysThatNobodyHasTheIDToAvoid(t *testing.T) {
+	spillway(t, "explain", "-c", hashed(t), "--avoid", "10.0.0.1").want(t, 0, `no endpoint has the ID "10.0.0.1"`)
+}
+
+func TestExplainHasTheEndpointsOfAGroupTogether(t *testing.T) {
+	file := write(t, "a.toml", `[proxy]`, `region = "eu"`, `zone = "far"`, `[[listener]]`, `listen = ":8080"`, `service = "web"`,
+		`[[group]]`, `name = "a"`, `region = "us"`, `zone = "near"`, `endpoints = ["10.0.0.1:80", "10.0.0.3:80"]`,
+		`[[group]]`, `name = "b"`, `region = "eu"`, `zone = "far"`, `endpoints = ["10.0.0.2:80", "10.0.0.4:80"]`,
+		`[[service]]`, `name = "web"`,
+		`[[service.backend]]`, `group = "a"`, `balancing_mode = "RATE"`, `max_rate = 10`,
+		`[[service.backend]]`, `group = "b"`, `balancing_mode = "RATE"`, `max_rate = 10`)
+	out := spillway(t, "explain", file).want(t, 0).out
+	_, table, _ := strings.Cut(out, "GROUP  ENDPOINT")
+	last := -1
+	for _, ep := range []string{"10.0.0.2:80", "10.0.0.4:80", "10.0.0.1:80", "10.0.0.3:80"} {
+		at := strings.Index(table, ep)
+		if at <= last {
+			t.Fatalf("%s is not in its place:\n%s", ep, out)
+		}
+		last = at
+	}
+}
+
 func TestExplainAsksTheRunningProxy(t *testing.T) {
 	file := hashed(t)
 	a := proxy(t, file)

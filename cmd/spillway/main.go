@@ -24,7 +24,7 @@ func verbs() []verb {
 		{"run", "[FILE]", "run the proxy that a file or flags describe", runProxy},
 		{"check", "FILE", "report every problem of a file at once", runCheck},
 		{"plan", "OLD NEW", "say what a change of the file does before it is made", runPlan},
-		{"explain", "", "say whom a service would choose for a request, and why", runExplain},
+		{"explain", "[FILE]", "say whom a service would choose for a request, and why", runExplain},
 		{"simulate", "FILE", "play traffic through a file's service in virtual time", runSimulate},
 		{"status", "[SERVICE]", "show the endpoints of a running proxy", runStatus},
 		{"drain", "SERVICE [ENDPOINT]", "send an endpoint or --group nobody new; who is there stays", runDrain},

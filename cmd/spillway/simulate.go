@@ -7,8 +7,6 @@ import (
 	"io"
 	"net/netip"
 	"os"
-	"strings"
-	"time"
 
 	"github.com/spillway-lb/spillway/config"
 	"github.com/spillway-lb/spillway/internal/app"
@@ -38,7 +36,7 @@ func runSimulate(c *console, f *flags, args []string) error {
 		return err
 	}
 	cfg = lookUp(c, cfg)
-	svc, err := serviceNamed(cfg, flags.service)
+	svc, err := serviceOf(cfg, path, flags.service)
 	if err != nil {
 		return err
 	}
@@ -64,35 +62,16 @@ func runSimulate(c *console, f *flags, args []string) error {
 	return printReport(c.out, report)
 }
 
-// lookFor is how long name servers have for their answers.
-const lookFor = 5 * time.Second
-
 // lookUp finds the endpoints of groups that have them from DNS or a file. A group
 // that finds nobody is said to, and stays empty.
 func lookUp(c *console, cfg *config.Config) *config.Config {
-	ctx, cancel := context.WithTimeout(context.Background(), lookFor)
+	ctx, cancel := context.WithTimeout(context.Background(), findTimeout)
 	defer cancel()
 	found, err := app.Found(ctx, cfg)
 	if err != nil {
 		fmt.Fprintln(c.err, err)
 	}
 	return found
-}
-
-// serviceNamed finds a service of a file; the only one has not to be named.
-func serviceNamed(cfg *config.Config, name string) (*config.Service, error) {
-	var names []string
-	for i := range cfg.Services {
-		s := &cfg.Services[i]
-		if s.Name == name || name == "" && len(cfg.Services) == 1 {
-			return s, nil
-		}
-		names = append(names, s.Name)
-	}
-	if name == "" {
-		return nil, usageError("--service must name one of " + strings.Join(names, ", "))
-	}
-	return nil, usageError(fmt.Sprintf("there is no service %q; there are %s", name, strings.Join(names, ", ")))
 }
 
 // options says what the flags and the file mean to a simulation.
@@ -171,7 +150,7 @@ func clientsOf(cfg *config.Config, svc *config.Service) (*simulate.Clients, stri
 	first := ""
 	for i := range cfg.Listeners {
 		l := &cfg.Listeners[i]
-		if !leadsTo(l, svc.Name) {
+		if !l.LeadsTo(svc.Name) {
 			continue
 		}
 		if first == "" {
@@ -184,18 +163,6 @@ func clientsOf(cfg *config.Config, svc *config.Service) (*simulate.Clients, stri
 		}
 	}
 	return clients, first, nil
-}
-
-func leadsTo(l *config.Listener, service string) bool {
-	if l.Service == service {
-		return true
-	}
-	for i := range l.Routes {
-		if l.Routes[i].Service == service {
-			return true
-		}
-	}
-	return false
 }
 
 // writePlot draws first and opens the file then, so that what cannot be drawn

@@ -206,7 +206,7 @@ func TestSimulateRefusesWhatMakesNoSense(t *testing.T) {
 		"--rate 1 --scaler eu-a=x@1s":      "GROUP=0.5@30s",
 		"--rate 1 --scaler eu-a=0.05@1s":   "scaler 0.05",
 		"--rate 1 --scaler nowhere=0.5@1s": `no group "nowhere"`,
-		"--rate 1 --service none":          `no service "none"; there are web`,
+		"--rate 1 --service none":          `no service "none"; it has web`,
 		"--rate 1 another.toml":            "named twice",
 	} {
 		spillway(t, append([]string{"simulate", "-c", file}, strings.Fields(args)...)...).want(t, 2, says)
@@ -225,7 +225,7 @@ func TestSimulateNeedsALogOfTheService(t *testing.T) {
 
 func TestSimulateAsksWhichOfManyServices(t *testing.T) {
 	file := write(t, "a.toml", zonesFile, `[[service]]`, `name = "api"`, `endpoints = ["a:1"]`, `[[listener]]`, `listen = ":81"`, `service = "api"`)
-	spillway(t, "simulate", file, "--rate", "1").want(t, 2, "--service must name one of web, api")
+	spillway(t, "simulate", file, "--rate", "1").want(t, 2, "say which --service: there are web, api")
 	spillway(t, "simulate", file, "--rate", "1", "--service", "api").want(t, 0, "api: 60 requests")
 }
 

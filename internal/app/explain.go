@@ -35,7 +35,7 @@ func Explain(ctx context.Context, cfg *config.Config, name string, q admin.Quest
 	}
 	x := asked{cfg: cfg, spec: spec, balancer: b, question: q}
 	for _, l := range cfg.Listeners {
-		if reaches(&l, name) {
+		if l.LeadsTo(name) {
 			x.listeners = append(x.listeners, l)
 		}
 	}
@@ -55,7 +55,7 @@ func (a *App) explain(name string, q admin.Question) (admin.Explanation, error) 
 		x.cfg, x.spec, x.balancer = a.cfg, &spec, s.balancer
 	}
 	for _, l := range a.listeners {
-		if reaches(&l.spec, name) {
+		if l.spec.LeadsTo(name) {
 			spec := l.spec
 			if addr := l.LocalAddr(); addr != nil && addr.Network() != "unix" {
 				spec.Listen = addr.String() // of port 0: which it is
@@ -68,11 +68,6 @@ func (a *App) explain(name string, q admin.Question) (admin.Explanation, error) 
 		return admin.Explanation{}, admin.ErrNoService
 	}
 	return x.explain()
-}
-
-// reaches reports whether the listener sends traffic to the service.
-func reaches(l *config.Listener, service string) bool {
-	return l.Service == service || slices.ContainsFunc(l.Routes, func(r config.Route) bool { return r.Service == service })
 }
 
 // asked is a question about one service, and what there is to answer it.
@@ -103,6 +98,11 @@ func (x *asked) explain() (admin.Explanation, error) {
 		Affinity: x.spec.SessionAffinity,
 		KeyOf:    k.of,
 		Notes:    k.notes,
+	}
+	for _, id := range x.question.Avoid {
+		if !slices.ContainsFunc(found.Candidates, func(c lb.Candidacy) bool { return c.Endpoint.ID == id }) {
+			v.Notes = append(v.Notes, fmt.Sprintf("no endpoint has the ID %q, which is to be avoided", id))
+		}
 	}
 	if k.keyed {
 		v.Key = fmt.Sprintf("%016x", k.key)

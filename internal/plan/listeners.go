@@ -104,7 +104,7 @@ func otherAddresses(before, after *side) string {
 	for i := range after.cfg.Listeners {
 		l := &after.cfg.Listeners[i]
 		old := listenerNamed(before.cfg, l.Name)
-		if old == nil || !reaches(old, before.spec.Name) || !reaches(l, after.spec.Name) {
+		if old == nil || !old.LeadsTo(before.spec.Name) || !l.LeadsTo(after.spec.Name) {
 			continue
 		}
 		if !slices.Equal(old.TrustedProxies, l.TrustedProxies) || old.ProxyProtocol != l.ProxyProtocol {
@@ -130,9 +130,4 @@ func dialed(l *config.Listener, kind affinity.Kind) string {
 	default:
 		return net.JoinHostPort(host, port)
 	}
-}
-
-// reaches reports whether a listener's clients may get to the service.
-func reaches(l *config.Listener, service string) bool {
-	return l.Service == service || slices.ContainsFunc(l.Routes, func(r config.Route) bool { return r.Service == service })
 }

@@ -180,7 +180,7 @@ func (s *side) address(text string) (netip.AddrPort, error) {
 func (s *side) onlyAddress() (address string) {
 	for i := range s.cfg.Listeners {
 		l := &s.cfg.Listeners[i]
-		if !reaches(l, s.spec.Name) {
+		if !l.LeadsTo(s.spec.Name) {
 			continue
 		}
 		at, err := netip.ParseAddrPort(l.Listen)
