@@ -30,7 +30,7 @@ func (s *state) learn(now int64, elapsed time.Duration) {
 		case !ok:
 			g.reading = capacity.Reading{}
 			g.estimate.Forget()
-		case fresh[i]:
+		case fresh[i] && g.recent.n > 1: // before, its rate is not known
 			// Who gets nothing sends no new reports: what he sent before says
 			// nothing of the rate that he gets now.
 			g.estimate.Observe(elapsed, g.recent.last(), r)

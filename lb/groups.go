@@ -2,6 +2,7 @@ package lb
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -33,15 +34,62 @@ type scaling struct {
 func (s *state) keepGroups() {
 	old := s.groups
 	s.groups = nil
-	if !s.opt.hasCapacity() {
-		return
+	if s.opt.hasCapacity() {
+		s.takeGroups(old)
 	}
+	s.forgetGroups(old)
+	maps.DeleteFunc(s.rtts, func(p capacity.Place, _ time.Duration) bool {
+		return !slices.ContainsFunc(s.opt.Groups, func(g Group) bool { return p == capacity.Place{Region: g.Region, Zone: g.Zone} })
+	})
+}
+
+// forgetGroups lets go of the old groups that are gone. Leases may still be held
+// there: should a group come back before they end, they are counted there, too.
+func (s *state) forgetGroups(old map[string]*groupState) {
+	for name, g := range old {
+		if s.groups[name] == nil {
+			g.live.spilt.Clear()
+			s.departedGroups = append(s.departedGroups, g.live)
+		}
+	}
+	s.departedGroups = slices.DeleteFunc(s.departedGroups, func(l *groupLive) bool {
+		return s.isCurrent(l) || l.gauge.Active() == 0
+	})
+	for _, g := range s.groups {
+		g.live.spilt.Range(func(to, _ any) bool {
+			if !s.isCurrent(to.(*groupLive)) {
+				g.live.spilt.Delete(to)
+			}
+			return true
+		})
+	}
+}
+
+// isCurrent reports whether l is of a group that there is.
+func (s *state) isCurrent(l *groupLive) bool {
+	g := s.groups[l.name]
+	return g != nil && g.live == l
+}
+
+// newLive makes a group's live part, or takes the one that it had.
+func (s *state) newLive(name string) *groupLive {
+	if i := slices.IndexFunc(s.departedGroups, func(l *groupLive) bool { return l.name == name }); i >= 0 {
+		return s.departedGroups[i]
+	}
+	return &groupLive{name: name}
+}
+
+// takeGroups makes the groups of the options, of the old ones where there are.
+func (s *state) takeGroups(old map[string]*groupState) {
 	s.groups = make(map[string]*groupState, len(s.opt.Groups))
 	for i := range s.opt.Groups {
 		o := &s.opt.Groups[i]
 		g := old[o.Name]
 		if g == nil {
-			g = &groupState{live: &groupLive{name: o.Name}}
+			g = &groupState{live: s.newLive(o.Name)}
+		}
+		if !o.Capacity.Mode.ByReports() { // what they said is out of date when they count again
+			g.reading, g.estimate, g.target = capacity.Reading{}, capacity.Estimate{}, 0
 		}
 		if g.scaling != nil && g.scaling.inPlaceOf != o.Capacity.EffectiveScaler() {
 			g.scaling = nil

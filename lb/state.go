@@ -22,12 +22,14 @@ type state struct {
 	edits    int            // rises when members or options are replaced
 	closed   bool
 
-	flow    *flow
-	groups  map[string]*groupState // of a service with capacities, by name
-	rtts    map[capacity.Place]time.Duration
-	drainer capacity.AutoDrain
-	swept   int64 // when sweep ran last, by flow.clock
-	weighed int64 // when weighLoads last did
+	flow   *flow
+	groups map[string]*groupState // of a service with capacities, by name
+	// departedGroups are those no longer wanted of which leases are still held.
+	departedGroups []*groupLive
+	rtts           map[capacity.Place]time.Duration
+	drainer        capacity.AutoDrain
+	swept          int64 // when sweep ran last, by flow.clock
+	weighed        int64 // when weighLoads last did
 }
 
 // A member is an endpoint with what we know of it.
@@ -93,12 +95,15 @@ func (s *state) setOptions(o Options) {
 			s.departed = append(s.departed, &member{endpoint: m.endpoint, counted: m.counted})
 		}
 	}
+	unchecked := s.opt.HealthCheck != nil && o.HealthCheck == nil
 	s.opt, s.members = o, members
 	s.edits++
 	s.keepGroups()
 	if o.HealthCheck == nil {
 		for _, m := range members {
-			m.health, m.reason = health.Healthy, ""
+			if unchecked || !m.checked { // else SetHealth has said how it is
+				m.health, m.reason, m.checked = health.Healthy, "", false
+			}
 		}
 	}
 	if o.HealthCheck == nil || !o.HealthCheck.ReportsWeight() {

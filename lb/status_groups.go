@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"sync/atomic"
+
+	"github.com/spillway-lb/spillway/capacity"
 )
 
 // describe fills in what a status says of capacity.
@@ -16,7 +18,7 @@ func (s *state) describe(p *plan, now int64, st *Status) {
 		b := s.backend(i)
 		out.Mode, out.Scaler = b.Mode, b.EffectiveScaler()
 		out.Drained = known.drained || out.Scaler == 0
-		out.RTT, out.Tier = p.given[i].RTT, g.tier
+		out.RTT, out.Tier = p.given[i].RTT, p.tierOf(i)
 		out.Target = s.target(i, p, sizes[i])
 		if !out.Drained {
 			out.Capacity = out.Target * out.Scaler
@@ -34,7 +36,9 @@ func (s *state) describe(p *plan, now int64, st *Status) {
 		demand += out.Usage
 		all += n
 		g.live.spilt.Range(func(to, n any) bool {
-			st.Spills = append(st.Spills, Spill{From: out.Name, To: to.(*groupLive).name, Count: n.(*atomic.Uint64).Load()})
+			if to := to.(*groupLive); s.isCurrent(to) { // a pick may still see one that is gone
+				st.Spills = append(st.Spills, Spill{From: out.Name, To: to.name, Count: n.(*atomic.Uint64).Load()})
+			}
 			return true
 		})
 	}
@@ -47,6 +51,11 @@ func (s *state) describe(p *plan, now int64, st *Status) {
 	slices.SortFunc(st.Spills, func(a, b Spill) int {
 		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To))
 	})
+}
+
+// tierOf is the place of a group's tier in the order of filling; negative: none.
+func (p *plan) tierOf(group int) int {
+	return slices.IndexFunc(p.Tiers, func(t capacity.Tier) bool { return slices.Contains(t.Groups, group) })
 }
 
 // target is a group's target, without its scaler; 0 while it is to be learned from

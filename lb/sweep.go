@@ -52,6 +52,7 @@ func (s *state) sweep(now int64) (changed bool) {
 // autoDrain takes groups out that are too ill, and lets them back.
 func (s *state) autoDrain(now int64) {
 	if !s.opt.Service.AutoDrain {
+		s.drainer = capacity.AutoDrain{}
 		for _, g := range s.groups {
 			g.drained = false
 		}
