@@ -30,13 +30,15 @@ const (
 // group, stays.
 func (k *keyGate) admits(hash uint64) bool { return hash >= k.turnedAway.Load() }
 
+// due reports whether it is time for judge. Of those who ask at once it is for one.
+func (k *keyGate) due(now int64) bool {
+	last := k.judged.Load()
+	return now-last >= judgeEvery && k.judged.CompareAndSwap(last, now)
+}
+
 // judge sets the part that goes elsewhere, from the demand of the keys that
 // belong to the group and the limit, both in requests per second.
-func (k *keyGate) judge(now int64, demand, limit float64) {
-	last := k.judged.Load()
-	if now-last < judgeEvery || !k.judged.CompareAndSwap(last, now) {
-		return
-	}
+func (k *keyGate) judge(demand, limit float64) {
 	switch away := asPart(k.turnedAway.Load()); {
 	case demand < reopen*limit:
 		k.turnedAway.Store(0)

@@ -70,6 +70,9 @@ type groupLive struct {
 	meter capacity.Meter // where the group has a limit of requests per second
 	gauge balance.Load   // where it has one of connections or requests under way
 	keys  keyGate
+	// guests counts, with a limit of requests per second, those whose key belongs to
+	// another group.
+	guests capacity.Meter
 	// spilt counts, by the *groupLive they went to, picks that began here.
 	spilt sync.Map // of *atomic.Uint64
 }

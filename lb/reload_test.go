@@ -5,10 +5,39 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spillway-lb/spillway/balance"
 	"github.com/spillway-lb/spillway/capacity"
 	"github.com/spillway-lb/spillway/health"
 	"github.com/spillway-lb/spillway/lb"
 )
+
+// Both groups turn keys away for a while. When demand has fallen so far that each
+// could serve its own, those that went to the other must not keep its keys out.
+func TestKeysComeHomeWhenDemandHasFallen(t *testing.T) {
+	p := newPlay(t, lb.Options{
+		Policy: balance.Maglev(0),
+		Groups: []lb.Group{group("a", "r", "z1", 3, rate(5000)), group("b", "r", "z2", 3, rate(5000)), group("c", "s", "z3", 3, rate(1e5))},
+	})
+	away := func() (n int) {
+		for key := range uint64(2000) {
+			x := p.Explain(lb.Request{Key: key * 0x9e3779b97f4a7c15, Keyed: true})
+			if x.Group != x.Home {
+				n++
+			}
+		}
+		return n
+	}
+	for _, demand := range []float64{15000, 12000, 11000, 9800} {
+		p.stream(demand, 3*time.Second, true)
+	}
+	if away() == 0 {
+		t.Error("no key has ever been away")
+	}
+	p.stream(8850, 5*time.Second, true)
+	if n := away(); n > 0 {
+		t.Errorf("%d of 2000 keys are not at home, and their groups could be 88 %% full", n)
+	}
+}
 
 // Its connections are still there when a group is.
 func TestAGroupThatComesBackStillCountsItsConnections(t *testing.T) {

@@ -37,7 +37,9 @@ func (p *picking) pick() (Lease, error) {
 			p.request.trace.begin(own)
 		}
 		if g, l, ok := p.pickFrom(t, own, i == 0); ok {
-			p.ended(g)
+			if i > 0 && p.home >= 0 && !p.request.trace.dry() {
+				p.plan.groups[p.home].live.spill(p.plan.groups[g].live)
+			}
 			return l, nil
 		}
 	}
@@ -167,10 +169,22 @@ func (p *picking) pickIn(group int, belongs bool) (Lease, bool) {
 		return Lease{}, false
 	}
 	l, ok := p.take(g)
-	if !ok {
+	switch {
+	case !ok:
 		p.giveBack(g)
+	case !belongs:
+		p.welcome(g)
 	}
 	return l, ok
+}
+
+// welcome counts a key in a group that it does not belong to, lest it keep those out
+// that do.
+func (p *picking) welcome(g *pool) {
+	if p.request.Keyed && g.limited && !p.request.trace.dry() {
+		g.live.guests.Advance(p.clock(), &g.limit)
+		g.live.guests.Force()
+	}
 }
 
 // take finds an endpoint in a group.
@@ -292,7 +306,10 @@ func (p *picking) admitKey(g *pool) bool {
 	m := &g.live.meter
 	if m.Stale(&g.limit) || p.now != 0 {
 		m.Advance(p.clock(), &g.limit)
-		g.live.keys.judge(p.clock(), m.Demand(), g.rate)
+		if g.live.keys.due(p.clock()) {
+			g.live.guests.Advance(p.clock(), &g.limit)
+			g.live.keys.judge(m.Demand()-g.live.guests.Rate(), g.rate)
+		}
 	}
 	return g.live.keys.admits(mix(p.request.Key ^ gateSalt))
 }
@@ -319,7 +336,7 @@ func (p *picking) overfill(from *tier) (Lease, error) {
 		}
 		g.force(p.request.trace)
 		if l, ok := p.take(g); ok {
-			p.ended(p.plan.byName[at])
+			p.welcome(g)
 			return l, nil
 		}
 		p.giveBack(g)
@@ -328,16 +345,6 @@ func (p *picking) overfill(from *tier) (Lease, error) {
 		return Lease{}, ErrSaturated
 	}
 	return Lease{}, ErrNoEndpoint
-}
-
-// ended counts a pick that has ended in another tier than it began in.
-func (p *picking) ended(group int) {
-	if p.home < 0 || p.request.trace.dry() {
-		return
-	}
-	if from, to := &p.plan.groups[p.home], &p.plan.groups[group]; from.tier != to.tier {
-		from.live.spill(to.live)
-	}
 }
 
 // part is the part of 2⁶⁴ that draws i.
