@@ -146,8 +146,7 @@ const (
 )
 
 // Take counts a request if fewer than the limit were counted in the last second.
-// spread says that of too many some are refused early,
-// as above.
+// spread says that of too many some are refused early, as above.
 func (m *Meter) Take(l *Limit, spread bool) Verdict {
 	for {
 		w := m.taken.Load()
@@ -155,8 +154,10 @@ func (m *Meter) Take(l *Limit, spread bool) Verdict {
 		if taken >= l.most {
 			return Full
 		}
-		if taken >= l.crowd && spread && m.crowds(taken, l) {
-			return Crowded
+		if taken >= l.crowd && spread {
+			if part := m.fits(taken, l); part < 1 && !falls(m.excess.Add(1), part) {
+				return Crowded
+			}
 		}
 		if m.taken.CompareAndSwap(w, w+1) {
 			return Taken
@@ -164,15 +165,31 @@ func (m *Meter) Take(l *Limit, spread bool) Verdict {
 	}
 }
 
-// crowds reports whether a request is one of those that there is no room for.
-func (m *Meter) crowds(taken float64, l *Limit) bool {
-	r := m.refused.Load()
-	part := slack * l.perSecond / (taken + float64(r>>32+r&math.MaxUint32))
-	if part >= 1 {
-		return false
+// Would is what Take says, of a request that does not come: nothing is counted.
+func (m *Meter) Would(l *Limit, spread bool) Verdict {
+	w := m.taken.Load()
+	taken := float64(w>>32 + w&math.MaxUint32)
+	if taken >= l.most {
+		return Full
 	}
-	n := float64(m.excess.Add(1))
-	return math.Floor(n*part) == math.Floor((n-1)*part)
+	if taken >= l.crowd && spread {
+		if part := m.fits(taken, l); part < 1 && !falls(m.excess.Load()+1, part) {
+			return Crowded
+		}
+	}
+	return Taken
+}
+
+// fits is the part of the requests that there is room for, if below 1.
+func (m *Meter) fits(taken float64, l *Limit) float64 {
+	r := m.refused.Load()
+	return slack * l.perSecond / (taken + float64(r>>32+r&math.MaxUint32))
+}
+
+// falls reports whether the nth is one of an evenly spread part of all.
+func falls(nth uint64, part float64) bool {
+	n := float64(nth)
+	return math.Floor(n*part) != math.Floor((n-1)*part)
 }
 
 // Force counts a request that goes through in any case.

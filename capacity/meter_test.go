@@ -198,3 +198,29 @@ func TestManyGoroutinesTogetherNeverExceedTheTarget(t *testing.T) {
 		t.Errorf("%d of %d were taken", sum, limit)
 	}
 }
+
+// Would says what Take will, and counts nothing.
+func TestWhatATakeWouldSay(t *testing.T) {
+	for _, perSecond := range []float64{2.5, 40, 300} {
+		var m capacity.Meter
+		l := capacity.LimitOf(perSecond)
+		seen := make(map[capacity.Verdict]int)
+		for now := int64(1e9); now < 5e9; now += int64(7e8 / perSecond) {
+			m.Advance(now, &l)
+			want := m.Would(&l, true)
+			if again := m.Would(&l, true); again != want {
+				t.Fatalf("%v a second: asked again, %v and not %v", perSecond, again, want)
+			}
+			got := m.Take(&l, true)
+			if got != want {
+				t.Fatalf("%v a second: %v, and it is %v", perSecond, want, got)
+			}
+			if seen[got]++; got != capacity.Taken {
+				m.Refuse()
+			}
+		}
+		if seen[capacity.Taken] == 0 || len(seen) < 2 {
+			t.Errorf("%v a second: %v", perSecond, seen)
+		}
+	}
+}

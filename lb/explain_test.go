@@ -296,3 +296,34 @@ func TestExplainTakesNothingFromTraffic(t *testing.T) {
 		}
 	}
 }
+
+// A group that has shut out keys lets them back when somebody comes, not when
+// somebody looks.
+func TestExplainOpensNoGate(t *testing.T) {
+	p := newPlay(t, lb.Options{
+		Policy: balance.Maglev(0),
+		Here:   capacity.Place{Region: "near", Zone: "z1"},
+		Groups: []lb.Group{group("a", "near", "z1", 1, connections(10)), group("b", "far", "z2", 1, connections(1000))},
+	})
+	keyed := lb.Request{Key: 7, Keyed: true}
+	var held []lb.Lease
+	for range 11 { // the last one finds a full, and shuts it
+		l, _ := p.one(keyed)
+		held = append(held, l)
+	}
+	for _, l := range held[:3] {
+		l.Done(lb.Success)
+	}
+	if x := p.Explain(keyed); x.Group != "a" {
+		t.Errorf("7 of 10: explain says %s", x.Group)
+	}
+	for range 2 {
+		p.one(lb.Request{})
+	}
+	if x := p.Explain(keyed); x.Group != "b" {
+		t.Errorf("9 of 10: explain says %s", x.Group)
+	}
+	if _, g := p.one(keyed); g != "b" {
+		t.Errorf("9 of 10: a key came to %s", g)
+	}
+}

@@ -26,37 +26,32 @@ const (
 	judgeEvery = int64(250e6)
 )
 
-// admits reports whether the key with this hash, of those that belong to the
-// group, stays.
-func (k *keyGate) admits(hash uint64) bool { return hash >= k.turnedAway.Load() }
-
-// due reports whether it is time for judge. Of those who ask at once it is for one.
-func (k *keyGate) due(now int64) bool {
+// due reports whether it is time for judge. Of those who ask at once, and do not
+// only look, it is for one.
+func (k *keyGate) due(now int64, looks bool) bool {
 	last := k.judged.Load()
-	return now-last >= judgeEvery && k.judged.CompareAndSwap(last, now)
+	return now-last >= judgeEvery && (looks || k.judged.CompareAndSwap(last, now))
 }
 
-// judge sets the part that goes elsewhere, from the demand of the keys that
+// judge returns the part that is to go elsewhere, from the demand of the keys that
 // belong to the group and the limit, both in requests per second.
-func (k *keyGate) judge(demand, limit float64) {
-	switch away := asPart(k.turnedAway.Load()); {
+func (k *keyGate) judge(demand, limit float64) uint64 {
+	was := k.turnedAway.Load()
+	switch {
 	case demand < reopen*limit:
-		k.turnedAway.Store(0)
+		return 0
 	case demand > limit:
-		if want := 1 - crowdedKeys*limit/demand; math.Abs(want-away) > steady {
-			k.turnedAway.Store(fraction(want))
+		if want := 1 - crowdedKeys*limit/demand; math.Abs(want-asPart(was)) > steady {
+			return fraction(want)
 		}
 	}
+	return was
 }
 
-// full turns all keys away; leftAt lets them back when few enough are left.
+// full turns all keys away; reopens says when few enough are left to let them back.
 func (k *keyGate) full() { k.turnedAway.Store(math.MaxUint64) }
 
-func (k *keyGate) leftAt(active, limit int64) {
-	if k.turnedAway.Load() != 0 && float64(active) < reopen*float64(limit) {
-		k.turnedAway.Store(0)
-	}
-}
+func (k *keyGate) reopens(active, limit int64) bool { return float64(active) < reopen*float64(limit) }
 
 // fraction makes a part, 0 to 1, one of 2⁶⁴; asPart does the reverse.
 func fraction(part float64) uint64 {

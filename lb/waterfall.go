@@ -239,11 +239,13 @@ func (p *picking) admit(g *pool, belongs bool) bool {
 
 func (p *picking) admitSlot(g *pool) bool {
 	keys := &g.live.keys
-	if p.request.Keyed {
-		keys.leftAt(g.live.gauge.Active(), g.slots)
-		if !keys.admits(0) {
+	if p.request.Keyed && keys.turnedAway.Load() != 0 {
+		if !keys.reopens(g.live.gauge.Active(), g.slots) {
 			p.request.trace.because(DroppedKeyTurnedAway)
 			return false
+		}
+		if !p.request.trace.dry() {
+			keys.turnedAway.Store(0)
 		}
 	}
 	if p.request.trace.dry() {
@@ -273,21 +275,26 @@ func (p *picking) admitRate(g *pool, belongs bool) bool {
 	if p.now != 0 || m.Stale(&g.limit) {
 		m.Advance(p.clock(), &g.limit)
 	}
-	spread := !p.request.Keyed // of keys the gate turns away as many as are too many
-	v := m.Take(limit, spread)
+	v := p.takeRate(m, limit)
 	if v == capacity.Full {
 		m.Advance(p.clock(), &g.limit) // before anybody is refused, look at the clock
-		v = m.Take(limit, spread)
+		v = p.takeRate(m, limit)
 	}
 	switch {
 	case v != capacity.Taken && belongs:
 		p.turnAway(m, turnedAway[v])
 	case v != capacity.Taken:
 		p.request.trace.because(turnedAway[v])
-	case p.request.trace.dry():
-		m.Undo()
 	}
 	return v == capacity.Taken
+}
+
+func (p *picking) takeRate(m *capacity.Meter, limit *capacity.Limit) capacity.Verdict {
+	spread := !p.request.Keyed // of keys the gate turns away as many as are too many
+	if p.request.trace.dry() {
+		return m.Would(limit, spread)
+	}
+	return m.Take(limit, spread)
 }
 
 // turnedAway says why.
@@ -303,15 +310,19 @@ func (p *picking) turnAway(m *capacity.Meter, why string) {
 
 // admitKey asks the gate whether the key is one of those that stay.
 func (p *picking) admitKey(g *pool) bool {
-	m := &g.live.meter
+	m, keys, looks := &g.live.meter, &g.live.keys, p.request.trace.dry()
+	away := keys.turnedAway.Load()
 	if m.Stale(&g.limit) || p.now != 0 {
 		m.Advance(p.clock(), &g.limit)
-		if g.live.keys.due(p.clock()) {
+		if keys.due(p.clock(), looks) {
 			g.live.guests.Advance(p.clock(), &g.limit)
-			g.live.keys.judge(m.Demand()-g.live.guests.Rate(), g.rate)
+			away = keys.judge(m.Demand()-g.live.guests.Rate(), g.rate)
+			if !looks {
+				keys.turnedAway.Store(away)
+			}
 		}
 	}
-	return g.live.keys.admits(mix(p.request.Key ^ gateSalt))
+	return mix(p.request.Key^gateSalt) >= away
 }
 
 // overfill takes a lease although everybody is full, in proportion to capacity: a
