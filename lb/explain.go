@@ -88,6 +88,8 @@ const (
 	DroppedKeyTurnedAway = "KEY_TURNED_AWAY"
 	// DroppedGroupDrained: its group is drained, by its scaler or automatically.
 	DroppedGroupDrained = "GROUP_DRAINED"
+	// DroppedNobody: of a group, that each of its endpoints is dropped.
+	DroppedNobody = "NOBODY"
 	// DroppedLaterTier: nearer groups have room.
 	DroppedLaterTier = "LATER_TIER"
 	// DroppedIsolated: traffic does not leave the region where it is to stay.
@@ -120,6 +122,7 @@ func (b *Balancer) Explain(r Request) Explanation {
 		}
 	}
 	if s.plan != nil {
+		s.plan.noteDeserted(groups, x.Candidates, winner)
 		x.Tiers = s.plan.explained(groups, &status)
 		if t.home >= 0 {
 			x.Home = s.plan.given[t.home].Name
@@ -188,6 +191,19 @@ func (p *plan) dropped(t *trace, winner int) []string {
 		}
 	}
 	return out
+}
+
+// noteDeserted fills in the groups that have room, but nobody who could be chosen.
+func (p *plan) noteDeserted(groups []string, candidates []Candidacy, winner int) {
+	some := make([]bool, len(groups))
+	for i, c := range candidates {
+		some[p.groupOf[i]] = some[p.groupOf[i]] || i == winner || c.Dropped == ""
+	}
+	for g := range groups {
+		if groups[g] == "" && !some[g] {
+			groups[g] = DroppedNobody
+		}
+	}
 }
 
 // explained describes the tiers, with what status knows of their groups.

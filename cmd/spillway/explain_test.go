@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -99,7 +100,7 @@ func TestExplainSaysThatNobodyHasTheIDToAvoid(t *testing.T) {
 	spillway(t, "explain", "-c", hashed(t), "--avoid", "10.0.0.1").want(t, 0, `no endpoint has the ID "10.0.0.1"`)
 }
 
-func TestExplainHasTheEndpointsOfAGroupTogether(t *testing.T) {
+func TestExplainShowsGroupsAsTheyAreFilled(t *testing.T) {
 	file := write(t, "a.toml", `[proxy]`, `region = "eu"`, `zone = "far"`, `[[listener]]`, `listen = ":8080"`, `service = "web"`,
 		`[[group]]`, `name = "a"`, `region = "us"`, `zone = "near"`, `endpoints = ["10.0.0.1:80", "10.0.0.3:80"]`,
 		`[[group]]`, `name = "b"`, `region = "eu"`, `zone = "far"`, `endpoints = ["10.0.0.2:80", "10.0.0.4:80"]`,
@@ -108,6 +109,10 @@ func TestExplainHasTheEndpointsOfAGroupTogether(t *testing.T) {
 		`[[service.backend]]`, `group = "b"`, `balancing_mode = "RATE"`, `max_rate = 10`)
 	out := spillway(t, "explain", file).want(t, 0).out
 	_, table, _ := strings.Cut(out, "GROUP  ENDPOINT")
+	r := spillway(t, "explain", file, "--avoid", "10.0.0.2:80", "--avoid", "10.0.0.4:80").want(t, 0, "AVOIDED", "web: 10.0.0.")
+	if !regexp.MustCompile(`(?m)^ +0 +b .* NOBODY$`).MatchString(r.out) {
+		t.Errorf("group b looks as if it had somebody:\n%s", r.out)
+	}
 	last := -1
 	for _, ep := range []string{"10.0.0.2:80", "10.0.0.4:80", "10.0.0.1:80", "10.0.0.3:80"} {
 		at := strings.Index(table, ep)
