@@ -1,7 +1,9 @@
 package config
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -104,7 +106,11 @@ func (l *loader) checkZoneUse(c *Config) {
 	for i := range c.Zones {
 		z := &c.Zones[i]
 		if !slices.ContainsFunc(c.Groups, func(g Group) bool { return z.holdsSomeOf(&g) }) {
-			l.warnf(at("zone", i)+".name", "no group is in %q", z.Name)
+			where := strconv.Quote(z.Name)
+			if z.Region != "" {
+				where += fmt.Sprintf(" of the region %q", z.Region)
+			}
+			l.warnf(at("zone", i)+".name", "no group is in %s", where)
 		}
 	}
 }

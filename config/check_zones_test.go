@@ -173,7 +173,7 @@ region = "us"
 		wantProblem(t, policed("", "")+tc.zones, tc.start, tc.want)
 	}
 	wantWarnings(t, wantLoads(t, policed("", "")+"[[zone]]\nname = 'eu-b'"), `zone.name: warning: no group is in "eu-b"`)
-	wantWarnings(t, wantLoads(t, policed("", "")+"[[zone]]\nname = 'eu-a'\nregion = 'us'"), `no group is in "eu-a"`)
+	wantWarnings(t, wantLoads(t, policed("", "")+"[[zone]]\nname = 'eu-a'\nregion = 'us'"), `no group is in "eu-a" of the region "us"`)
 	wantWarnings(t, wantLoads(t, fileOf("HTTP", false)+"[[zone]]\nname = 'a'"), "no service has a backend with a balancing_mode")
 	// Zones of one name in two regions are two.
 	wantLoads(t, policed("", "")+"[[zone]]\nname = 'us-a'\nregion = 'us'\n[[zone]]\nname = 'us-a'")
