@@ -18,7 +18,7 @@ func (s *state) describe(p *plan, now int64, st *Status) {
 		b := s.backend(i)
 		out.Mode, out.Scaler = b.Mode, b.EffectiveScaler()
 		out.Drained = known.drained || out.Scaler == 0
-		out.RTT, out.Tier = p.given[i].RTT, p.tierOf(i)
+		out.RTT, out.Tier = s.distance(p.given[i].Place), p.tierOf(i)
 		out.Target = s.target(i, p, sizes[i])
 		if !out.Drained {
 			out.Capacity = out.Target * out.Scaler

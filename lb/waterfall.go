@@ -110,9 +110,10 @@ func (p *picking) lean(t *tier, turn uint64) {
 	t.bias.Store(fraction(capacity.Bias(usage / target)))
 }
 
-// usage is what is used of the group's capacity, where that is limited.
+// usage is what is used of the group's capacity, in the unit of that, where it is
+// limited.
 func (g *pool) usage(now int64) float64 {
-	if g.slots > 0 {
+	if g.slots > 0 && !g.byReports {
 		return float64(g.live.gauge.Active())
 	}
 	g.live.meter.Advance(now, &g.limit)
