@@ -8,9 +8,14 @@
 //	                                      └─► policy ─► *Snapshot     balance.Load
 //
 // A pick reads one pointer, asks the policy's picker and takes a lease by an
-// atomic addition: no lock, no allocation, no clock. Everything that decides who
-// may be picked, and that is where balancers have their bugs, is one pure
-// function that runs when something changes.
+// atomic addition: no lock, no allocation. Everything that decides who may be
+// picked, and that is where balancers have their bugs, is one pure function that
+// runs when something changes.
+//
+// Where groups have a Capacity, a pick first takes a place in a group, from the
+// nearest to the farthest, and each group has a picker of its own. What was used of
+// a rate is counted by the clock, at which most picks need not look. Run does Sweep
+// once a second: it measures what groups use and learns from load reports.
 //
 // A Balancer can be used as soon as New returns. Run adds health checks:
 //
