@@ -98,3 +98,23 @@ func TestTheZonesOwnGroupGetsLittleMoreThanItsShareOfABusyRegion(t *testing.T) {
 		t.Errorf("a region more than half full: %v", got)
 	}
 }
+
+// A key belongs to a group wherever the balancer is, and that is what its share says.
+func TestWhatKeysAreExpectedToDo(t *testing.T) {
+	for _, keyed := range []bool{false, true} {
+		p := newPlay(t, lb.Options{
+			Policy: policyFor(keyed),
+			Here:   capacity.Place{Region: "r", Zone: "z1"},
+			Groups: []lb.Group{group("a", "r", "z1", 4, rate(200)), group("b", "r", "z2", 4, rate(100))},
+		})
+		p.stream(90, 12*time.Second, keyed) // 30 %: half of it goes by zone, if it does
+		sum := 0.0
+		for _, g := range p.Status().Groups {
+			near(t, fmt.Sprintf("share of %s, keyed %v", g.Name, keyed), g.ShareActual, g.Share, 0.05)
+			for _, e := range g.Endpoints {
+				sum += e.ShareExpected
+			}
+		}
+		near(t, "sum", sum, 1, 1e-9)
+	}
+}

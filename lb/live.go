@@ -21,6 +21,7 @@ type flow struct {
 	_      [56]byte
 	excess atomic.Uint64 // turns of those that are over everybody's capacity
 	_      [56]byte
+	keyed  atomic.Bool // a request with a key has come since the last sweep
 }
 
 // newFlow begins at a turn of its own, so that many balancers that start at once
@@ -36,6 +37,13 @@ func newFlow(now func() time.Time, seed uint64) *flow {
 	f.turn.Store(mix(seed))
 	f.excess.Store(mix(seed + 1))
 	return f
+}
+
+// noteKey notes that requests have keys. Nearly always that is known.
+func (f *flow) noteKey() {
+	if !f.keyed.Load() {
+		f.keyed.Store(true)
+	}
 }
 
 // clock is nanoseconds since the balancer was made, and never 0.

@@ -28,8 +28,10 @@ type state struct {
 	departedGroups []*groupLive
 	rtts           map[capacity.Place]time.Duration
 	drainer        capacity.AutoDrain
-	swept          int64 // when sweep ran last, by flow.clock
-	weighed        int64 // when weighLoads last did
+	swept          int64  // when sweep ran last, by flow.clock
+	keyed          bool   // of the requests before that, one had a key
+	turn           uint64 // flow.turn then
+	weighed        int64  // when weighLoads last did
 }
 
 // A member is an endpoint with what we know of it.

@@ -42,7 +42,11 @@ func (s *state) describe(p *plan, now int64, st *Status) {
 			return true
 		})
 	}
-	for i, share := range p.Fill(p.given, demand) {
+	expected := p.Plan
+	if s.keyed || s.flow.keyed.Load() {
+		expected = unbiased(expected)
+	}
+	for i, share := range expected.Fill(p.given, demand) {
 		st.Groups[i].Share = share
 		if all > 0 {
 			st.Groups[i].ShareActual /= float64(all)
@@ -51,6 +55,16 @@ func (s *state) describe(p *plan, now int64, st *Status) {
 	slices.SortFunc(st.Spills, func(a, b Spill) int {
 		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To))
 	})
+}
+
+// unbiased is how p works out for keys, which belong to a group wherever the
+// balancer is.
+func unbiased(p capacity.Plan) capacity.Plan {
+	p.Tiers = slices.Clone(p.Tiers)
+	for i := range p.Tiers {
+		p.Tiers[i].Local = nil
+	}
+	return p
 }
 
 // tierOf is the place of a group's tier in the order of filling; negative: none.

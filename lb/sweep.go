@@ -34,6 +34,9 @@ func (s *state) sweep(now int64) (changed bool) {
 		return false
 	}
 	s.swept = now
+	if turn := s.flow.turn.Load(); turn != s.turn { // else nobody came, and nothing shows
+		s.turn, s.keyed = turn, s.flow.keyed.Swap(false)
+	}
 	s.count(elapsed)
 	changed = s.weighLoads(now, elapsed)
 	if !s.opt.hasCapacity() {

@@ -24,6 +24,9 @@ func (p *picking) pick() (Lease, error) {
 		return Lease{}, ErrNoEndpoint
 	}
 	turn := p.plan.flow.turn.Add(1)
+	if p.request.Keyed && !p.request.trace.dry() {
+		p.plan.flow.noteKey()
+	}
 	entry := p.entry(turn)
 	for i := range p.plan.tiers {
 		at := (entry + i) % len(p.plan.tiers)
