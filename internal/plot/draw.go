@@ -45,9 +45,11 @@ func (f *Figure) draw(w io.Writer, i int, format Format) error {
 		TitleStyle: chart.Style{FontSize: 11},
 		Width:      width,
 		Height:     panelHeight,
-		Background: chart.Style{Padding: chart.Box{Top: 36, Left: 12, Right: 190, Bottom: 8}},
+		Background: chart.Style{Padding: chart.Box{Top: 36, Left: 36, Right: 190, Bottom: 8}},
 		XAxis:      chart.XAxis{Name: text(x), Range: times, Ticks: ticks(times, 12)},
 		YAxis:      chart.YAxis{AxisType: chart.YAxisSecondary, Range: values, Ticks: ticks(values, 5), GridMajorStyle: gridStyle},
+
+		YAxisSecondary: chart.HideYAxis(), // or its numbers are written, far outside
 	}
 	for _, l := range p.Lines {
 		c.Series = append(c.Series, l.series())

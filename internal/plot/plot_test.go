@@ -7,6 +7,7 @@ import (
 	"image/png"
 	"io"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -186,6 +187,22 @@ func TestAFormatGoesByTheEndOfTheName(t *testing.T) {
 	for _, name := range []string{"", "svg", "a.jpg", "a.svg.gz"} {
 		if _, err := plot.FormatOf(name); err == nil {
 			t.Errorf("%q is taken for one", name)
+		}
+	}
+}
+
+// The axis has room for the numbers beside it.
+func TestTheNumbersOfTheAxisAreWhole(t *testing.T) {
+	for _, highest := range []float64{0.5, 30, 1200, 25_000, 9_000_000} {
+		f := plot.Figure{Panels: []plot.Panel{{Title: "t", Lines: []plot.Line{{Name: "l", X: []float64{0, 1}, Y: []float64{0, highest}}}}}}
+		var b bytes.Buffer
+		if err := f.Write(&b, plot.SVG); err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`<text x="(-?\d+)"[^>]*>([^<]*)</text>`).FindAllStringSubmatch(b.String(), -1) {
+			if x, _ := strconv.Atoi(m[1]); x < 4 {
+				t.Errorf("up to %v: %q begins at %d", highest, m[2], x)
+			}
 		}
 	}
 }
