@@ -22,7 +22,7 @@ const (
 	bulkReads = 3
 	// verdict is how long a write that has failed may take to say so, on a
 	// machine that has other things to do.
-	verdict = 50 * time.Millisecond
+	verdict = 500 * time.Millisecond
 )
 
 var buffers = netio.NewPool(bufferSize)
