@@ -1,5 +1,7 @@
 package capacity
 
+import "math"
+
 // Target is how much a group of so many configured members is to take, before
 // the scaler: X·N or Y (spec.md §2.3). Members that are ill count: a group's
 // target does not shrink with its health, those that are well take more. It is in
@@ -23,9 +25,14 @@ func (b Backend) Target(members int) float64 {
 	}
 }
 
-// Capacity is the part of Target that is to be used: C = T·s.
+// Capacity is the part of Target that is to be used: C = T·s. What is a whole number
+// is one: 100·0.29 is 29 and not a little less, of which nobody could take the last.
 func (b Backend) Capacity(members int) float64 {
-	return b.Target(members) * b.EffectiveScaler()
+	c := b.Target(members) * b.EffectiveScaler()
+	if whole := math.Round(c); math.Abs(c-whole) < 1e-9*whole {
+		return whole
+	}
+	return c
 }
 
 // TargetPerHealthy is what each of the healthy members is to take when the whole
