@@ -37,7 +37,7 @@ func (c client) ask(ctx context.Context, servers []string, name string, qtype ui
 				return m, nil
 			}
 			if ctx.Err() != nil || isOver(ctx) {
-				return nil, cmp.Or(ctx.Err(), context.DeadlineExceeded)
+				return nil, cmp.Or(context.Cause(ctx), context.DeadlineExceeded)
 			}
 			failure = fmt.Errorf("%s %s: server %s: %w", dns.TypeToString[qtype], strings.TrimSuffix(name, "."), server, err)
 		}
@@ -79,8 +79,7 @@ func knowsNoEDNS(m *dns.Msg) bool {
 var errTooLong = errors.New("the answer is too long for a datagram")
 
 func over(ctx context.Context, network, server string, q *dns.Msg) (*dns.Msg, error) {
-	c := dns.Client{Net: network, Timeout: queryTimeout, UDPSize: datagram}
-	m, _, err := c.ExchangeContext(ctx, q, server)
+	m, err := roundTrip(ctx, &dns.Client{Net: network, Timeout: queryTimeout, UDPSize: datagram}, server, q)
 	switch {
 	case errors.Is(err, dns.ErrBuf) && network == "udp":
 		return nil, errTooLong
@@ -105,6 +104,27 @@ func over(ctx context.Context, network, server string, q *dns.Msg) (*dns.Msg, er
 func isOver(ctx context.Context) bool {
 	deadline, ok := ctx.Deadline()
 	return ok && !time.Now().Before(deadline)
+}
+
+// roundTrip sends q and reads the answer. The end of ctx ends it at once, which the
+// library has for the deadline of a context only: nobody is to wait with a reload or
+// a stop for a server that is silent.
+func roundTrip(ctx context.Context, c *dns.Client, server string, q *dns.Msg) (*dns.Msg, error) {
+	conn, err := c.DialContext(ctx, server)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	closed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		conn.Close()
+		close(closed)
+	})
+	m, _, err := c.ExchangeWithConnContext(ctx, q, conn)
+	if !stop() {
+		<-closed
+	}
+	return m, err
 }
 
 func isTimeout(err error) bool {

@@ -69,6 +69,8 @@ type dnsSource struct {
 func (s *dnsSource) String() string { return "dns " + s.host }
 
 func (s *dnsSource) Look(ctx context.Context) (Answer, error) {
+	ctx, cancel := within(ctx)
+	defer cancel()
 	addrs, ttl, err := s.lookup.addresses(ctx)
 	if err != nil {
 		return Answer{}, fmt.Errorf("discovery: %w", err)
@@ -78,6 +80,16 @@ func (s *dnsSource) Look(ctx context.Context) (Answer, error) {
 		a.Endpoints[i] = Endpoint{Addr: join(addr, s.port), Weight: 1}
 	}
 	return a, nil
+}
+
+// lookTimeout bounds all questions of one look: an answer may lead to hundreds, and
+// each of them to a server that is silent.
+const lookTimeout = 15 * time.Second
+
+var errLookTimeout = fmt.Errorf("no answer within %v", lookTimeout)
+
+func within(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, lookTimeout, errLookTimeout)
 }
 
 func join(addr netip.Addr, port string) string {

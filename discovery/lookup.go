@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	// maxAddresses bounds what is taken of one name's answer. A message of 64 KiB
-	// has room for a few thousand.
+	// maxAddresses bounds what is taken of one name's answer, be they of the name
+	// or of all targets of its SRV records. A message of 64 KiB has room for a few
+	// thousand.
 	maxAddresses = 4096
 	// maxAliases bounds the questions that a chain of aliases may cost.
 	maxAliases = 8

@@ -39,6 +39,8 @@ type srvSource struct {
 func (s *srvSource) String() string { return "srv " + s.name }
 
 func (s *srvSource) Look(ctx context.Context) (Answer, error) {
+	ctx, cancel := within(ctx)
+	defer cancel()
 	records, ttl, err := s.ask(ctx)
 	if err != nil {
 		return Answer{}, fmt.Errorf("discovery: %w", err)
@@ -71,8 +73,13 @@ func (s *srvSource) Look(ctx context.Context) (Answer, error) {
 		}
 		return Answer{}, fmt.Errorf("discovery: %w", failure)
 	}
+	endpoints := endpointsOf(targets)
+	if len(endpoints) > maxAddresses { // the last ones have the lowest priorities
+		warnings = append(warnings, fmt.Sprintf("%d addresses are more than %d: the rest is left out", len(endpoints), maxAddresses))
+		endpoints = endpoints[:maxAddresses]
+	}
 	return Answer{
-		Endpoints: endpointsOf(targets),
+		Endpoints: endpoints,
 		TTL:       s.query.within(ttl),
 		Warning:   strings.Join(slices.Compact(warnings), "; "),
 	}, nil

@@ -137,3 +137,25 @@ func TestAHugeAnswerIsCutForEverybodyAtTheSamePlace(t *testing.T) {
 		t.Errorf("the last one is %+v, want the lowest priorities to be kept", last)
 	}
 }
+
+func TestTargetsOfManyAddressesAreNotMoreEndpointsThanOneName(t *testing.T) {
+	var records []string
+	for i := range 256 {
+		records = append(records, fmt.Sprintf("%d 1 80 t%d.test.", i, i))
+	}
+	s, src := serveSRV(t, records...)
+	for i := range 256 {
+		var lines []string
+		for j := range 20 {
+			lines = append(lines, fmt.Sprintf("t%d.test. 60 IN A 10.1.%d.%d", i, i, j+1))
+		}
+		s.Set(fmt.Sprintf("t%d.test", i), "A", lines...)
+	}
+	a, err := src.Look(t.Context())
+	if err != nil || len(a.Endpoints) != 4096 || !strings.Contains(a.Warning, "5120 addresses") {
+		t.Fatalf("%d endpoints, %q, %v", len(a.Endpoints), a.Warning, err)
+	}
+	if last := a.Endpoints[4095]; last.Priority != 204 {
+		t.Errorf("the last one is %+v, want the first priorities to be kept", last)
+	}
+}
