@@ -139,6 +139,9 @@ func (l *Loop) dialName(c *Conn, addr string, timeout time.Duration, h Handler, 
 		_ = c.Close()
 		return made.err
 	}
+	if c.timer.next != nil {
+		c.timer.unlink() // Attach forgets it
+	}
 	l.Attach(c, made.fd, h)
 	return nil
 }

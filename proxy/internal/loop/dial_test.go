@@ -169,3 +169,20 @@ func TestDialOfANameCanBeInterrupted(t *testing.T) {
 	s.end()
 	<-dial.done
 }
+
+func TestAnInterruptIsOneFromTheLoopsFirstMomentOn(t *testing.T) {
+	addr := answerOnce(t, "tcp", "127.0.0.1:0")
+	s := newStage(t)
+	s.task(func() {
+		var c loop.Conn
+		if err := s.Dial(&c, addr, time.Minute, nil); err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		c.Interrupt()
+		if _, err := c.Write([]byte("hello")); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("a write after an interrupt: %v", err)
+		}
+	})
+}

@@ -67,7 +67,8 @@ func newLoop() (*Loop, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
-	l := &Loop{epoll: sys.Poller{FD: epoll}, epoch: time.Now()}
+	// The first tick is over, which is what a time of 1 stands for: see Interrupt.
+	l := &Loop{epoll: sys.Poller{FD: epoll}, epoch: time.Now().Add(-tick)}
 	l.wheel.init()
 	l.trim = Conn{loop: l, fd: -1, handler: trimmer{l}}
 	l.trim.timer.conn = &l.trim
