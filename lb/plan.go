@@ -176,8 +176,8 @@ func (p *plan) equal(q *plan) bool {
 	same := func(a, b pool) bool {
 		return a.live == b.live && a.limited == b.limited && a.rate == b.rate && a.slots == b.slots
 	}
-	drained := func(a, b capacity.Group) bool { return a.Drained == b.Drained }
-	return slices.EqualFunc(p.groups, q.groups, same) && slices.EqualFunc(p.given, q.given, drained) && reflect.DeepEqual(p.Plan, q.Plan)
+	shown := func(a, b capacity.Group) bool { return a.Drained == b.Drained && a.RTT == b.RTT }
+	return slices.EqualFunc(p.groups, q.groups, same) && slices.EqualFunc(p.given, q.given, shown) && reflect.DeepEqual(p.Plan, q.Plan)
 }
 
 // pool finds the pool with this live part, or nil.

@@ -174,9 +174,6 @@ func (s *loopSession) dialed() (again bool) {
 	switch {
 	case ok:
 		s.dialing = false
-		if t := s.service.ConnectTimeout; t > 0 {
-			s.service.Balancer.Connected(s.lease.Endpoint.ID, now.Sub(s.giveUp.Add(-t)))
-		}
 		s.join()
 		return false
 	case err == nil && !s.giveUp.IsZero() && !now.Before(s.giveUp):

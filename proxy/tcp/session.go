@@ -141,6 +141,8 @@ func (s *session) stick(now time.Time) {
 // connected notes that the endpoint has accepted.
 func (s *session) connected(now time.Time) {
 	s.record.Connect = now.Sub(s.tried)
+	// A loop's clock may not have moved meanwhile: that is near, not unknown.
+	s.service.Balancer.Connected(s.lease.Endpoint.ID, max(s.record.Connect, 1))
 	s.service.Stats.Attempts[proxy.AttemptOK].Add(1)
 	if s.service.Sessions != nil && s.request.Keyed {
 		s.service.Sessions.Join(s.request.Key, s.lease.Endpoint.ID)

@@ -122,12 +122,7 @@ func (s *streamSession) dial(e *balance.Endpoint) (*netio.Conn, error) {
 	if o.TLS != nil {
 		o.First = s.header(s.local)
 	}
-	began := time.Now()
-	conn, err := secure.Dial(s.ctx, o)
-	if err == nil {
-		s.service.Balancer.Connected(e.ID, time.Since(began))
-	}
-	return conn, err
+	return secure.Dial(s.ctx, o)
 }
 
 // watchClient ends the session if the client resets its connection while the
