@@ -135,19 +135,30 @@ func (p *picking) pickFrom(t *tier, own int, first bool) (int, Lease, bool) {
 		return own, Lease{}, false
 	}
 	if p.request.Keyed {
-		for try := 1; try < len(t.groups); try++ {
+		for try := 1; try < min(len(t.groups), keyTries); try++ {
 			g := t.groupOf(p.request.Key, try)
 			if g < 0 {
-				break
+				return own, Lease{}, false
 			}
 			if l, ok := p.pickIn(g, false); ok {
 				return g, l, true
 			}
 		}
-		return own, Lease{}, false
+		if len(t.groups) <= keyTries {
+			return own, Lease{}, false
+		}
+		return p.pickNext(t, own, t.shares.draw(mix(p.request.Key^entrySalt)), false)
 	}
-	// In proportion again, and whoever comes next after that.
-	start := t.shares.draw(spread(p.plan.flow.excess.Add(1)))
+	return p.pickNext(t, own, t.shares.draw(spread(p.plan.flow.excess.Add(1))), first)
+}
+
+// keyTries is how many groups of a tier a key has choices of its own among. Each
+// is found by a walk past those before.
+const keyTries = 8
+
+// pickNext takes a lease in the first group with room, from a place in a tier on:
+// that place is drawn in proportion again, and then comes whoever is next.
+func (p *picking) pickNext(t *tier, own, start int, first bool) (int, Lease, bool) {
 	for i := range t.groups {
 		at := (start + i) % len(t.groups)
 		g := t.groups[at]
