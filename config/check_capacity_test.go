@@ -130,7 +130,7 @@ const (
 	inFlightEach    = "max_in_flight_requests_per_instance max_in_flight_requests_per_endpoint"
 )
 
-// The rows of the table of spec.md §2.2, as docs/decisions/0019 reads them: by
+// The rows of the table of spec.md §2.2, as docs/decisions/0017 reads them: by
 // protocol, with instance and endpoint one word. A key that a row does not have is an error.
 var modeRows = []struct {
 	name      string
