@@ -144,7 +144,7 @@ func (s *side) key(line string) (uint64, error) {
 		flow.Proto = 17
 	}
 	words := strings.Fields(line)
-	if len(words) > 2 {
+	if len(words) == 0 || len(words) > 2 {
 		return 0, fmt.Errorf("%q is neither an address nor two", line)
 	}
 	var err error

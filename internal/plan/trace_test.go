@@ -96,7 +96,7 @@ func TestTraceSaysWhenKeysHaveNoPlace(t *testing.T) {
 // Whatever a file of keys has in it, each line is a key that stays or moves, or the
 // first that is none is named.
 func FuzzTrace(f *testing.F) {
-	for _, seed := range []string{"", "a\n", "10.0.0.1\n", "10.0.0.1:80 10.0.0.2:80\n\n[::1]:5 ::1", "::ffff:10.0.0.1%eth0 x y", "\x00\r\n\t ,"} {
+	for _, seed := range []string{"", "a\n", "10.0.0.1\n", "10.0.0.1:80 10.0.0.2:80\n\n[::1]:5 ::1", "::ffff:10.0.0.1%eth0 x y", "\x00\r\n\t ,", "\f"} {
 		f.Add(seed)
 	}
 	pairs := [][2]*config.Config{}
