@@ -2,6 +2,7 @@ package udp_test
 
 import (
 	"context"
+	"errors"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -90,8 +92,8 @@ func (s setup) start(t *testing.T) *bench {
 		must(t, err)
 		looping.Go(func() { o.Loops.Run(background) })
 	}
-	b.Listener = udp.New(o)
-	must(t, b.Listen())
+	b.Listener, err = open(o, s.listen == "")
+	must(t, err)
 	b.addr = b.LocalAddr().(*net.UDPAddr).AddrPort()
 	b.SetService(b.service)
 	if s.opened != nil {
@@ -268,4 +270,16 @@ func must(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// open opens a listener. Where any port will do, another is tried if somebody takes
+// the one that the first of its sockets got before the others are bound to it.
+func open(o udp.Options, anyPort bool) (l *udp.Listener, err error) {
+	for range 5 {
+		l = udp.New(o)
+		if err = l.Listen(); !anyPort || !errors.Is(err, syscall.EADDRINUSE) {
+			break
+		}
+	}
+	return l, err
 }
