@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
