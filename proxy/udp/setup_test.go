@@ -2,7 +2,6 @@ package udp_test
 
 import (
 	"context"
-	"errors"
 	"encoding/json"
 	"errors"
 	"flag"
