@@ -144,6 +144,25 @@ func TestTheFirstRequestThatIsTooManySpills(t *testing.T) {
 	}
 }
 
+// Also what goes on when all are full has left the tier where it began.
+func TestWhatOverfillsAnotherTierHasSpilled(t *testing.T) {
+	p := newPlay(t, lb.Options{
+		Here:   capacity.Place{Region: "near", Zone: "z1"},
+		Groups: []lb.Group{group("a", "near", "z1", 2, rate(10)), group("b", "far", "z2", 2, rate(30))},
+	})
+	far := 0
+	for range 200 {
+		l, g := p.one(lb.Request{})
+		l.Done(lb.Success)
+		if g == "b" {
+			far++
+		}
+	}
+	if st := p.Status(); len(st.Spills) != 1 || st.Spills[0] != (lb.Spill{From: "a", To: "b", Count: uint64(far)}) {
+		t.Errorf("%d of 200 went to b, spills are %+v", far, st.Spills)
+	}
+}
+
 func TestConnectionTargetsAreExact(t *testing.T) {
 	p := newPlay(t, lb.Options{
 		Here:   capacity.Place{Region: "near", Zone: "z1"},

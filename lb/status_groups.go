@@ -18,7 +18,7 @@ func (s *state) describe(p *plan, now int64, st *Status) {
 		b := s.backend(i)
 		out.Mode, out.Scaler = b.Mode, b.EffectiveScaler()
 		out.Drained = known.drained || out.Scaler == 0
-		out.RTT, out.Tier = s.distance(p.given[i].Place), p.tierOf(i)
+		out.RTT, out.Tier = s.distance(p.given[i].Place), g.tier
 		out.Target = s.target(i, p, sizes[i])
 		if !out.Drained {
 			out.Capacity = out.Target * out.Scaler
@@ -65,11 +65,6 @@ func unbiased(p capacity.Plan) capacity.Plan {
 		p.Tiers[i].Local = nil
 	}
 	return p
-}
-
-// tierOf is the place of a group's tier in the order of filling; negative: none.
-func (p *plan) tierOf(group int) int {
-	return slices.IndexFunc(p.Tiers, func(t capacity.Tier) bool { return slices.Contains(t.Groups, group) })
 }
 
 // target is a group's target, without its scaler; 0 while it is to be learned from

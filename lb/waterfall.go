@@ -40,9 +40,7 @@ func (p *picking) pick() (Lease, error) {
 			p.request.trace.begin(own)
 		}
 		if g, l, ok := p.pickFrom(t, own, i == 0); ok {
-			if i > 0 && p.home >= 0 && !p.request.trace.dry() {
-				p.plan.groups[p.home].live.spill(p.plan.groups[g].live)
-			}
+			p.ended(g)
 			return l, nil
 		}
 	}
@@ -356,13 +354,15 @@ func (p *picking) overfill(from *tier) (Lease, error) {
 	start := d.draw(x)
 	for i := range p.plan.byName {
 		at := (start + i) % len(p.plan.byName)
-		g := &p.plan.groups[p.plan.byName[at]]
+		group := p.plan.byName[at]
+		g := &p.plan.groups[group]
 		if g.picker == nil || d.part(at) == 0 {
 			continue
 		}
 		g.force(p.request.trace)
 		if l, ok := p.take(g); ok {
 			p.welcome(g)
+			p.ended(group)
 			return l, nil
 		}
 		p.giveBack(g)
@@ -371,6 +371,16 @@ func (p *picking) overfill(from *tier) (Lease, error) {
 		return Lease{}, ErrSaturated
 	}
 	return Lease{}, ErrNoEndpoint
+}
+
+// ended counts a pick that has ended in another tier than it began in.
+func (p *picking) ended(group int) {
+	if p.home < 0 || p.request.trace.dry() {
+		return
+	}
+	if from, to := &p.plan.groups[p.home], &p.plan.groups[group]; from.tier != to.tier {
+		from.live.spill(to.live)
+	}
 }
 
 // part is the part of 2⁶⁴ that draws i.
