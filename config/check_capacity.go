@@ -238,32 +238,25 @@ func (l *loader) checkScalers(path string, s *Service) {
 			l.errorf(key, "%v is neither 0 nor from %v to 1", *x, minScaler)
 		}
 	}
-	l.checkDrained(path, s, false, "backend")
-	l.checkDrained(path, s, true, "backup")
+	l.checkDrained(path, s)
 }
 
-// checkDrained checks that of the primaries, or of the backups, somebody has any
-// capacity: each pool has the traffic to itself.
-func (l *loader) checkDrained(path string, s *Service, backups bool, who string) {
-	all, drained, last := 0, 0, ""
+// checkDrained checks that some group has any capacity. One of them is enough, be it
+// a backup: a pool that is drained yields to the other.
+func (l *loader) checkDrained(path string, s *Service) {
+	last := ""
 	for i := range s.Backends {
-		if b := &s.Backends[i]; b.Failover == backups {
-			all++
-			if b.CapacityScaler != nil && *b.CapacityScaler == 0 {
-				drained++
-				last = at(path+".backend", i) + ".capacity_scaler"
-			}
+		if x := s.Backends[i].CapacityScaler; x == nil || *x != 0 {
+			return
 		}
-	}
-	if !backups && all < len(s.Backends) {
-		who = "primary"
+		last = at(path+".backend", i) + ".capacity_scaler"
 	}
 	switch {
-	case all == 0 || drained < all || l.bad[last]:
-	case all == 1:
-		l.errorf(last, "0 drains the only %s of the service: nobody would get traffic", who)
+	case last == "" || l.bad[last]:
+	case len(s.Backends) == 1:
+		l.errorf(last, "0 drains the only backend of the service: nobody would get traffic")
 	default:
-		l.errorf(last, "is 0 for every %s of the service: nobody would get traffic", who)
+		l.errorf(last, "is 0 for every backend of the service: nobody would get traffic")
 	}
 }
 

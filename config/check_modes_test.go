@@ -147,8 +147,8 @@ func TestAScalerIs0OrFromATenthTo1(t *testing.T) {
 	wantProblem(t, file("capacity_scaler = 0", "capacity_scaler = 0"), "'capacity_scaler'", "is 0 for every backend")
 	wantProblem(t, fileOf("HTTP", false, `balancing_mode = "RATE"`, "max_rate = 1", "capacity_scaler = 0"), "capacity_scaler",
 		"service.backend.capacity_scaler: 0 drains the only backend")
-	wantProblem(t, file("capacity_scaler = 0", "failover = true"), "capacity_scaler", "0 drains the only primary")
-	wantProblem(t, file("", "failover = true\ncapacity_scaler = 0"), "'capacity_scaler'", "0 drains the only backup")
+	wantLoads(t, file("capacity_scaler = 0", "failover = true")) // a failover
+	wantLoads(t, file("", "failover = true\ncapacity_scaler = 0"))
 	wantLoads(t, file("capacity_scaler = 0.5", "failover = true\ncapacity_scaler = 0.5"))
 	for _, line := range []string{"capacity_scaler = 1", `preference = "PREFERRED"`, "max_rate = 1", "max_utilization = 0.5"} {
 		key, _, _ := strings.Cut(line, " ")
