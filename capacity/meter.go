@@ -83,8 +83,8 @@ func (m *Meter) Stale(l *Limit) bool { return uint32(m.taken.Load())&l.stride ==
 
 // Advance lets go of what is more than a second old. The limit is that of Take.
 func (m *Meter) Advance(now int64, l *Limit) {
-	if now < m.next.Load() || !m.busy.CompareAndSwap(false, true) {
-		return // nothing to do, or somebody does it
+	if now < m.next.Load() || l.pace == 0 || !m.busy.CompareAndSwap(false, true) {
+		return // nothing to do, no limit to do it for, or somebody does it
 	}
 	m.advance(now, l.pace)
 	m.busy.Store(false)

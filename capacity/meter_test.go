@@ -224,3 +224,17 @@ func TestWhatATakeWouldSay(t *testing.T) {
 		}
 	}
 }
+
+func TestTheZeroLimitTakesNoneAndHarmsNobody(t *testing.T) {
+	var m capacity.Meter
+	var none capacity.Limit
+	for now := range int64(5) {
+		m.Advance(now*1e9, &none)
+		if m.Take(&none, true) != capacity.Full {
+			t.Fatal("one was taken")
+		}
+	}
+	if !take(&m, 1, 6e9) {
+		t.Error("with a limit there is no room")
+	}
+}

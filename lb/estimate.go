@@ -15,14 +15,16 @@ import (
 const defaultReportExpiration = 3 * time.Minute
 
 // learn takes in what a group's endpoints report, beside the rate that it has got.
-// A group of which no report is left is one of which nothing is known.
-func (s *state) learn(now int64, elapsed time.Duration) {
+// A group of which no report is left is one of which nothing is known. It reports
+// whether there is a group to which that may make a difference.
+func (s *state) learn(now int64, elapsed time.Duration) (learns bool) {
 	reports, fresh := s.reports(now, elapsed)
 	for i := range s.opt.Groups {
 		b := s.backend(i)
 		if !b.Mode.ByReports() {
 			continue
 		}
+		learns = true
 		g := s.groups[s.opt.Groups[i].Name]
 		r, ok := b.Reading(func(metric string) (float64, bool) { return meanOf(reports[i], metric) })
 		g.reading = r
@@ -36,6 +38,7 @@ func (s *state) learn(now int64, elapsed time.Duration) {
 			g.estimate.Observe(elapsed, g.recent.last(), r)
 		}
 	}
+	return learns
 }
 
 // reports collects the members' reports by group, those that are not too old, of

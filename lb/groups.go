@@ -182,6 +182,17 @@ func (s *state) scalerOf(group int) float64 {
 	return b.EffectiveScaler()
 }
 
+// drainedGroups says which groups have a scaler of 0.
+func (s *state) drainedGroups() []bool {
+	drained := make([]bool, len(s.opt.Groups))
+	if s.opt.hasCapacity() {
+		for i := range drained {
+			drained[i] = s.scalerOf(i) == 0
+		}
+	}
+	return drained
+}
+
 // capacityGroups describes the groups to capacity.Arrange. With no shares nobody
 // serves.
 func (s *state) capacityGroups(shares []uint32) []capacity.Group {

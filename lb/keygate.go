@@ -64,4 +64,4 @@ func fraction(part float64) uint64 {
 	return uint64(part * (1 << 63) * 2)
 }
 
-func asPart(fraction uint64) float64 { return float64(fraction) / (1 << 63) / 2 }
+func asPart(fraction uint64) float64 { return float64(fraction) / (1 << 64) }

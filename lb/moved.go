@@ -47,7 +47,7 @@ func (s *Snapshot) KeyParts() (parts []balance.Part) {
 	for _, e := range s.entries() {
 		for _, home := range e.homes {
 			for _, p := range balance.Parts(home.picker) {
-				p.Part *= home.part * fraction64(e.end-begin)
+				p.Part *= home.part * asPart(e.end-begin)
 				parts = append(parts, p)
 			}
 		}
@@ -72,7 +72,7 @@ func Moved(prev, next *Snapshot) (moved float64, ok bool) {
 		if !mapped {
 			return 0, false
 		}
-		moved += m * fraction64(end-begin)
+		moved += m * asPart(end-begin)
 		begin = end
 		if a[i].end == end {
 			i++
@@ -171,6 +171,3 @@ func (e *entry) pickerOf(group *balance.Endpoint) balance.Picker {
 	i := slices.IndexFunc(e.homes, func(h home) bool { return h.group == int(group.Max) })
 	return e.homes[i].picker
 }
-
-// fraction64 is what part of all hashes so many are.
-func fraction64(hashes uint64) float64 { return float64(hashes) / (1 << 64) }

@@ -181,8 +181,9 @@ func (s *state) snapshot(prev *Snapshot, rebuild bool) *Snapshot {
 
 // decide fills in who may be picked, and logs what people want to know of it.
 func (s *state) decide(prev, next *Snapshot) ruling {
+	drained := s.drainedGroups()
 	for _, m := range s.members {
-		m.idle = s.opt.hasCapacity() && s.scalerOf(m.group) == 0
+		m.idle = drained[m.group]
 	}
 	d := eligible(s.members, s.opt.rules())
 	next.Candidates = make([]balance.Candidate, len(s.members))

@@ -37,29 +37,25 @@ func (s *state) sweep(now int64) (changed bool) {
 	if turn := s.flow.turn.Load(); turn != s.turn { // else nobody came, and nothing shows
 		s.turn, s.keyed = turn, s.flow.keyed.Swap(false)
 	}
-	s.count(elapsed)
+	s.count(now, elapsed)
 	changed = s.weighLoads(now, elapsed)
 	if !s.opt.hasCapacity() {
 		return changed
 	}
-	for i := range s.opt.Groups {
-		g := s.groups[s.opt.Groups[i].Name]
-		g.recent.note(now, g.total)
-	}
-	s.learn(now, elapsed)
-	s.measure()
-	s.autoDrain(now)
-	return true
+	learned, moved, drained := s.learn(now, elapsed), s.measure(), s.autoDrain(now)
+	return changed || learned || moved || drained
 }
 
-// autoDrain takes groups out that are too ill, and lets them back.
-func (s *state) autoDrain(now int64) {
+// autoDrain takes groups out that are too ill, and lets them back. It reports
+// whether it did.
+func (s *state) autoDrain(now int64) (changed bool) {
 	if !s.opt.Service.AutoDrain {
 		s.drainer = capacity.AutoDrain{}
 		for _, g := range s.groups {
+			changed = changed || g.drained
 			g.drained = false
 		}
-		return
+		return changed
 	}
 	groups := s.capacityGroups(nil)
 	healths := make([]capacity.GroupHealth, len(groups))
@@ -71,9 +67,10 @@ func (s *state) autoDrain(now int64) {
 		g := s.groups[groups[i].Name]
 		if g.drained != drained[i] {
 			logDrained(&s.opt, &groups[i], drained[i])
+			g.drained, changed = drained[i], true
 		}
-		g.drained = drained[i]
 	}
+	return changed
 }
 
 func logDrained(o *Options, g *capacity.Group, drained bool) {
@@ -89,15 +86,19 @@ func logDrained(o *Options, g *capacity.Group, drained bool) {
 }
 
 // count takes each member's rate since the last sweep, and adds what it got to its
-// group.
-func (s *state) count(elapsed time.Duration) {
+// group, where that has a capacity.
+func (s *state) count(now int64, elapsed time.Duration) {
+	got := make([]uint64, len(s.opt.Groups))
 	for _, m := range s.members {
 		started := m.endpoint.Load.Started()
-		got := started - m.counted
+		got[m.group] += started - m.counted
+		m.rate = float64(started-m.counted) / elapsed.Seconds()
 		m.counted = started
-		m.rate = float64(got) / elapsed.Seconds()
-		if g := s.groups[s.opt.Groups[m.group].Name]; g != nil { // it has a capacity
-			g.total += got
+	}
+	for i, n := range got {
+		if g := s.groups[s.opt.Groups[i].Name]; g != nil {
+			g.total += n
+			g.recent.note(now, g.total)
 		}
 	}
 }
@@ -143,8 +144,9 @@ func (r *recent) last() float64 {
 }
 
 // measure works out distances from how long connects have taken: the mean over a
-// zone's endpoints, unless it is about what it was.
-func (s *state) measure() {
+// zone's endpoints, unless it is about what it was. It reports whether one is
+// another.
+func (s *state) measure() (changed bool) {
 	sums := make(map[capacity.Place][2]int64)
 	for _, m := range s.members {
 		if took := m.live.connect.Load(); took > 0 {
@@ -161,8 +163,9 @@ func (s *state) measure() {
 		if s.rtts == nil {
 			s.rtts = make(map[capacity.Place]time.Duration)
 		}
-		s.rtts[p] = mean
+		s.rtts[p], changed = mean, true
 	}
+	return changed
 }
 
 // SetHealth says how an endpoint is. It is for balancers whose health is not
