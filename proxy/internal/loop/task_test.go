@@ -189,6 +189,8 @@ func TestAHandlersPanicClosesItsConnection(t *testing.T) {
 	for _, h := range quiet {
 		testkit.Eventually(t, func() bool { return h.times.Load() > 0 })
 	}
+	testkit.Eventually(t, func() bool { return s.panics.Load() > 0 }) // faults may have put its turn off
+	s.do(func() {})
 	if s.panics.Load() != 1 || !bad.Gone() {
 		t.Errorf("%d panics, closed %v", s.panics.Load(), bad.Gone())
 	}
