@@ -36,7 +36,16 @@ const (
 	Failure
 	// Neutral: it never came to that. The client left, or we shut down.
 	Neutral
+	// GatewayFailure is a Failure that says that what is behind the endpoint is not
+	// there, as the status 502, 503 or 504 does, or that no response came in time.
+	GatewayFailure
+	// ConnectFailure is a Failure of the connection itself: refused, not made in
+	// time, without TLS that is good, or broken before the first byte of an answer.
+	ConnectFailure
 )
+
+// failed reports whether it was the endpoint's fault.
+func (o Outcome) failed() bool { return o == Failure || o == GatewayFailure || o == ConnectFailure }
 
 // A Lease is one slot held on one endpoint, from Pick until Done. It is a value
 // and costs no memory.
@@ -47,7 +56,7 @@ type Lease struct {
 
 // Done gives the slot back. Call it exactly once.
 func (l Lease) Done(o Outcome) {
-	if o == Failure {
+	if o.failed() {
 		l.Endpoint.Load.Fail()
 	}
 	l.Endpoint.Load.Release()

@@ -3,6 +3,7 @@ package lb
 import (
 	"time"
 
+	"github.com/spillway-lb/spillway/balance"
 	"github.com/spillway-lb/spillway/capacity"
 	"github.com/spillway-lb/spillway/health"
 )
@@ -24,6 +25,20 @@ type Status struct {
 	Spills []Spill
 	// ChecksPassed and ChecksFailed count health checks since New.
 	ChecksPassed, ChecksFailed uint64
+	// Panic is true while too few endpoints are healthy and Options.Panic decides
+	// who is picked; Panics counts how often that has begun since New.
+	Panic  bool
+	Panics uint64
+	// Removed are the endpoints that are no longer wanted and still hold leases.
+	Removed []RemovedStatus
+}
+
+// RemovedStatus is an endpoint that was removed and still has traffic.
+type RemovedStatus struct {
+	ID, Addr, Group string
+	Since           time.Time // when it was removed
+	Active          int64     // leases held now
+	Load            *balance.Load
 }
 
 // A Spill counts what went from one full group to another.
@@ -65,6 +80,11 @@ type EndpointStatus struct {
 	ID, Addr string
 	Health   health.Status
 	Reason   string // of the last failure, while it is not healthy
+	Checks   CheckStatus
+	Traffic  TrafficStatus
+	Ejection EjectionStatus
+	// Warm is 1, or while it warms up the part of its weight that counts.
+	Warm     float64
 	Admin    Admin
 	Standing Standing // whether it takes new traffic, else why not
 	Weight   uint32   // configured
@@ -162,10 +182,42 @@ func (m *member) status() EndpointStatus {
 		Addr:     m.endpoint.Addr,
 		Health:   m.health,
 		Reason:   m.reason,
+		Warm:     1,
 		Admin:    m.admin,
 		Weight:   m.endpoint.Weight,
 		Active:   m.endpoint.Load.Active(),
 		Requests: m.endpoint.Load.Started(),
 		Failures: m.endpoint.Load.Failed(),
 	}
+}
+
+// CheckStatus is what is known of an endpoint's health checks. The zero value is of
+// one that is not checked.
+type CheckStatus struct {
+	Since  time.Time // when its health changed last; zero: it never did
+	Streak int       // checks in a row with the same end: positive for successes, negative for failures
+	Last   []health.Event
+	Next   time.Time // when the next one starts
+	Flaps  int       // how often its health has changed in the last ten minutes
+}
+
+// TrafficStatus is what traffic says of an endpoint, whatever its checks say.
+type TrafficStatus struct {
+	// ConnectFailures counts the leases that ended with ConnectFailure,
+	// GatewayFailures those with GatewayFailure.
+	ConnectFailures, GatewayFailures uint64
+	// Refuses: its checks pass, and nothing but connect failures has come of the
+	// traffic it got of late.
+	Refuses bool
+	// Reason is what the last of them was.
+	Reason string
+}
+
+// EjectionStatus says whether an endpoint is out because of what its traffic came
+// to (spec.md §10.4).
+type EjectionStatus struct {
+	Ejected bool
+	Reason  string    // CONSECUTIVE_ERRORS, CONSECUTIVE_GATEWAY_FAILURE, SUCCESS_RATE or FAILURE_PERCENTAGE, of the last one
+	Until   time.Time // when it is over
+	Times   uint64    // since New
 }

@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"time"
+
 	"github.com/spillway-lb/spillway/health"
 	"github.com/spillway-lb/spillway/lb"
 )
@@ -22,6 +24,26 @@ type ServiceStatus struct {
 	Groups  []GroupStatus `json:"groups"`
 	// Spills are of services with capacity, each pair of groups once.
 	Spills []Spill `json:"spills,omitempty"`
+	// Panic is true while too few endpoints are healthy and the service's panic
+	// decides who gets traffic. Panics counts how often that has begun.
+	Panic  bool   `json:"panic"`
+	Panics uint64 `json:"panics"`
+	// Removed are endpoints that have left the file and still have traffic.
+	Removed []RemovedStatus `json:"removed,omitempty"`
+}
+
+// A RemovedStatus is an endpoint that has left the file and still has traffic.
+type RemovedStatus struct {
+	ID      string `json:"id"`
+	Address string `json:"address"`
+	Group   string `json:"group"`
+	// Since is when it was removed, Active how many requests or connections it has.
+	Since  time.Time `json:"since"`
+	Active int64     `json:"active"`
+	// Bytes is how many those that it has now have carried.
+	Bytes uint64 `json:"bytes"`
+	// Until is when what is left is cut; not there: never.
+	Until *time.Time `json:"until,omitempty"`
 }
 
 // A GroupStatus is one group of a ServiceStatus. A service that lists its
@@ -50,14 +72,29 @@ type EndpointStatus struct {
 	// is not HEALTHY.
 	Health string `json:"health"`
 	Reason string `json:"reason"`
+	// Checks is of an endpoint that is checked.
+	Checks *CheckStatus `json:"checks,omitempty"`
+	// Traffic is REFUSED while nothing comes of the traffic that it gets but connect
+	// failures, although its checks pass; else empty. TrafficReason says what the last
+	// of them was.
+	Traffic         string `json:"traffic"`
+	TrafficReason   string `json:"traffic_reason,omitempty"`
+	ConnectFailures uint64 `json:"connect_failures"`
+	GatewayFailures uint64 `json:"gateway_failures"`
+	// Warm is 1, or while it warms up the part of its weight that counts.
+	Warm float64 `json:"warm"`
 	// Admin is the operator's word: READY, DRAIN or DOWN.
 	Admin string `json:"admin"`
 	// Dropped says why it takes no new traffic: SUBSET, DRAIN, DOWN, GROUP_DRAINED, WEIGHT_0,
 	// STANDBY, OTHER_ZONE, PANIC, UNHEALTHY or UNKNOWN. It is empty while it does.
 	Dropped string `json:"dropped"`
-	// Ejected is always false: nothing ejects endpoints in this version.
-	Ejected bool   `json:"ejected"`
-	Weight  uint32 `json:"weight"`
+	// Ejected: outlier detection has taken it out, for EjectedFor, until
+	// EjectedUntil. Ejections counts how often it has.
+	Ejected      bool       `json:"ejected"`
+	EjectedFor   string     `json:"ejected_for,omitempty"`
+	EjectedUntil *time.Time `json:"ejected_until,omitempty"`
+	Ejections    uint64     `json:"ejections"`
+	Weight       uint32     `json:"weight"`
 	// ReportedWeight is the last valid one that it reported, and WeightError says
 	// what is wrong with its report: INVALID_WEIGHT, MISSING_WEIGHT,
 	// UNAVAILABLE_WEIGHT, or WEIGHT_NONE. Only where the service has Weights.
@@ -75,6 +112,28 @@ type EndpointStatus struct {
 	// to 1, and ShareActual what it got since shares last changed.
 	ShareExpected float64 `json:"share_expected"`
 	ShareActual   float64 `json:"share_actual"`
+}
+
+// A CheckStatus is what is known of an endpoint's health checks.
+type CheckStatus struct {
+	// Since is when its health changed last; not there: it never did.
+	Since *time.Time `json:"since,omitempty"`
+	// Streak counts checks in a row with the same end: positive for successes,
+	// negative for failures.
+	Streak int `json:"streak"`
+	// Last are the last results, the newest at the end.
+	Last []CheckResult `json:"last"`
+	Next *time.Time    `json:"next,omitempty"`
+	// Flaps is how often its health has changed in the last ten minutes.
+	Flaps int `json:"flaps"`
+}
+
+// A CheckResult is the end of one health check. Took is in seconds.
+type CheckResult struct {
+	At     time.Time `json:"at"`
+	OK     bool      `json:"ok"`
+	Reason string    `json:"reason,omitempty"`
+	Took   float64   `json:"took"`
 }
 
 // The bodies of the API that are more than one of the above.
@@ -100,6 +159,9 @@ func viewService(s *Service) ServiceStatus {
 		ActivePool: s.Status.Pool.String(),
 		Groups:     make([]GroupStatus, len(s.Status.Groups)),
 		Spills:     viewSpills(s.Status.Spills),
+		Panic:      s.Status.Panic,
+		Panics:     s.Status.Panics,
+		Removed:    viewRemoved(s.Status.Removed),
 	}
 	if s.Status.TakesReports || s.Status.WeighsLoads {
 		v.Weights = "CONFIGURED"
@@ -128,6 +190,7 @@ func viewEndpoint(e *lb.EndpointStatus, reports bool) EndpointStatus {
 		Address:       e.Addr,
 		Health:        e.Health.String(),
 		Reason:        e.Reason,
+		Warm:          e.Warm,
 		Admin:         e.Admin.String(),
 		Dropped:       e.Standing.String(),
 		Weight:        e.Weight,
@@ -139,6 +202,8 @@ func viewEndpoint(e *lb.EndpointStatus, reports bool) EndpointStatus {
 		ShareExpected: e.ShareExpected,
 		ShareActual:   e.ShareActual,
 	}
+	viewChecks(&v, &e.Checks)
+	viewTraffic(&v, e)
 	if !reports {
 		return v
 	}

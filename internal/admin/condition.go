@@ -1,0 +1,51 @@
+package admin
+
+import (
+	"time"
+
+	"github.com/spillway-lb/spillway/lb"
+)
+
+// viewChecks fills in what is known of the endpoint's health checks.
+func viewChecks(v *EndpointStatus, c *lb.CheckStatus) {
+	if len(c.Last) == 0 {
+		return
+	}
+	v.Checks = &CheckStatus{
+		Since:  moment(c.Since),
+		Streak: c.Streak,
+		Next:   moment(c.Next),
+		Flaps:  c.Flaps,
+	}
+	for _, ev := range c.Last {
+		v.Checks.Last = append(v.Checks.Last, CheckResult{At: ev.At, OK: ev.Result.OK, Reason: ev.Result.Reason, Took: ev.Result.Took.Seconds()})
+	}
+}
+
+// viewTraffic fills in what traffic says of the endpoint.
+func viewTraffic(v *EndpointStatus, e *lb.EndpointStatus) {
+	v.ConnectFailures, v.GatewayFailures = e.Traffic.ConnectFailures, e.Traffic.GatewayFailures
+	if e.Traffic.Refuses {
+		v.Traffic, v.TrafficReason = "REFUSED", e.Traffic.Reason
+	}
+	v.Ejected, v.Ejections = e.Ejection.Ejected, e.Ejection.Times
+	if v.Ejected {
+		v.EjectedFor, v.EjectedUntil = e.Ejection.Reason, moment(e.Ejection.Until)
+	}
+}
+
+func viewRemoved(all []lb.RemovedStatus) []RemovedStatus {
+	var v []RemovedStatus
+	for _, r := range all {
+		v = append(v, RemovedStatus{ID: r.ID, Address: r.Addr, Group: r.Group, Since: r.Since, Active: r.Active})
+	}
+	return v
+}
+
+// moment is nil for the zero time.
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
