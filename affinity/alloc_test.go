@@ -5,6 +5,7 @@ package affinity_test
 import (
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/spillway-lb/spillway/affinity"
 )
@@ -22,14 +23,20 @@ func TestTheHotPathAllocatesNothing(t *testing.T) {
 		value   = []byte("0123456789abcdef0123456789abcdef")
 		long    = make([]byte, 4096)
 		sum     uint64
+
+		bound  = strong(t, "web", time.Hour, 1)
+		jar    = lines("lang=en; SPILLWAY="+sealed(t, bound, "10.0.0.1:80", now), "theme=dark")
+		memory = make([]byte, 0, 2048)
 	)
 	for name, step := range map[string]func(){
-		"FlowKey":         func() { sum += tuple.FlowKey(f) },
-		"ValueKey":        func() { sum += cookie.ValueKey(value, long) },
-		"CookieValue":     func() { v, _ := affinity.CookieValue(header, "GCILB"); sum += uint64(len(v)) },
-		"Client":          func() { sum += uint64(affinity.Client(peer, xff, trusted).BitLen()) },
-		"NewCookieValue":  func() { v := cookie.NewCookieValue(); sum += uint64(v[0]) },
-		"AppendSetCookie": func() { sum += uint64(len(cookie.AppendSetCookie(buf, value, now, true))) },
+		"FlowKey":          func() { sum += tuple.FlowKey(f) },
+		"ValueKey":         func() { sum += cookie.ValueKey(value, long) },
+		"CookieValue":      func() { v, _ := affinity.CookieValue(header, "GCILB"); sum += uint64(len(v)) },
+		"Client":           func() { sum += uint64(affinity.Client(peer, xff, trusted).BitLen()) },
+		"NewCookieValue":   func() { v := cookie.NewCookieValue(); sum += uint64(v[0]) },
+		"AppendSetCookie":  func() { sum += uint64(len(cookie.AppendSetCookie(buf, value, now, true))) },
+		"Session":          func() { s, _ := bound.Session(memory, jar, now); sum += uint64(len(s.Endpoint)) },
+		"AppendSetSession": func() { sum += uint64(len(bound.AppendSetSession(memory, "10.0.0.1:80", now, true))) },
 	} {
 		if n := testing.AllocsPerRun(1000, step); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)

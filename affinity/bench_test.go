@@ -3,6 +3,7 @@ package affinity_test
 import (
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/spillway-lb/spillway/affinity"
 )
@@ -42,5 +43,24 @@ func BenchmarkClient(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		affinity.Client(peer, xff, trusted)
+	}
+}
+
+func BenchmarkSession(b *testing.B) {
+	rule := strong(b, "web", time.Hour, 1)
+	jar, memory := lines("lang=en; SPILLWAY="+sealed(b, rule, "10.0.0.1:80", now)), make([]byte, 0, 2048)
+	b.ReportAllocs()
+	for b.Loop() {
+		if s, _ := rule.Session(memory, jar, now); s.State != affinity.SessionValid {
+			b.Fatal(s.State)
+		}
+	}
+}
+
+func BenchmarkAppendSetSession(b *testing.B) {
+	rule, memory := strong(b, "web", time.Hour, 1), make([]byte, 0, 2048)
+	b.ReportAllocs()
+	for b.Loop() {
+		rule.AppendSetSession(memory, "10.0.0.1:80", now, true)
 	}
 }

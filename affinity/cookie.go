@@ -12,12 +12,20 @@ import (
 // DefaultCookie is the name of the cookie of GENERATED_COOKIE, as Google's regional balancers call it.
 const DefaultCookie = "GCILB"
 
-// CookieName is the name of the rule's cookie, [DefaultCookie] included; empty when the rule has none.
+// DefaultStrongCookie is the name of the cookie of STRONG_COOKIE_AFFINITY.
+const DefaultStrongCookie = "SPILLWAY"
+
+// CookieName is the name of the rule's cookie, the default one included; empty when the rule has none.
 func (r *Rule) CookieName() string {
-	if r.Cookie.Name == "" && r.Kind == GeneratedCookie {
+	switch {
+	case r.Cookie.Name != "":
+		return r.Cookie.Name
+	case r.Kind == GeneratedCookie:
 		return DefaultCookie
+	case r.Kind == StrongCookie:
+		return DefaultStrongCookie
 	}
-	return r.Cookie.Name
+	return ""
 }
 
 // CookieValue finds the first cookie of that name in the lines of the Cookie field and returns its value, which
@@ -29,20 +37,29 @@ func (r *Rule) CookieName() string {
 // that have it to one endpoint.
 func CookieValue(lines [][]byte, name string) ([]byte, bool) {
 	for _, line := range lines {
-		for len(line) > 0 {
-			var pair []byte
-			if end := bytes.IndexByte(line, ';'); end >= 0 {
-				pair, line = line[:end], line[end+1:]
-			} else {
-				pair, line = line, nil
-			}
-			pair = trimSpace(pair)
-			if len(pair) > len(name)+1 && pair[len(name)] == '=' && string(pair[:len(name)]) == name {
-				return pair[len(name)+1:], true
-			}
+		if value, _ := nextCookie(line, name); value != nil {
+			return value, true
 		}
 	}
 	return nil, false
+}
+
+// nextCookie finds the first cookie of that name in a line, and returns what follows it. The value is nil if there is
+// none.
+func nextCookie(line []byte, name string) (value, rest []byte) {
+	for len(line) > 0 {
+		var pair []byte
+		if end := bytes.IndexByte(line, ';'); end >= 0 {
+			pair, line = line[:end], line[end+1:]
+		} else {
+			pair, line = line, nil
+		}
+		pair = trimSpace(pair)
+		if len(pair) > len(name)+1 && pair[len(name)] == '=' && string(pair[:len(name)]) == name {
+			return pair[len(name)+1:], line
+		}
+	}
+	return nil, nil
 }
 
 // NewCookieValue makes the value of a cookie for a client that has none: 128 random bits in hex. It says nothing
@@ -62,6 +79,11 @@ func (r *Rule) AppendSetCookie(dst, value []byte, now time.Time, secure bool) []
 	dst = append(dst, r.CookieName()...)
 	dst = append(dst, '=')
 	dst = append(dst, value...)
+	return r.appendAttributes(dst, now, secure)
+}
+
+// appendAttributes appends what follows the value.
+func (r *Rule) appendAttributes(dst []byte, now time.Time, secure bool) []byte {
 	dst = append(dst, "; Path="...)
 	if r.Kind == GeneratedCookie || r.Cookie.Path == "" {
 		dst = append(dst, '/')

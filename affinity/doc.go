@@ -7,8 +7,9 @@
 //	Cookie lines ► CookieValue ──┐                    ├──► uint64 ──► lb.Request{Key, Keyed: true}
 //	header value ────────────────┴───► Rule.ValueKey ─┘
 //	no cookie ───► NewCookieValue ──► ValueKey, AppendSetCookie on the response
+//	strong cookie ──────────────────► Session ───────► the ID for lb.Request{Sticky}, AppendSetSession on the response
 //
-// The affinity is weak: nothing is stored, and what makes the hash policy choose another endpoint (it left, it is
+// Most affinity is weak: nothing is stored, and what makes the hash policy choose another endpoint (it left, it is
 // unhealthy, its group is full, the weights changed) moves the client too. spec.md §5.4 lists these conditions.
 //
 // # Keys
@@ -20,6 +21,12 @@
 //
 // CLIENT_IP includes the destination. A fleet whose proxies listen on addresses of their own agrees on
 // CLIENT_IP_NO_DESTINATION only.
+//
+// # Strong cookies
+//
+// A strong cookie names the endpoint itself, by its ID, sealed with a [Keyring] so that clients can neither read nor
+// write it. An endpoint that keeps its ID keeps its sessions, at another address as well; one with another ID is
+// another endpoint. The proxies of a fleet need the same keys.
 //
 // # The client's address
 //

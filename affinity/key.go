@@ -15,14 +15,18 @@ import (
 type Rule struct {
 	Kind    Kind
 	Seed    uint64 // of the hash: the same on every proxy of a fleet, secret where clients could aim at an endpoint
-	Service string // mixed into GENERATED_COOKIE keys only: that one cookie serves every service of a listener
+	Service string // mixed into GENERATED_COOKIE keys, that one cookie serves every service; and inside strong cookies
 	Header  string // HEADER_FIELD: the field's name, in any case
-	Cookie  Cookie // HTTP_COOKIE and GENERATED_COOKIE
+	Cookie  Cookie // HTTP_COOKIE, GENERATED_COOKIE and STRONG_COOKIE_AFFINITY
+
+	// STRONG_COOKIE_AFFINITY only.
+	Keys   *Keyring // seal and open cookies
+	Strict bool     // a session whose endpoint cannot be had gets an error, and no other endpoint
 }
 
 // Cookie describes the cookie of a [Rule].
 type Cookie struct {
-	Name string        // default GCILB for GENERATED_COOKIE; HTTP_COOKIE needs one
+	Name string        // default GCILB or, of a strong cookie, SPILLWAY; HTTP_COOKIE needs one
 	Path string        // default "/", and always "/" for GENERATED_COOKIE (spec.md §5.2)
 	TTL  time.Duration // 0: a session cookie; what a session is, the client decides
 }
@@ -112,7 +116,15 @@ func (r *Rule) Validate() error {
 	} else if r.Header != "" {
 		bad("header %q is not used by %v", r.Header, r.Kind)
 	}
-	if !r.Kind.NeedsCookie() {
+	switch strong := r.Kind == StrongCookie; {
+	case strong && r.Keys == nil:
+		bad("%v needs keys", r.Kind)
+	case strong && len(r.Service) > 255:
+		bad("a service's name of %d bytes is too long for %v", len(r.Service), r.Kind)
+	case !strong && (r.Keys != nil || r.Strict):
+		bad("keys and strict are not used by %v", r.Kind)
+	}
+	if !r.Kind.NeedsCookie() && r.Kind != StrongCookie {
 		if r.Cookie != (Cookie{}) {
 			bad("cookie is not used by %v", r.Kind)
 		}
@@ -130,8 +142,8 @@ func (r *Rule) Validate() error {
 	if r.Cookie.TTL < 0 {
 		bad("cookie ttl %v is negative", r.Cookie.TTL)
 	}
-	if r.Kind == GeneratedCookie && r.Cookie.TTL > maxGeneratedTTL {
-		bad("cookie ttl %v of GENERATED_COOKIE is more than 1209600s", r.Cookie.TTL)
+	if r.Kind != HTTPCookie && r.Cookie.TTL > maxGeneratedTTL {
+		bad("cookie ttl %v of %v is more than 1209600s", r.Cookie.TTL, r.Kind)
 	}
 	return errors.Join(errs...)
 }

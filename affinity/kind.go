@@ -18,6 +18,7 @@ const (
 	GeneratedCookie                   // GENERATED_COOKIE: a cookie of ours, one for all services
 	HeaderField                       // HEADER_FIELD: the value of one header
 	HTTPCookie                        // HTTP_COOKIE: a cookie of the service's own
+	StrongCookie                      // STRONG_COOKIE_AFFINITY: a sealed cookie that names the endpoint
 )
 
 var kindNames = [...]string{
@@ -29,10 +30,10 @@ var kindNames = [...]string{
 	GeneratedCookie:       "GENERATED_COOKIE",
 	HeaderField:           "HEADER_FIELD",
 	HTTPCookie:            "HTTP_COOKIE",
+	StrongCookie:          "STRONG_COOKIE_AFFINITY",
 }
 
 // ParseKind reads a kind by its name in the file, in any case; the empty string is None, the default.
-// STRONG_COOKIE_AFFINITY is refused by name rather than taken for a typing error.
 func ParseKind(s string) (Kind, error) {
 	if s == "" {
 		return None, nil
@@ -41,9 +42,6 @@ func ParseKind(s string) (Kind, error) {
 		if strings.EqualFold(s, name) {
 			return Kind(k), nil
 		}
-	}
-	if strings.EqualFold(s, "STRONG_COOKIE_AFFINITY") {
-		return None, fmt.Errorf("affinity: STRONG_COOKIE_AFFINITY is not supported by this version; HTTP_COOKIE and GENERATED_COOKIE are")
 	}
 	return None, fmt.Errorf("affinity: unknown session affinity %q; known are %s", s, strings.Join(kindNames[:], ", "))
 }
@@ -66,4 +64,7 @@ func (k Kind) NeedsCookie() bool { return k == GeneratedCookie || k == HTTPCooki
 func (k Kind) NeedsHeader() bool { return k == HeaderField }
 
 // NeedsHTTP reports whether the kind means something for HTTP only.
-func (k Kind) NeedsHTTP() bool { return k.NeedsCookie() || k.NeedsHeader() }
+func (k Kind) NeedsHTTP() bool { return k.NeedsCookie() || k.NeedsHeader() || k == StrongCookie }
+
+// NeedsHashing reports whether the kind does nothing without a policy that goes by keys (spec.md §5.1).
+func (k Kind) NeedsHashing() bool { return k != None && k != StrongCookie }

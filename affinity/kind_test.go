@@ -10,7 +10,7 @@ import (
 
 func TestEveryKindIsReadBackByItsName(t *testing.T) {
 	n := 0
-	for k := affinity.None; k <= affinity.HTTPCookie; k++ {
+	for k := affinity.None; k <= affinity.StrongCookie; k++ {
 		n++
 		for _, name := range []string{k.String(), strings.ToLower(k.String())} {
 			if got, err := affinity.ParseKind(name); err != nil || got != k {
@@ -18,20 +18,20 @@ func TestEveryKindIsReadBackByItsName(t *testing.T) {
 			}
 		}
 		groups := 0
-		for _, in := range []bool{k.NeedsFlow(), k.NeedsCookie(), k.NeedsHeader()} {
+		for _, in := range []bool{k.NeedsFlow(), k.NeedsCookie(), k.NeedsHeader(), k == affinity.StrongCookie} {
 			if in {
 				groups++
 			}
 		}
 		if groups != 1 {
-			t.Errorf("%v needs %d of flow, cookie, header; want exactly one", k, groups)
+			t.Errorf("%v needs %d of flow, cookie, header, keys; want exactly one", k, groups)
 		}
 		if k.NeedsHTTP() == k.NeedsFlow() {
 			t.Errorf("%v: NeedsHTTP and NeedsFlow are both %v", k, k.NeedsHTTP())
 		}
 	}
-	if n != 8 {
-		t.Errorf("%d kinds, want 8", n)
+	if n != 9 {
+		t.Errorf("%d kinds, want 9", n)
 	}
 	if k, err := affinity.ParseKind(""); err != nil || k != affinity.None {
 		t.Errorf(`ParseKind("") = %v, %v; want NONE`, k, err)
@@ -40,9 +40,9 @@ func TestEveryKindIsReadBackByItsName(t *testing.T) {
 
 func TestUnknownKindsAreRefusedByName(t *testing.T) {
 	for name, want := range map[string]string{
-		"CLIENTIP":               `unknown session affinity "CLIENTIP"`,
-		"strong_cookie_affinity": "STRONG_COOKIE_AFFINITY is not supported by this version",
-		" NONE":                  "unknown",
+		"CLIENTIP":      `unknown session affinity "CLIENTIP"`,
+		"STRONG_COOKIE": `unknown session affinity "STRONG_COOKIE"`,
+		" NONE":         "unknown",
 	} {
 		if _, err := affinity.ParseKind(name); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("ParseKind(%q): error %v, want one with %q", name, err, want)
@@ -71,6 +71,13 @@ func TestValidateNamesEveryProblem(t *testing.T) {
 		{"header without name", affinity.Rule{Kind: affinity.HeaderField}, []string{"header name"}},
 		{"header that is none", affinity.Rule{Kind: affinity.HeaderField, Header: "X User"}, []string{"header name"}},
 		{"header for nothing", affinity.Rule{Kind: affinity.ClientIP, Header: "X-User"}, []string{"not used by CLIENT_IP"}},
+		{"strong, all defaults", affinity.Rule{Kind: affinity.StrongCookie, Keys: ring(t, 1)}, nil},
+		{"strong, longest life", affinity.Rule{Kind: affinity.StrongCookie, Keys: ring(t, 1), Cookie: cookie("sid", "/app", 1209600*time.Second), Strict: true}, nil},
+		{"strong, one second more", affinity.Rule{Kind: affinity.StrongCookie, Keys: ring(t, 1), Cookie: cookie("", "", 1209601*time.Second)}, []string{"1209600s"}},
+		{"strong without keys", affinity.Rule{Kind: affinity.StrongCookie}, []string{"needs keys"}},
+		{"strong with a name that no cookie can hold", affinity.Rule{Kind: affinity.StrongCookie, Keys: ring(t, 1), Service: strings.Repeat("x", 256)}, []string{"too long"}},
+		{"keys for nothing", affinity.Rule{Kind: affinity.GeneratedCookie, Keys: ring(t, 1)}, []string{"not used by GENERATED_COOKIE"}},
+		{"strict for nothing", affinity.Rule{Kind: affinity.GeneratedCookie, Strict: true}, []string{"not used by GENERATED_COOKIE"}},
 		{"cookie for nothing", affinity.Rule{Cookie: cookie("sid", "", 0)}, []string{"not used by NONE"}},
 		{"cookie", affinity.Rule{Kind: affinity.HTTPCookie, Cookie: cookie("sid", "/a", time.Hour)}, nil},
 		{"everything wrong", affinity.Rule{Kind: affinity.HTTPCookie, Header: "X", Cookie: cookie("a=b", "a;b", -1)}, []string{"not used", "cookie name", "path", "negative"}},

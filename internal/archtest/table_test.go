@@ -44,7 +44,7 @@ var table = []rule{
 		"it proves policies alone, also those of others"},
 	{"capacity", nil, []string{"context", "log", "log/slog", "net", "net/http", "os", "sync", "syscall"},
 		"pure arithmetic, testable with a table; time is an argument"},
-	{"affinity", []string{xxhash}, []string{"context", "log", "log/slog", "net", "net/http", "os", "sync"},
+	{"affinity", []string{xcrypto, xxhash}, []string{"context", "log", "log/slog", "net", "net/http", "os", "sync"},
 		"a key is made of bytes; TCP uses it too, so it brings no HTTP stack"},
 	{"health", []string{protobuf + "/encoding/protowire"}, nil,
 		"who is checked, and what follows from the answer, is the caller's business; a load report may come in protobuf's wire format"},
