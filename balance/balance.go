@@ -81,6 +81,11 @@ func (l *Load) Started() uint64 { return l.started.Load() }
 // Failed is the number of leases that ended by the endpoint's fault.
 func (l *Load) Failed() uint64 { return l.failed.Load() }
 
+// Fine is how finely warm-up is counted: who needs shares smaller than weights
+// multiplies the Weight and the Share of all candidates by it. Nothing else
+// follows from that; a power of two, so that a ring has the same points.
+const Fine = 128
+
 // A Candidate is a configured endpoint with the share of traffic it may get now.
 type Candidate struct {
 	*Endpoint

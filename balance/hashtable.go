@@ -28,7 +28,8 @@ type hashTable[I index] struct {
 	resolved  []I // the same array as laid while everybody takes everything
 	endpoints []*Endpoint
 	takes     []uint64 // by endpoint: of 2⁶⁴ offers how many it takes; all ones: all of them
-	in        []I      // those that take any, ascending
+	warm      []I      // those that take all they are offered, ascending
+	warming   []I      // those that take a part, ascending
 	dice      *dice    // for those without a key
 }
 
@@ -56,13 +57,17 @@ func newHashTable[I index](c []Candidate, laid []I, walkFrom func(slot int) walk
 		resolved:  laid,
 		endpoints: endpointsOf(c),
 		takes:     make([]uint64, len(c)),
-		in:        make([]I, 0, len(c)),
+		warm:      make([]I, 0, len(c)),
 	}
 	all := true
 	for i, w := range layWeights(c) {
 		t.takes[i] = takes(c[i].Share, w)
-		if t.takes[i] > 0 {
-			t.in = append(t.in, I(i))
+		switch t.takes[i] {
+		case 0:
+		case math.MaxUint64:
+			t.warm = append(t.warm, I(i))
+		default:
+			t.warming = append(t.warming, I(i))
 		}
 		if w > 0 && t.takes[i] < math.MaxUint64 {
 			all = false
@@ -130,12 +135,12 @@ func (t *hashTable[I]) pick(w walk, try int) *Endpoint {
 }
 
 // alternative returns the k-th distinct endpoint for a walk, from 0. Those that
-// the walk does not meet follow in order of their ID.
+// the walk does not meet follow: first the warm ones, in order of their ID.
 func (t *hashTable[I]) alternative(w walk, k int) (I, bool) {
 	var met [maxMet]I
-	n := 0
+	n, all := 0, len(t.warm)+len(t.warming)
 	at := w.slot
-	for step := 0; step < maxWalk && n < len(met) && n < len(t.in); step++ {
+	for step := 0; step < maxWalk && n < len(met) && n < all; step++ {
 		i := t.laid[at]
 		if at += w.step; at >= len(t.laid) {
 			at -= len(t.laid)
@@ -149,33 +154,39 @@ func (t *hashTable[I]) alternative(w walk, k int) (I, bool) {
 		met[n] = i
 		n++
 	}
-	return t.unmet(met[:n], w, k-n)
+	i, k, ok := t.unmet(t.warm, met[:n], w, k-n)
+	if !ok {
+		i, _, ok = t.unmet(t.warming, met[:n], w, k)
+	}
+	return i, ok
 }
 
-// unmet returns the k-th of those that may be picked and were not met, counted
-// from a place that depends on nothing but the slot. It is found by stepping over
-// those met, in as many steps as there are of them.
-func (t *hashTable[I]) unmet(met []I, w walk, k int) (I, bool) {
+// unmet returns the k-th of list that was not met, counted from a place that
+// depends on nothing but the slot. It is found by stepping over those met, in as
+// many steps as there are of them. If there are not so many, k is how many to go.
+func (t *hashTable[I]) unmet(list, met []I, w walk, k int) (I, int, bool) {
 	start, _ := bits.Mul64(mix(w.id), uint64(len(t.endpoints)))
-	first, _ := slices.BinarySearch(t.in, I(start))
-	var skip [maxMet]int // how far from first those met are
-	for j, i := range met {
-		at, _ := slices.BinarySearch(t.in, i)
-		if at -= first; at < 0 {
-			at += len(t.in)
+	first, _ := slices.BinarySearch(list, I(start))
+	var skips [maxMet]int // how far from first those met are
+	skip := skips[:0]
+	for _, i := range met {
+		if at, found := slices.BinarySearch(list, i); found {
+			if at -= first; at < 0 {
+				at += len(list)
+			}
+			skip = append(skip, at)
 		}
-		skip[j] = at
 	}
-	slices.Sort(skip[:len(met)])
-	for _, at := range skip[:len(met)] {
+	slices.Sort(skip)
+	for _, at := range skip {
 		if at <= k {
 			k++
 		}
 	}
-	if k >= len(t.in) {
-		return 0, false
+	if k >= len(list) {
+		return 0, k - len(list), false
 	}
-	return t.in[(first+k)%len(t.in)], true
+	return list[(first+k)%len(list)], 0, true
 }
 
 // mix spreads a number over 64 bits, one to one (the finalizer of SplitMix64).

@@ -10,7 +10,7 @@ import (
 
 // naiveAlternatives says what the alternatives must be: those on the walk that
 // take the slot, in order, and then everybody else in order of ID from a place
-// that depends on the slot.
+// that depends on the slot, those that warm up last.
 func naiveAlternatives[I index](t *hashTable[I], w walk) []*Endpoint {
 	var list []*Endpoint
 	at := w.slot
@@ -22,10 +22,12 @@ func naiveAlternatives[I index](t *hashTable[I], w walk) []*Endpoint {
 		at = (at + w.step) % len(t.laid)
 	}
 	start, _ := bits.Mul64(mix(w.id), uint64(len(t.endpoints)))
-	for k := range t.endpoints {
-		i := (int(start) + k) % len(t.endpoints)
-		if e := t.endpoints[i]; t.takes[i] > 0 && !slices.Contains(list, e) {
-			list = append(list, e)
+	for _, warm := range []bool{true, false} {
+		for k := range t.endpoints {
+			i := (int(start) + k) % len(t.endpoints)
+			if e := t.endpoints[i]; t.takes[i] > 0 && warm == (t.takes[i] == math.MaxUint64) && !slices.Contains(list, e) {
+				list = append(list, e)
+			}
 		}
 	}
 	return list

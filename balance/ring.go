@@ -114,7 +114,7 @@ func (r *ring[I]) walkFrom(slot int) walk {
 }
 
 func newRing[I index](c []Candidate, minSize, maxSize int) Picker {
-	counts := ringPoints(layWeights(c), minSize, maxSize)
+	counts := ringPoints(inWholes(layWeights(c)), minSize, maxSize)
 	type point struct {
 		at    uint64
 		owner I
@@ -142,6 +142,17 @@ func newRing[I index](c []Candidate, minSize, maxSize int) Picker {
 	r.cut()
 	r.hashTable = newHashTable(c, laid, r.walkFrom)
 	return r
+}
+
+// inWholes returns weights in units of Fine, where all are counted so.
+func inWholes(weights []uint32) []uint32 {
+	if slices.ContainsFunc(weights, func(w uint32) bool { return w%Fine != 0 }) {
+		return weights
+	}
+	for i := range weights {
+		weights[i] /= Fine
+	}
+	return weights
 }
 
 // cut fills buckets.
