@@ -12,6 +12,7 @@ type rules struct {
 	subset    int  // how many of each group; 0: all
 	loads     bool // the weights that follow from load reports count
 	byGroup   bool // there is a picker for each group
+	slow      *SlowStart
 }
 
 // A ruling says who may be picked, by position in the list of members.
@@ -20,6 +21,7 @@ type ruling struct {
 	weights   []uint32 // as they count now
 	reported  bool     // they are those that endpoints report, or that follow from it
 	shares    []uint32 // 0: not to be picked
+	parts     []uint32 // with slow start, what of the weights counts; 0: not to be picked
 
 	pool               Pool
 	primaries, backups tally
@@ -37,8 +39,8 @@ type ruling struct {
 //  5. zonal affinity: of these, those of the zone (staysInZone)
 //  6. health and weight: the first class that has somebody (fit)
 //
-// Load reports come last, and narrow nothing: they say what weight those have who
-// are left (byLoad).
+// Load reports and slow start come last, and narrow nothing: they say what weight
+// those have who are left (byLoad), and what part of it (warm).
 //
 // Subsetting, reserves, failover and zones count as well who is HEALTHY or was not
 // checked even once: a proxy that starts does not fail over for the moment that takes,
@@ -61,8 +63,11 @@ func eligible(members []*member, r rules) ruling {
 	if r.loads {
 		d.byLoad(members, in, r.byGroup)
 	}
+	if r.slow != nil {
+		d.warm(members, in, r)
+	}
 	for _, i := range in {
-		d.shares[i] = d.weights[i]
+		d.shares[i] = d.share(i)
 	}
 	return d
 }

@@ -56,6 +56,8 @@ type Options struct {
 	// those that may be picked, where two have one. For balance.WeightedRoundRobin.
 	// Default: nil, they do not.
 	LoadWeights *health.LoadWeighting
+	// SlowStart lets endpoints warm up. Default: nil, they do not.
+	SlowStart *SlowStart
 	// Service says how traffic is spread over groups that have a Capacity.
 	Service capacity.ServicePolicy
 	// Here is where the balancer is. Default: not known, and then no zone or region
@@ -191,6 +193,7 @@ func (o Options) withDefaults() (Options, error) {
 	errs = o.checkCapacity(errs)
 	o.Subsetting, errs = o.Subsetting.withDefaults(errs)
 	errs = o.checkLoadWeights(errs)
+	o.SlowStart, errs = o.SlowStart.withDefaults(errs)
 	if len(o.Endpoints) > 0 && len(o.Groups) > 0 {
 		errs = multierror.Append(errs, errors.New("lb: options have both Endpoints and Groups; want one of them"))
 	}
@@ -246,7 +249,7 @@ func isPart(x float64) bool { return x >= 0 && x <= 1 }
 // rules returns what decides who may be picked.
 func (o *Options) rules() rules {
 	r := rules{panic: o.Panic, threshold: o.PanicThreshold, failover: o.Failover, zonal: o.ZonalAffinity, reports: o.takesReports()}
-	r.loads, r.byGroup = o.LoadWeights != nil, o.hasCapacity()
+	r.loads, r.byGroup, r.slow = o.LoadWeights != nil, o.hasCapacity(), o.SlowStart
 	if o.Subsetting != nil {
 		r.subset = o.Subsetting.Size
 	}

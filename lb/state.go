@@ -28,10 +28,11 @@ type state struct {
 	departedGroups []*groupLive
 	rtts           map[capacity.Place]time.Duration
 	drainer        capacity.AutoDrain
-	swept          int64  // when sweep ran last, by flow.clock
-	keyed          bool   // of the requests before that, one had a key
-	turn           uint64 // flow.turn then
-	weighed        int64  // when weighLoads last did
+	swept          int64           // when sweep ran last, by flow.clock
+	keyed          bool            // of the requests before that, one had a key
+	turn           uint64          // flow.turn then
+	weighed        int64           // when weighLoads last did
+	awaited        map[string]bool // groups whose first endpoints are warm, see settle
 }
 
 // A member is an endpoint with what we know of it.
@@ -51,6 +52,7 @@ type member struct {
 	loaded   loaded            // what follows from its load reports
 	weighed  *balance.Endpoint // endpoint with another weight, as it counts now; nil: not yet needed
 	live     *endpointLive
+	warming  warming // see SlowStart
 	counted  uint64  // leases it had got at the last sweep
 	rate     float64 // leases per second between the last two
 }
@@ -98,7 +100,10 @@ func (s *state) setOptions(o Options) {
 		}
 	}
 	unchecked := s.opt.HealthCheck != nil && o.HealthCheck == nil
+	before := s.members
 	s.opt, s.members = o, members
+	s.settle(before)
+	s.warmUp(s.flow.clock())
 	s.edits++
 	s.keepGroups()
 	if o.HealthCheck == nil {
@@ -123,7 +128,7 @@ func newMember(e balance.Endpoint, group int, old *member) *member {
 		m.admin = old.admin
 		if e.Addr == old.endpoint.Addr {
 			m.health, m.reason, m.checked = old.health, old.reason, old.checked
-			m.report, m.loaded = old.report, old.loaded
+			m.report, m.loaded, m.warming = old.report, old.loaded, old.warming
 			if old.live != nil {
 				m.live = old.live
 			}
@@ -185,6 +190,7 @@ func (s *state) decide(prev, next *Snapshot) ruling {
 	for _, m := range s.members {
 		m.idle = drained[m.group]
 	}
+	s.noteCold(s.flow.clock())
 	d := eligible(s.members, s.opt.rules())
 	next.Candidates = make([]balance.Candidate, len(s.members))
 	next.lives = make([]*endpointLive, len(s.members))
@@ -194,6 +200,7 @@ func (s *state) decide(prev, next *Snapshot) ruling {
 		next.sticky[i] = keepsSessions(m)
 		next.total += uint64(d.shares[i])
 		next.lives[i] = m.live
+		m.warming.note(d.parts, i)
 	}
 	logPool(&s.opt, prev.Pool, &d)
 	logWeights(&s.opt, s.members, prev.reported, d.reported)

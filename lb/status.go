@@ -139,6 +139,7 @@ func (b *Balancer) status(snap *Snapshot) Status {
 	now := b.flow.clock()
 	for i, m := range b.state.members {
 		es := m.status()
+		es.Warm = m.warmth(b.state.opt.SlowStart)
 		if r, age, ok := m.live.report(now, b.state.opt.ReportExpiration); ok {
 			es.Load, es.LoadAge = &r, age
 		}
@@ -182,7 +183,6 @@ func (m *member) status() EndpointStatus {
 		Addr:     m.endpoint.Addr,
 		Health:   m.health,
 		Reason:   m.reason,
-		Warm:     1,
 		Admin:    m.admin,
 		Weight:   m.endpoint.Weight,
 		Active:   m.endpoint.Load.Active(),

@@ -19,7 +19,9 @@ func (b *Balancer) Sweep() {
 	if b.state.closed {
 		return
 	}
-	if b.state.sweep(b.flow.clock()) {
+	now := b.flow.clock()
+	warms := b.state.warmUp(now)
+	if b.state.sweep(now) || warms {
 		b.publish(b.inbox.takeAll())
 	}
 }
