@@ -27,6 +27,7 @@ func verbs() []verb {
 		{"explain", "[FILE]", "say whom a service would choose for a request, and why", runExplain},
 		{"simulate", "FILE", "play traffic through a file's service in virtual time", runSimulate},
 		{"status", "[SERVICE]", "show the endpoints of a running proxy", runStatus},
+		{"top", "", "show a running proxy as it changes", runTop},
 		{"drain", "SERVICE [ENDPOINT]", "send an endpoint or --group nobody new; who is there stays", runDrain},
 		{"ready", "SERVICE [ENDPOINT]", "send a drained endpoint or --group traffic again", runReady},
 		{"reload", "", "make a running proxy read its file again", runReload},
@@ -35,7 +36,7 @@ func verbs() []verb {
 }
 
 // later are the verbs of versions to come.
-var later = []string{"doctor", "top", "upgrade"}
+var later = []string{"doctor", "upgrade"}
 
 // A console is a verb's whole world.
 type console struct {

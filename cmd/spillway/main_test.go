@@ -35,7 +35,7 @@ func TestAMisspelledVerbIsGuessed(t *testing.T) {
 }
 
 func TestVerbsOfLaterVersionsSaySo(t *testing.T) {
-	for _, v := range []string{"doctor", "top", "upgrade"} {
+	for _, v := range []string{"doctor", "upgrade"} {
 		spillway(t, v, "--whatever").want(t, 2, v+" is not in this version")
 	}
 }
@@ -156,7 +156,7 @@ func TestEveryVerbOfTheContractIsKnown(t *testing.T) {
 		have = append(have, v.name)
 	}
 	have = append(have, later...)
-	for _, want := range []string{"demo", "run", "check", "explain", "simulate", "doctor", "status", "top", "drain", "ready", "reload", "upgrade", "version"} {
+	for _, want := range []string{"demo", "run", "check", "explain", "simulate", "doctor", "status", "drain", "ready", "reload", "upgrade", "version"} {
 		if !slices.Contains(have, want) {
 			t.Errorf("%s is missing", want)
 		}

@@ -56,6 +56,9 @@ func NewClient(addr, token string) *Client {
 	}}
 }
 
+// Addr is where the API is.
+func (c *Client) Addr() string { return c.addr }
+
 // Close closes the client's idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
