@@ -29,7 +29,11 @@ type screen struct {
 // newScreen makes what is drawn. leave is called when somebody has seen enough.
 func newScreen(title string, leave func()) *screen {
 	s := &screen{app: tview.NewApplication(), title: title, leave: leave, head: tview.NewTextView(), foot: tview.NewTextView(), table: tview.NewTable()}
-	s.head.SetDynamicColors(true)
+	// The terminal's own colours: nobody knows whether it is a dark one.
+	for _, b := range []*tview.Box{s.head.Box, s.foot.Box, s.table.Box} {
+		b.SetBackgroundColor(tcell.ColorDefault)
+	}
+	s.head.SetDynamicColors(true).SetTextColor(tcell.ColorDefault)
 	s.table.SetFixed(1, 1).SetSelectable(true, false)
 	s.table.SetSelectionChangedFunc(func(int, int) { s.drawFoot() })
 	s.foot.SetTextColor(tcell.ColorGray)
@@ -142,7 +146,7 @@ func (s *screen) drawHead(lines []Line) {
 }
 
 func cell(text string, right bool) *tview.TableCell {
-	c := tview.NewTableCell(tview.Escape(text))
+	c := tview.NewTableCell(tview.Escape(text)).SetTextColor(tcell.ColorDefault)
 	if right {
 		c.SetAlign(tview.AlignRight)
 	}
