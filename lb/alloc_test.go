@@ -31,3 +31,24 @@ func TestPickAndDoneAllocateNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestPickAndDoneAllocateNothingWithCircuitBreakers(t *testing.T) {
+	b := newBalancer(t, lb.Options{Endpoints: endpoints(100), CircuitBreakers: &lb.CircuitBreakers{MaxConnections: 3, MaxRequests: 2}})
+	n := testing.AllocsPerRun(1000, func() {
+		first := pick(t, b, lb.Request{})
+		second := pick(t, b, lb.Request{})
+		if _, err := b.Pick(context.Background(), lb.Request{}); err == nil {
+			t.Fatal("three at once")
+		}
+		again, err := b.PickAgain(context.Background(), lb.Request{}, &second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first.Done(lb.Success)
+		second.Done(lb.Failure)
+		again.Done(lb.Success)
+	})
+	if n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

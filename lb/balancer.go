@@ -16,6 +16,7 @@ import (
 type Balancer struct {
 	snapshot atomic.Pointer[Snapshot]
 	flow     *flow
+	gates    *gates
 
 	inbox inbox
 	mu    sync.Mutex // held by the writer: whoever applies changes and publishes
@@ -36,7 +37,8 @@ func New(o Options) (*Balancer, error) {
 		leisure:   make(chan struct{}, 1),
 		flow:      newFlow(o.Now, o.Seed),
 	}
-	b.state.flow = b.flow
+	b.gates = newGates(b)
+	b.state.flow, b.state.gates = b.flow, b.gates
 	if err := b.SetOptions(o); err != nil {
 		return nil, err
 	}

@@ -37,6 +37,25 @@ func BenchmarkPickDone(b *testing.B) {
 	}
 }
 
+// BenchmarkCircuitBreakers is BenchmarkPickDone where leases are counted for the
+// whole service, too.
+func BenchmarkCircuitBreakers(b *testing.B) {
+	l, err := lb.New(lb.Options{Endpoints: endpoints(1000), CircuitBreakers: &lb.CircuitBreakers{MaxConnections: 1 << 20}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			lease, err := l.Pick(context.Background(), lb.Request{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			lease.Done(lb.Success)
+		}
+	})
+}
+
 // BenchmarkSetHealthBurst is the cost of a change of one endpoint's admin state
 // among 1000: a new snapshot.
 func BenchmarkPublish(b *testing.B) {

@@ -17,6 +17,10 @@
 // a rate is counted by the clock, at which most picks need not look. Run does Sweep
 // once a second: it measures what groups use and learns from load reports.
 //
+// Where a service has CircuitBreakers, leases are counted for all of it, too, and who
+// comes when everything is taken may wait: Wait does so in the caller's goroutine,
+// Enqueue without one. The end of a lease serves who waits.
+//
 // A Balancer can be used as soon as New returns. Run adds health checks:
 //
 //	b, err := lb.New(lb.Options{Endpoints: endpoints, HealthCheck: &health.Check{Type: health.TypeTCP}})

@@ -3,6 +3,7 @@ package lb_test
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/spillway-lb/spillway/balance"
 	"github.com/spillway-lb/spillway/lb"
@@ -69,4 +70,25 @@ func ExampleFailover() {
 	// BACKUP
 	// a gets 0 %, dropped: "DRAIN"
 	// z gets 100 %, dropped: ""
+}
+
+// Two may work at once; the third waits until one is done, and a fourth would be
+// refused.
+func ExampleBalancer_Wait() {
+	b, err := lb.New(lb.Options{
+		Endpoints:       []balance.Endpoint{{Addr: "10.0.0.1:80", Max: 2}},
+		CircuitBreakers: &lb.CircuitBreakers{MaxPendingRequests: 1, PendingTimeout: time.Minute},
+	})
+	if err != nil {
+		panic(err)
+	}
+	ctx := context.Background()
+	first, _ := b.Pick(ctx, lb.Request{})
+	second, _ := b.Pick(ctx, lb.Request{})
+	time.AfterFunc(time.Millisecond, func() { first.Done(lb.Success) })
+	third, err := b.Wait(ctx, lb.Request{})
+	fmt.Println(third.Endpoint.Addr, err)
+	second.Done(lb.Success)
+	third.Done(lb.Success)
+	// Output: 10.0.0.1:80 <nil>
 }

@@ -58,6 +58,10 @@ type Options struct {
 	LoadWeights *health.LoadWeighting
 	// SlowStart lets endpoints warm up. Default: nil, they do not.
 	SlowStart *SlowStart
+	// CircuitBreakers bound what the service asks of its endpoints at once, and let
+	// who comes when all is taken wait. Default: nil, no limit but the endpoints' own,
+	// and nobody waits.
+	CircuitBreakers *CircuitBreakers
 	// Service says how traffic is spread over groups that have a Capacity.
 	Service capacity.ServicePolicy
 	// Here is where the balancer is. Default: not known, and then no zone or region
@@ -194,6 +198,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.Subsetting, errs = o.Subsetting.withDefaults(errs)
 	errs = o.checkLoadWeights(errs)
 	o.SlowStart, errs = o.SlowStart.withDefaults(errs)
+	o.CircuitBreakers, errs = o.CircuitBreakers.withDefaults(errs)
 	if len(o.Endpoints) > 0 && len(o.Groups) > 0 {
 		errs = multierror.Append(errs, errors.New("lb: options have both Endpoints and Groups; want one of them"))
 	}

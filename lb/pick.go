@@ -52,6 +52,7 @@ func (o Outcome) failed() bool { return o == Failure || o == GatewayFailure || o
 type Lease struct {
 	Endpoint *balance.Endpoint
 	group    *balance.Load // counts the group's leases; nil: nobody does
+	gate     *gate         // by which it leaves; nil: its service has no circuit breakers
 }
 
 // Done gives the slot back. Call it exactly once.
@@ -63,6 +64,9 @@ func (l Lease) Done(o Outcome) {
 	if l.group != nil {
 		l.group.Release()
 	}
+	if l.gate != nil {
+		l.gate.leave()
+	}
 }
 
 // Pick chooses an endpoint and takes a lease on it, which the caller ends with
@@ -72,6 +76,9 @@ func (l Lease) Done(o Outcome) {
 // The errors are ErrNoEndpoint, ErrSaturated and ErrClosed.
 func (b *Balancer) Pick(_ context.Context, r Request) (Lease, error) {
 	s := b.snapshot.Load()
+	if s.gates != nil {
+		return s.pickGated(&r)
+	}
 	if s.picker != nil && r.Sticky == "" && len(r.Avoid) == 0 {
 		e := s.picker.Pick(balance.Request{Key: r.Key, Keyed: r.Keyed})
 		if e.Load.Acquire(e.Max) {

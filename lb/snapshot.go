@@ -29,6 +29,9 @@ type Snapshot struct {
 	since    []uint64
 	lives    []*endpointLive // of each candidate
 
+	gates    *gates           // nil: there are no circuit breakers
+	breakers *CircuitBreakers // those, with their defaults
+
 	replaced chan struct{} // closed when another snapshot has taken its place
 }
 

@@ -23,6 +23,7 @@ type state struct {
 	closed   bool
 
 	flow   *flow
+	gates  *gates
 	groups map[string]*groupState // of a service with capacities, by name
 	// departedGroups are those no longer wanted of which leases are still held.
 	departedGroups []*groupLive
@@ -157,6 +158,9 @@ func (s *state) snapshot(prev *Snapshot, rebuild bool) *Snapshot {
 	if s.closed {
 		next.err = ErrClosed
 		return next
+	}
+	if s.opt.CircuitBreakers != nil {
+		next.gates, next.breakers = s.gates, s.opt.CircuitBreakers
 	}
 	d := s.decide(prev, next)
 	same := !rebuild && slices.Equal(prev.Candidates, next.Candidates)

@@ -23,6 +23,8 @@ type Status struct {
 	// Spills counts the requests or connections that went to another tier than the
 	// one where they began, because that was full.
 	Spills []Spill
+	// Queue is what circuit breakers have come to; nil: there are none.
+	Queue *QueueStatus
 	// ChecksPassed and ChecksFailed count health checks since New.
 	ChecksPassed, ChecksFailed uint64
 	// Panic is true while too few endpoints are healthy and Options.Panic decides
@@ -122,6 +124,7 @@ func (b *Balancer) status(snap *Snapshot) Status {
 		Name:         b.state.opt.Name,
 		Version:      snap.Version,
 		Pool:         snap.Pool,
+		Queue:        b.Queue(),
 		TakesReports: b.state.opt.takesReports(),
 		UsesReports:  snap.reported,
 		WeighsLoads:  b.state.opt.LoadWeights != nil,

@@ -14,6 +14,7 @@ import (
 // Run does so every second. Who does not run the balancer, or has a clock of his
 // own, may call it himself, about as often.
 func (b *Balancer) Sweep() {
+	defer b.gates.queue.admit()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.state.closed {

@@ -41,6 +41,7 @@ func (b *Balancer) write(apply func(*state) (bool, error)) error {
 	c := &change{apply: apply}
 	b.inbox.put(c)
 
+	defer b.gates.queue.admit() // who waits may be served by what is new
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	// Empty: an earlier holder of the lock applied ours with its own.

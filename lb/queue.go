@@ -1,0 +1,231 @@
+package lb
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A queue has those who wait until an endpoint, or a place in the circuit breakers,
+// is free. Who ends a lease looks at one number to see whether there is anybody, and
+// then serves them.
+//
+// First come is first served, while it is a queue that comes and goes. One that has
+// not been empty for overloadAfter does not go: more comes than can be served, and
+// in turn everybody would wait until it is of no use. Then the newest is served
+// first: some wait for nothing and others in vain, instead of all for long.
+type queue struct {
+	b *Balancer
+
+	_       [64]byte
+	waiting atomic.Int64 // what line has
+	_       [56]byte
+
+	mu    sync.Mutex
+	line  *list.List // of *Waiter, the oldest first
+	since int64      // when it was empty last, by the balancer's clock
+	total uint64     // of those who ever had to wait
+}
+
+// overloadAfter is CoDel's interval (RFC 8289 §3.2): longer than a burst lasts.
+const overloadAfter = 100 * time.Millisecond
+
+func newQueue(b *Balancer) *queue { return &queue{b: b, line: list.New()} }
+
+// A Waiter is one who waits for a lease. See Enqueue.
+type Waiter struct {
+	queue   *queue
+	request Request
+	wake    func()
+	timer   *time.Timer
+	element *list.Element // nil: the wait is over
+	lease   Lease
+	err     error
+}
+
+// Enqueue waits for a lease without keeping anybody: it is Pick for who was refused
+// with ErrSaturated and can wait, until PendingTimeout or, unless that is the zero
+// time, by. When the wait is over wake is called, once, from any goroutine and
+// perhaps before Enqueue returns; it must not block. Leave then returns what it came
+// to. r.Avoid is not to be changed before.
+//
+// Enqueue fails with an ErrSaturated where too many wait already, and where the
+// service has no circuit breakers: then nobody waits.
+func (b *Balancer) Enqueue(r Request, by time.Time, wake func()) (*Waiter, error) {
+	s, q := b.snapshot.Load(), b.gates.queue
+	if s.gates == nil {
+		return nil, ErrSaturated
+	}
+	w := &Waiter{queue: q, request: r, wake: wake, err: ErrSaturated}
+	if err := q.join(w, s.breakers, by); err != nil {
+		return nil, err
+	}
+	q.admit() // whoever left before we were in the line did not see us
+	return w, nil
+}
+
+// Wait is Pick for a caller that can wait where all is taken: at most for the
+// service's PendingTimeout, and not after ctx has ended. A service without circuit
+// breakers lets nobody wait.
+func (b *Balancer) Wait(ctx context.Context, r Request) (Lease, error) {
+	l, err := b.Pick(ctx, r)
+	if !errors.Is(err, ErrSaturated) || LimitOf(err) == MaxRequests {
+		return l, err
+	}
+	over := make(chan struct{})
+	w, err := b.Enqueue(r, time.Time{}, func() { close(over) })
+	if err != nil {
+		return Lease{}, err
+	}
+	select {
+	case <-over:
+		return w.Leave()
+	case <-ctx.Done():
+		if l, err = w.Leave(); errors.Is(err, ErrSaturated) {
+			err = ctx.Err()
+		}
+		return l, err
+	}
+}
+
+// Leave ends the wait, and returns what it came to: a lease, which is to be ended,
+// or why there is none. Where it had come to nothing so far it gives up the place in
+// the line, and wake is not called any more. Call it exactly once.
+func (w *Waiter) Leave() (Lease, error) {
+	q := w.queue
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.remove(w)
+	return w.lease, w.err
+}
+
+// join puts w at the end of the line.
+func (q *queue) join(w *Waiter, c *CircuitBreakers, by time.Time) error {
+	patience := c.PendingTimeout
+	if !by.IsZero() {
+		patience = min(patience, time.Until(by))
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if c.MaxPendingRequests > 0 && int64(q.line.Len()) >= c.MaxPendingRequests {
+		return errPending
+	}
+	if q.line.Len() == 0 {
+		q.since = q.b.flow.clock()
+	}
+	q.total++
+	w.element = q.line.PushBack(w)
+	q.waiting.Add(1)
+	w.timer = time.AfterFunc(patience, w.expire)
+	return nil
+}
+
+// remove takes w out of the line, if it is there. Caller holds q.mu.
+func (q *queue) remove(w *Waiter) bool {
+	if w.element == nil {
+		return false
+	}
+	q.line.Remove(w.element)
+	w.element = nil
+	q.waiting.Add(-1)
+	w.timer.Stop()
+	return true
+}
+
+// expire ends a wait that has taken too long.
+func (w *Waiter) expire() {
+	q := w.queue
+	q.mu.Lock()
+	over := q.remove(w)
+	if over {
+		w.err = errWaited
+	}
+	q.mu.Unlock()
+	if over {
+		w.wake()
+	}
+}
+
+// admit serves who can be served now. Nobody is woken while the lock is held, so wake
+// may do as it likes.
+func (q *queue) admit() {
+	for q.waiting.Load() != 0 {
+		w := q.next()
+		if w == nil {
+			return
+		}
+		w.wake()
+	}
+}
+
+// choosy is how many of those who want certain endpoints only are asked in vain
+// before the others have to wait for another lease to end.
+const choosy = 16
+
+// next ends the wait of one who can be served, or who never will be, and returns it;
+// nil: there is none.
+func (q *queue) next() *Waiter {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.line.Len() == 0 {
+		return nil
+	}
+	s := q.b.snapshot.Load()
+	newest := q.overloaded()
+	e := q.line.Front()
+	if newest {
+		e = q.line.Back()
+	}
+	for asked := 0; e != nil && asked < choosy; asked++ {
+		w := e.Value.(*Waiter)
+		l, err := s.enter(&w.request)
+		if !errors.Is(err, ErrSaturated) || s.gates == nil {
+			q.remove(w)
+			w.lease, w.err = l, err
+			return w
+		}
+		if s.exact == nil && len(w.request.Avoid) == 0 {
+			return nil // nor can anybody else be served, who is not choosy himself
+		}
+		if e = e.Next(); newest {
+			e = w.element.Prev()
+		}
+	}
+	return nil
+}
+
+// overloaded reports whether the newest is to be served first. Caller holds q.mu.
+func (q *queue) overloaded() bool {
+	return q.line.Len() > 0 && q.b.flow.clock()-q.since >= int64(overloadAfter)
+}
+
+// QueueStatus is what circuit breakers have come to.
+type QueueStatus struct {
+	// Limits are the service's circuit breakers.
+	Limits CircuitBreakers
+	// Active is how many leases are held that count for MaxConnections and
+	// MaxRequests, Queued how many wait for one, and QueuedTotal how many ever did.
+	Active, Queued int64
+	QueuedTotal    uint64
+	// Overloaded: the line has been there for so long that the newest is served first.
+	Overloaded bool
+}
+
+// Queue returns what the service's circuit breakers have come to, or nil if it has
+// none. It may be called from any goroutine.
+func (b *Balancer) Queue() *QueueStatus {
+	s, q := b.snapshot.Load(), b.gates.queue
+	if s.gates == nil {
+		return nil
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return &QueueStatus{
+		Limits: *s.breakers,
+		Active: s.gates.places.Active(), Queued: int64(q.line.Len()), QueuedTotal: q.total,
+		Overloaded: q.overloaded(),
+	}
+}
