@@ -27,18 +27,18 @@ const (
 //
 // With a failover policy the ill may be picked where everybody is ill and it does not
 // drop (spec.md §9.3). Without one that is for PanicMode to say: open, they may,
-// closed, they may not. And where fewer than threshold percent are not known to be
-// ill, or none at all, there is a panic: open takes everybody for healthy then, closed
-// takes nobody.
+// closed and shed, they may not. And where fewer than threshold percent are not known
+// to be ill, or none at all, there is a panic: open takes everybody for healthy then,
+// closed takes nobody, and shed takes as usual, but not every request.
 func (d *ruling) fit(members []*member, in []int, r rules) []int {
 	illToo, blind := r.panic == PanicOpen, false
 	if r.failover != nil {
 		illToo = !r.failover.DropIfUnhealthy && panicking(members, in, 0)
-	} else if panicking(members, in, r.threshold) {
+	} else if d.panics(members, in, r.threshold) {
 		if r.panic == PanicClosed {
 			return d.keep(in, func(int) Standing { return InPanic })
 		}
-		blind = true
+		blind = r.panic == PanicOpen
 	}
 	classes, best := make([]class, len(members)), unfit
 	for _, i := range in {
@@ -57,6 +57,9 @@ func (d *ruling) fit(members []*member, in []int, r rules) []int {
 	}
 	if best >= weightless && best != unfit {
 		d.weights = weights(members, func(*member) uint32 { return 1 })
+	}
+	if d.panic && r.panic == PanicShed {
+		d.shed(in, func(i int) bool { return classes[i] == best && best != unfit })
 	}
 	return d.keep(in, func(i int) Standing {
 		switch {

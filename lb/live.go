@@ -21,6 +21,9 @@ type flow struct {
 	_      [56]byte
 	excess atomic.Uint64 // turns of those that are over everybody's capacity
 	_      [56]byte
+	asked  atomic.Uint64 // requests that might have been shed
+	shed   atomic.Uint64 // those that were
+	_      [48]byte
 	keyed  atomic.Bool // a request with a key has come since the last sweep
 }
 
@@ -36,6 +39,7 @@ func newFlow(now func() time.Time, seed uint64) *flow {
 	}
 	f.turn.Store(mix(seed))
 	f.excess.Store(mix(seed + 1))
+	f.asked.Store(mix(seed + 2))
 	return f
 }
 

@@ -101,18 +101,6 @@ type Group struct {
 	Reserves [][]balance.Endpoint
 }
 
-// PanicMode says whom to pick when too few endpoints are healthy.
-type PanicMode uint8
-
-const (
-	// PanicClosed picks nobody: requests fail fast and the few that are well
-	// are not run over.
-	PanicClosed PanicMode = iota
-	// PanicOpen picks everybody, well or not: a checker that is wrong about all
-	// of them does no harm.
-	PanicOpen
-)
-
 // Admin is the operator's word on an endpoint. It is an axis of its own: health
 // changes nothing about it.
 type Admin uint8
@@ -154,6 +142,9 @@ var (
 	// ErrNoEndpoint: nobody may be picked. All are unhealthy, drained, avoided
 	// or there is none.
 	ErrNoEndpoint = errors.New("lb: no endpoint")
+	// ErrShed: somebody may be picked, but in this panic not for every request, see
+	// PanicShed. It is a kind of ErrNoEndpoint.
+	ErrShed = fmt.Errorf("%w for this request: too few are healthy for all of them", ErrNoEndpoint)
 	// ErrSaturated: somebody may be picked, but all of them hold as many leases
 	// as their Max allows.
 	ErrSaturated = errors.New("lb: all endpoints are at their maximum")

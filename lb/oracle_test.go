@@ -99,13 +99,20 @@ func oracle(all set, r rules) shares {
 		if r.panic == PanicClosed {
 			return nil
 		}
+		if r.panic == PanicShed {
+			return oracleFit(pool, weight, false)
+		}
 		if some := pool.that(func(m *member) bool { return weight[m.endpoint.ID] > 0 }); len(some) > 0 {
 			return by(some, weight)
 		}
 		return by(pool, nil)
 	}
 
-	// §4.7, the eligible set with weighting; §8.3, where UNKNOWN stands.
+	return oracleFit(pool, weight, illToo)
+}
+
+// oracleFit: §4.7, the eligible set with weighting; §8.3, where UNKNOWN stands.
+func oracleFit(pool set, weight shares, illToo bool) shares {
 	for _, zero := range []bool{false, true} {
 		for _, is := range []func(*member) bool{isHealthy, isUnknown, isIll} {
 			some := pool.that(is).that(func(m *member) bool { return (weight[m.endpoint.ID] == 0) == zero })
@@ -250,7 +257,7 @@ func TestEligibleIsWhatTheSpecSays(t *testing.T) {
 
 func randomService(random *rand.Rand) ([]*member, rules) {
 	r := rules{
-		panic:     PanicMode(random.IntN(2)),
+		panic:     PanicMode(random.IntN(3)),
 		threshold: []int{0, 0, 30, 50, 100}[random.IntN(5)],
 		zonal:     ZonalAffinity{Spillover: Spillover(random.IntN(3)), Ratio: part(random)},
 		reports:   random.IntN(2) == 0,

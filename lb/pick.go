@@ -73,24 +73,28 @@ func (l Lease) Done(o Outcome) {
 // Done. It may be called from any goroutine, before, during and after Run; it
 // never blocks and allocates nothing, so ctx is not consulted.
 //
-// The errors are ErrNoEndpoint, ErrSaturated and ErrClosed.
+// The errors are ErrNoEndpoint, ErrShed, ErrSaturated and ErrClosed.
 func (b *Balancer) Pick(_ context.Context, r Request) (Lease, error) {
 	s := b.snapshot.Load()
-	if s.gates != nil {
-		return s.pickGated(&r)
-	}
-	if s.picker != nil && r.Sticky == "" && len(r.Avoid) == 0 {
-		e := s.picker.Pick(balance.Request{Key: r.Key, Keyed: r.Keyed})
+	if s.fast != nil && r.Sticky == "" && len(r.Avoid) == 0 {
+		e := s.fast.Pick(balance.Request{Key: r.Key, Keyed: r.Keyed})
 		if e.Load.Acquire(e.Max) {
 			return Lease{Endpoint: e}, nil
 		}
+	}
+	if s.gates != nil {
+		return s.pickGated(&r)
 	}
 	return s.search(&r)
 }
 
 // search is Pick's other part: for services with capacities, sticky requests, when
-// endpoints are to be avoided, when the first choice is full, and for exact pickers.
+// endpoints are to be avoided, when the first choice is full, for exact pickers, and
+// in a panic where not everybody gets in.
 func (s *Snapshot) search(r *Request) (Lease, error) {
+	if s.shedding.refuses(r) {
+		return Lease{}, ErrShed
+	}
 	if r.Sticky != "" && s.exact == nil { // a session is no reason to serve what was not dialed
 		if i, ok := s.byID(r.Sticky); ok && s.sticky[i] {
 			l, ok := take(s.Candidates[i].Endpoint, r)

@@ -77,6 +77,9 @@ func newWorld(t *rapid.T) *world {
 		Now:  func() time.Time { return w.now },
 		Seed: rapid.Uint64Min(1).Draw(t, "seed"),
 	}
+	if rapid.IntRange(0, 2).Draw(t, "slow start") == 0 {
+		w.options.SlowStart = &lb.SlowStart{Window: 10 * time.Second}
+	}
 	if rapid.IntRange(0, 3).Draw(t, "subsetting") == 0 {
 		w.options.Subsetting = &lb.Subsetting{Size: rapid.IntRange(1, 3).Draw(t, "subset size"), Seed: 1}
 	}

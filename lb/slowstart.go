@@ -70,6 +70,14 @@ func (s *SlowStart) withDefaults(errs *multierror.Error) (*SlowStart, *multierro
 	return &o, errs
 }
 
+// equal reports whether both are the same. Either may be nil.
+func (s *SlowStart) equal(o *SlowStart) bool {
+	if s == nil || o == nil {
+		return s == o
+	}
+	return *s == *o
+}
+
 // Part returns what part of its weight an endpoint has that has been warming up for
 // so long: max(minimum, (age/window)^(1/aggression)), the age being a second at
 // least. Fields that are 0 are not taken for their defaults.

@@ -153,7 +153,7 @@ func TestSlowStartInEveryPolicy(t *testing.T) {
 				p.pass(time.Unix(1e9, 0).Add(time.Duration(at) * time.Second).Sub(p.now))
 				so := at / 60
 				p.isWarm("e", so)
-				want := so/(4+so)
+				want := so / (4 + so)
 				if keyed {
 					want = so * p.ownPart(o, "e", n)
 				}

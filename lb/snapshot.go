@@ -19,8 +19,11 @@ type Snapshot struct {
 	// by.
 	Pool Pool
 
-	chooser          // among all candidates; of nobody where there is a plan
-	plan     *plan   // nil: groups make no difference
+	chooser                 // among all candidates; of nobody where there is a plan
+	fast     balance.Picker // chooser's, while there is nothing else that a pick needs; see search
+	plan     *plan          // nil: groups make no difference
+	panic    bool
+	shedding *shedding
 	reported bool    // shares are of the weights that endpoints report
 	err      error   // why nobody may be picked
 	sticky   []bool  // of each candidate: may sticky requests reach it
@@ -33,6 +36,13 @@ type Snapshot struct {
 	breakers *CircuitBreakers // those, with their defaults
 
 	replaced chan struct{} // closed when another snapshot has taken its place
+}
+
+// hurry lets picks take the fast way, where that is the right one.
+func (s *Snapshot) hurry() {
+	if s.shedding == nil && s.gates == nil {
+		s.fast = s.picker
+	}
 }
 
 // byID finds a candidate's index.

@@ -21,6 +21,7 @@ type state struct {
 	picker   balance.Picker // the last one built, for its successor to resume
 	edits    int            // rises when members or options are replaced
 	closed   bool
+	panics   uint64 // how often there was one
 
 	flow   *flow
 	gates  *gates
@@ -101,10 +102,12 @@ func (s *state) setOptions(o Options) {
 		}
 	}
 	unchecked := s.opt.HealthCheck != nil && o.HealthCheck == nil
-	before := s.members
+	before, slow := s.members, s.opt.SlowStart
 	s.opt, s.members = o, members
 	s.settle(before)
-	s.warmUp(s.flow.clock())
+	if !o.SlowStart.equal(slow) {
+		s.warmUp(s.flow.clock()) // else with the next sweep
+	}
 	s.edits++
 	s.keepGroups()
 	if o.HealthCheck == nil {
@@ -168,11 +171,12 @@ func (s *state) snapshot(prev *Snapshot, rebuild bool) *Snapshot {
 		next.plan = s.makePlan(prev.plan, &d, next.Candidates, rebuild)
 	}
 	if same && next.plan.equal(prev.plan) && slices.Equal(prev.sticky, next.sticky) && slices.Equal(prev.states, next.states) &&
-		prev.Pool == next.Pool && prev.reported == next.reported {
+		prev.Pool == next.Pool && prev.reported == next.reported && prev.panic == next.panic && prev.shedding.equal(next.shedding) {
 		return prev
 	}
 	if same {
 		next.chooser, next.since = prev.chooser, prev.since
+		next.hurry()
 		return next
 	}
 	next.since = make([]uint64, len(s.members))
@@ -185,6 +189,7 @@ func (s *state) snapshot(prev *Snapshot, rebuild bool) *Snapshot {
 		next.make(s.opt.Policy)
 		s.picker = next.last
 	}
+	next.hurry()
 	return next
 }
 
@@ -206,6 +211,7 @@ func (s *state) decide(prev, next *Snapshot) ruling {
 		next.lives[i] = m.live
 		m.warming.note(d.parts, i)
 	}
+	s.panicFrom(&d, prev, next)
 	logPool(&s.opt, prev.Pool, &d)
 	logWeights(&s.opt, s.members, prev.reported, d.reported)
 	return d

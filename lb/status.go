@@ -31,6 +31,10 @@ type Status struct {
 	// who is picked; Panics counts how often that has begun since New.
 	Panic  bool
 	Panics uint64
+	// Sheds is the part of the requests, 0 to 1, that a panic of PanicShed refuses
+	// now, and Shed counts those that were, since New.
+	Sheds float64
+	Shed  uint64
 	// Removed are the endpoints that are no longer wanted and still hold leases.
 	Removed []RemovedStatus
 }
@@ -130,6 +134,10 @@ func (b *Balancer) status(snap *Snapshot) Status {
 		WeighsLoads:  b.state.opt.LoadWeights != nil,
 		ChecksPassed: b.checks[0].Load(),
 		ChecksFailed: b.checks[1].Load(),
+		Panic:        snap.panic,
+		Panics:       b.state.panics,
+		Sheds:        snap.shedding.refused(),
+		Shed:         b.flow.shed.Load(),
 		Groups:       make([]GroupStatus, len(b.state.opt.Groups)),
 	}
 	got, total := b.state.picksSince(snap)
