@@ -37,7 +37,10 @@ type Load struct {
 	started  atomic.Uint64
 	finished atomic.Uint64
 	failed   atomic.Uint64
-	_        [40]byte
+	neutral  atomic.Uint64
+	trouble  atomic.Uint64 // see the type
+	faults   atomic.Pointer[faults]
+	_        [16]byte
 }
 
 // Acquire takes a lease if fewer than max are held, and reports whether it did.
@@ -64,9 +67,6 @@ func (l *Load) Acquire(max int64) bool {
 
 // Release gives back a lease that Acquire took.
 func (l *Load) Release() { l.finished.Add(1) }
-
-// Fail counts a lease that ended by the endpoint's fault. It does not release.
-func (l *Load) Fail() { l.failed.Add(1) }
 
 // Active is the number of leases held now. Beside others who take and give back
 // it may be above the truth by what they do while it looks, never below 0.

@@ -30,6 +30,9 @@ const (
 // aim and the same meaning of bias: 1 is the default, less heeds load less, and
 // with 0 load does not count, unless shares are equal. A bias below 0, or not a
 // number, is 0.
+//
+// Failures count as active leases for a while, see [Load.Burden]: who fails fast
+// has few, and is not to win by that.
 func LeastRequest(choices int, bias float64) Policy {
 	if choices == 0 {
 		choices = DefaultChoices
@@ -116,13 +119,13 @@ func (p *leastRequest) Pick(Request) *Endpoint {
 	r := p.dice.roll()
 	first, r := bits.Mul64(r, uint64(len(p.contenders)))
 	best := &p.contenders[first]
-	active := best.load.Active()
+	active := best.load.Burden()
 	// Samples come in random order, so keeping the first of equals is fair.
 	s := sampler{n: len(p.contenders), random: r, dice: p.dice}
 	s.exclude(int(first))
 	for s.taken < p.samples {
 		c := &p.contenders[s.next()]
-		if a := c.load.Active(); a < active {
+		if a := c.load.Burden(); a < active {
 			best, active = c, a
 		}
 	}
@@ -135,7 +138,7 @@ func (p *leastRequest) scan() *Endpoint {
 	n := uint64(0)
 	least := int64(math.MaxInt64)
 	for i := range p.contenders {
-		a := p.contenders[i].load.Active()
+		a := p.contenders[i].load.Burden()
 		if a < least {
 			least, n = a, 0
 		}
@@ -157,7 +160,7 @@ type weightedLeastRequest struct {
 func (p *weightedLeastRequest) Pick(Request) *Endpoint {
 	first := p.shares.draw(p.dice.roll())
 	best := &p.contenders[first]
-	active := best.load.Active()
+	active := best.load.Burden()
 	if active == 0 {
 		return best.endpoint // nobody can be emptier
 	}
@@ -165,7 +168,7 @@ func (p *weightedLeastRequest) Pick(Request) *Endpoint {
 	s.exclude(first)
 	for s.taken < p.samples {
 		c := &p.contenders[s.next()]
-		a := c.load.Active()
+		a := c.load.Burden()
 		if float64(a+1)*best.size <= float64(active)*c.size {
 			best, active = c, a
 		}

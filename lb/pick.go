@@ -44,9 +44,6 @@ const (
 	ConnectFailure
 )
 
-// failed reports whether it was the endpoint's fault.
-func (o Outcome) failed() bool { return o == Failure || o == GatewayFailure || o == ConnectFailure }
-
 // A Lease is one slot held on one endpoint, from Pick until Done. It is a value
 // and costs no memory.
 type Lease struct {
@@ -56,11 +53,25 @@ type Lease struct {
 }
 
 // Done gives the slot back. Call it exactly once.
-func (l Lease) Done(o Outcome) {
-	if o.failed() {
-		l.Endpoint.Load.Fail()
+func (l Lease) Done(o Outcome) { l.DoneFor(o, "") }
+
+// DoneFor is Done with a few words on what a failure was, for people: one of a small
+// number of texts, kept as the endpoint's last.
+func (l Lease) DoneFor(o Outcome, reason string) {
+	load := l.Endpoint.Load
+	switch o {
+	case Success:
+		load.Succeed()
+	case Neutral:
+		load.Neutral()
+	case GatewayFailure:
+		load.Fail(balance.GatewayError, reason)
+	case ConnectFailure:
+		load.Fail(balance.ConnectError, reason)
+	default:
+		load.Fail(balance.ServerError, reason)
 	}
-	l.Endpoint.Load.Release()
+	load.Release()
 	if l.group != nil {
 		l.group.Release()
 	}

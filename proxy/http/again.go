@@ -107,7 +107,7 @@ func (x *exchange) another() (lb.Lease, verdict) {
 func (x *exchange) putAside(f *failure) {
 	if f != nil {
 		x.dropConn()
-		x.endLease(f.outcome)
+		x.endLease(f.outcome, f.cause)
 		return
 	}
 	x.reply.Reset(x.resp.Framing, x.resp.Length)
@@ -118,7 +118,7 @@ func (x *exchange) putAside(f *failure) {
 		return
 	}
 	x.dropConn()
-	x.endLease(outcomeOf(x.resp.Status))
+	x.endAnswered(x.resp.Status)
 }
 
 // takeRetry takes a place in the service's retry budget, one for all retries of

@@ -21,7 +21,8 @@ type failure struct {
 }
 
 // The failures. Those of the client are Neutral: they never count against an
-// endpoint.
+// endpoint. Those before a connection has brought the first byte of a response are
+// ConnectFailures, silence is a GatewayFailure, and what went wrong later a Failure.
 var (
 	noRoute       = &failure{404, "destination_not_found", "no route\n", lb.Neutral, 0}
 	noEndpoint    = &failure{503, "destination_unavailable", "no healthy endpoint\n", lb.Neutral, 0}
@@ -31,20 +32,20 @@ var (
 	clientSlow    = &failure{408, "http_request_error", "request timeout\n", lb.Neutral, proxy.AttemptClientGone}
 	clientGone    = &failure{499, "client_gone", "", lb.Neutral, proxy.AttemptClientGone}
 	aborted       = &failure{503, "connection_terminated", "shutting down\n", lb.Neutral, proxy.AttemptClientGone}
-	refused       = &failure{502, secure.ConnectionRefused, "connection refused\n", lb.Failure, proxy.AttemptConnectFailure}
-	unroutable    = &failure{502, secure.Unroutable, "no way to the endpoint\n", lb.Failure, proxy.AttemptConnectFailure}
-	unresolved    = &failure{502, secure.Unresolved, "the endpoint's name has no address\n", lb.Failure, proxy.AttemptConnectFailure}
-	connectSlow   = &failure{504, secure.TimedOut, "connection timeout\n", lb.Failure, proxy.AttemptConnectFailure}
-	notConnected  = &failure{502, secure.Unavailable, "no connection\n", lb.Failure, proxy.AttemptConnectFailure}
-	tlsCert       = &failure{502, secure.CertificateError, "the endpoint's certificate is not good\n", lb.Failure, proxy.AttemptConnectFailure}
-	tlsAlert      = &failure{502, secure.AlertReceived, "the endpoint refused the TLS handshake\n", lb.Failure, proxy.AttemptConnectFailure}
-	tlsBad        = &failure{502, secure.ProtocolError, "no TLS handshake with the endpoint\n", lb.Failure, proxy.AttemptConnectFailure}
+	refused       = &failure{502, secure.ConnectionRefused, "connection refused\n", lb.ConnectFailure, proxy.AttemptConnectFailure}
+	unroutable    = &failure{502, secure.Unroutable, "no way to the endpoint\n", lb.ConnectFailure, proxy.AttemptConnectFailure}
+	unresolved    = &failure{502, secure.Unresolved, "the endpoint's name has no address\n", lb.ConnectFailure, proxy.AttemptConnectFailure}
+	connectSlow   = &failure{504, secure.TimedOut, "connection timeout\n", lb.ConnectFailure, proxy.AttemptConnectFailure}
+	notConnected  = &failure{502, secure.Unavailable, "no connection\n", lb.ConnectFailure, proxy.AttemptConnectFailure}
+	tlsCert       = &failure{502, secure.CertificateError, "the endpoint's certificate is not good\n", lb.ConnectFailure, proxy.AttemptConnectFailure}
+	tlsAlert      = &failure{502, secure.AlertReceived, "the endpoint refused the TLS handshake\n", lb.ConnectFailure, proxy.AttemptConnectFailure}
+	tlsBad        = &failure{502, secure.ProtocolError, "no TLS handshake with the endpoint\n", lb.ConnectFailure, proxy.AttemptConnectFailure}
 	noResources   = &failure{503, secure.OutOfResources, "out of resources\n", lb.Neutral, proxy.AttemptConnectFailure}
 	reset         = &failure{502, "connection_terminated", "", lb.Failure, proxy.AttemptReset}
-	terminated    = &failure{502, "connection_terminated", "the endpoint closed the connection\n", lb.Failure, proxy.AttemptReset}
+	terminated    = &failure{502, "connection_terminated", "the endpoint closed the connection\n", lb.ConnectFailure, proxy.AttemptReset}
 	stale         = &failure{502, "connection_terminated", "the endpoint closed the connection\n", lb.Neutral, proxy.AttemptStale}
 	notAsked      = &failure{504, "http_response_timeout", "no response in time\n", lb.Neutral, proxy.AttemptTimeout}
-	responseSlow  = &failure{504, "http_response_timeout", "no response in time\n", lb.Failure, proxy.AttemptTimeout}
+	responseSlow  = &failure{504, "http_response_timeout", "no response in time\n", lb.GatewayFailure, proxy.AttemptTimeout}
 	responseBad   = &failure{502, "http_protocol_error", "the endpoint's response is not valid\n", lb.Failure, proxy.AttemptBadResponse}
 	responseCut   = &failure{502, "http_response_incomplete", "the endpoint's response is incomplete\n", lb.Failure, proxy.AttemptReset}
 	upgradeFailed = &failure{502, "http_upgrade_failed", "the endpoint changed to a protocol nobody asked for\n", lb.Failure, proxy.AttemptBadResponse}

@@ -32,14 +32,14 @@ func (x *exchange) settle(f *failure) (keep, parting bool) {
 	status := x.resp.Status
 	if f != nil {
 		x.dropConn()
-		x.endLease(f.outcome)
+		x.endLease(f.outcome, f.cause)
 		if !x.answered {
 			status = f.status
 			x.refuse(f)
 		}
 	}
 	x.dropConn() // a body that ended with its connection
-	x.endLease(outcomeOf(status))
+	x.endAnswered(status)
 	x.endUpload()
 	x.endRetry()
 	x.account(status, f)
@@ -116,7 +116,7 @@ func (x *exchange) cut(f *failure) (parting bool) {
 // abandon gives back what an exchange holds that will not be finished.
 func (x *exchange) abandon() {
 	x.dropConn()
-	x.endLease(lb.Neutral)
+	x.endLease(lb.Neutral, "")
 	x.endUpload()
 	x.endRetry()
 }

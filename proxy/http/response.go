@@ -6,7 +6,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/spillway-lb/spillway/lb"
 	"github.com/spillway-lb/spillway/proxy/http/h1"
 	"github.com/spillway-lb/spillway/proxy/internal/netio"
 )
@@ -397,7 +396,7 @@ func (x *exchange) keepConn() {
 		x.conn.home.put(x.conn)
 		x.conn = nil
 	}
-	x.endLease(outcomeOf(x.resp.Status))
+	x.endAnswered(x.resp.Status)
 }
 
 // sentAll reports whether the whole request went to the endpoint.
@@ -408,27 +407,11 @@ func (x *exchange) sentAll() bool {
 	return x.body.Done() && !x.torn
 }
 
-// outcomeOf judges a complete response: a 5xx is the endpoint's failure.
-func outcomeOf(status int) lb.Outcome {
-	if status >= 500 {
-		return lb.Failure
-	}
-	return lb.Success
-}
-
 // dropConn closes the endpoint's connection, if there is one.
 func (x *exchange) dropConn() {
 	if x.conn != nil {
 		x.c.endpoint.Store(nil)
 		x.conn.Close()
 		x.conn = nil
-	}
-}
-
-// endLease ends the lease, if there is one.
-func (x *exchange) endLease(o lb.Outcome) {
-	if x.lease.Endpoint != nil {
-		x.lease.Done(o)
-		x.lease = lb.Lease{}
 	}
 }

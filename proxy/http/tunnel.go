@@ -88,7 +88,7 @@ func (x *exchange) relayed(cause relay.Cause) *failure {
 	case x.doomed() != nil:
 		return x.doomed()
 	case cause == relay.Idle:
-		x.endLease(lb.Success)
+		x.endLease(lb.Success, "")
 		return tunnelIdle
 	case cause == relay.ClientGone:
 		return clientGone

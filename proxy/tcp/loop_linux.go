@@ -252,7 +252,7 @@ func (s *loopSession) join() {
 }
 
 func (s *loopSession) relayed(cause relay.Cause) {
-	s.release(outcome(cause))
+	s.release(outcome(cause), string(cause))
 	s.leave(cause)
 }
 

@@ -143,6 +143,7 @@ func (s *session) connected(now time.Time) {
 	s.record.Connect = now.Sub(s.tried)
 	// A loop's clock may not have moved meanwhile: that is near, not unknown.
 	s.service.Balancer.Connected(s.lease.Endpoint.ID, max(s.record.Connect, 1))
+	s.lease.Endpoint.Load.Connected() // the lease may last for hours
 	s.service.Stats.Attempts[proxy.AttemptOK].Add(1)
 	if s.service.Sessions != nil && s.request.Keyed {
 		s.service.Sessions.Join(s.request.Key, s.lease.Endpoint.ID)
@@ -155,7 +156,7 @@ func (s *session) connected(now time.Time) {
 func (s *session) failed(err error, now time.Time) (refused relay.Cause) {
 	s.record.Connect = now.Sub(s.tried)
 	cause := secure.DialCause(err)
-	s.release(connectOutcome(cause))
+	s.release(connectOutcome(cause), cause)
 	s.vain = relay.Cause(cause)
 	s.service.Stats.Attempts[proxy.AttemptConnectFailure].Add(1)
 	s.engine.log.Write(slog.LevelWarn, "connect failed",
@@ -174,16 +175,16 @@ func (s *session) failed(err error, now time.Time) (refused relay.Cause) {
 // abandoned notes that nobody waits for the endpoint any more, if one is tried.
 func (s *session) abandoned() {
 	if s.leased {
-		s.release(lb.Neutral)
+		s.release(lb.Neutral, "")
 		s.service.Stats.Attempts[proxy.AttemptClientGone].Add(1)
 	}
 }
 
-// release ends the lease, once.
-func (s *session) release(o lb.Outcome) {
+// release ends the lease, once. reason says what a failure was.
+func (s *session) release(o lb.Outcome, reason string) {
 	if s.leased {
 		s.leased = false
-		s.lease.Done(o)
+		s.lease.DoneFor(o, reason)
 	}
 }
 
@@ -240,7 +241,7 @@ func connectOutcome(cause string) lb.Outcome {
 	if cause == secure.OutOfResources {
 		return lb.Neutral
 	}
-	return lb.Failure
+	return lb.ConnectFailure
 }
 
 // outcome says whose fault an end was, once an endpoint was connected.

@@ -56,7 +56,7 @@ func (s *streamSession) run() (first time.Time) {
 	}
 	r := s.attach(s.endpoint)
 	s.cause = r.Run()
-	s.release(outcome(s.cause))
+	s.release(outcome(s.cause), string(s.cause))
 	return r.First()
 }
 

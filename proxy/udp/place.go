@@ -103,7 +103,7 @@ func (x *shard) connect(s *session, to netip.AddrPort) bool {
 		x.refused(s, causeUnroutable, err)
 	default:
 		x.warn("no port", s, err)
-		x.release(s, lb.Neutral)
+		x.release(s, lb.Neutral, "")
 	}
 	return false
 }
@@ -115,6 +115,7 @@ func (x *shard) answered(s *session) {
 		s.replied = x.now
 	}
 	s.service.Stats.Attempts[proxy.AttemptOK].Add(1)
+	s.lease.Endpoint.Load.Connected() // the lease lasts as long as the session
 }
 
 // refused takes s off an endpoint that could not be reached.
@@ -123,15 +124,16 @@ func (x *shard) refused(s *session, cause string, err error) {
 	s.service.Stats.Attempts[proxy.AttemptConnectFailure].Add(1)
 	s.refused = append(s.refused, s.lease.Endpoint)
 	s.cause = cause
-	x.release(s, lb.Failure)
+	x.release(s, lb.ConnectFailure, cause)
 }
 
-// release takes s off its endpoint, and out says whose fault that is.
-func (x *shard) release(s *session, out lb.Outcome) {
+// release takes s off its endpoint. out says whose fault that is, and reason, if it is
+// the endpoint's, what it was.
+func (x *shard) release(s *session, out lb.Outcome, reason string) {
 	if s.lease.Endpoint == nil {
 		return
 	}
-	s.lease.Done(out)
+	s.lease.DoneFor(out, reason)
 	s.lease = lb.Lease{}
 	if s.port != nil {
 		x.nat.giveBack(s, x.now)

@@ -164,7 +164,7 @@ func (x *shard) end(s *session, cause string) {
 		cause = s.cause
 	}
 	x.lose(s)
-	x.release(s, s.outcome())
+	x.release(s, s.outcome(), "")
 	x.of.pins.leave(s)
 	if access := x.of.opt.Access; access != nil {
 		access.Write(s.record(x, x.now, cause))
