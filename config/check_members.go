@@ -100,8 +100,8 @@ func (m *membership) check(e member) {
 			m.errorf(e.path, "%s is a listener that uses this service: traffic would go round in a circle", e.Address)
 		}
 	}
-	if h := m.s.HealthCheck; h != nil && h.Port != 0 && a.path != "" {
-		m.errorf(m.service+".health_check.port", "the endpoint %q is a unix socket and has no ports", e.ID)
+	if h := m.s.HealthCheck; h != nil && h.FixesPort() && a.path != "" {
+		m.errorf(m.service+".health_check."+h.portKey(), "the endpoint %q is a unix socket and has no ports", e.ID)
 	}
 }
 

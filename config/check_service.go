@@ -36,6 +36,7 @@ func (l *loader) checkService(path string, s *Service, c *Config) {
 	l.checkUtilization(path, s)
 	if s.HealthCheck != nil {
 		l.checkHealthCheck(path+".health_check", s.HealthCheck)
+		l.checkNamedPort(path, s, c)
 	}
 	if s.Retry != nil {
 		l.checkRetry(path+".retry", s, c)

@@ -14,7 +14,7 @@ func (l *loader) checkServiceTLS(path string, s *Service, c *Config) {
 	case l.bad[path+".protocol"] || l.bad[path+".health_check.type"]:
 		return
 	case !s.IsTLS() && !checks:
-		l.onlyWith(key, t != nil, `protocol = "HTTPS" or "SSL", or with such a health check`)
+		l.onlyWith(key, t != nil, `protocol = "HTTPS" or "SSL", or with a health check over TLS`)
 		return
 	case t == nil:
 		t = new(ServiceTLS)

@@ -29,10 +29,6 @@ func (s *Service) setDefaults() {
 	}
 }
 
-func (h *HealthCheck) setDefaults() {
-	*h = HealthCheck{CheckInterval: 5 * second, HealthyThreshold: 2, UnhealthyThreshold: 2}
-}
-
 func (r *Retry) setDefaults() { *r = Retry{NumRetries: 1} }
 
 // orElse is for strings: an empty one is as if it were not in the file.
@@ -208,19 +204,6 @@ func (l *loader) fillConsistentHash(path string, s *Service) {
 	orElse(&h.HTTPCookie.Path, "/")
 	if !l.has(path + ".http_cookie.ttl") {
 		h.HTTPCookie.TTL = s.AffinityCookieTTL
-	}
-}
-
-func (l *loader) fillHealthCheck(path string, s *Service) {
-	h := s.HealthCheck
-	if s.Protocol != "UDP" { // which has nothing to check by
-		orElse(&h.Type, s.Protocol)
-	}
-	if !l.has(path + ".timeout") {
-		h.Timeout = min(5*second, h.CheckInterval)
-	}
-	if h.isHTTP() {
-		orElse(&h.RequestPath, "/")
 	}
 }
 

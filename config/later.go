@@ -17,6 +17,14 @@ var laterKeys = map[string][]string{
 	"service.connection_draining": {"keep_sessions"},
 }
 
+// refusedKeys are keys of the API, by section, that will never be of this format,
+// and why.
+var refusedKeys = map[string]map[string]string{
+	"service.health_check": {
+		"source_regions": "endpoints are checked by this proxy, from where it is; checks from other regions are for global DNS and not for a service, and there is nobody to make them",
+	},
+}
+
 func isLaterKey(section, key string) bool { return slices.Contains(laterKeys[section], key) }
 
 // An enum is the values of a key that takes one of a few words.
@@ -65,5 +73,4 @@ var (
 	lbAlgorithms  = enum{allowed: []string{"WATERFALL_BY_REGION", "SPRAY_TO_REGION", "WATERFALL_BY_ZONE", "SPRAY_TO_WORLD"}}
 	granularities = enum{allowed: []string{"REGION"}}
 	isolations    = enum{allowed: []string{"NEAREST", "STRICT"}}
-	healthTypes   = enum{allowed: []string{"TCP", "SSL", "HTTP", "HTTPS"}, later: []string{"HTTP2", "GRPC"}}
 )

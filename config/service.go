@@ -141,39 +141,6 @@ type HTTPCookie struct {
 	TTL Duration `toml:"ttl"`
 }
 
-// HealthCheck says how a service's endpoints are checked.
-type HealthCheck struct {
-	// TCP connects; HTTP sends a GET and wants status 200; SSL and HTTPS make a TLS
-	// handshake first, by the service's tls: an endpoint whose certificate is not good
-	// is unhealthy. Required for UDP. Default: the service's protocol.
-	Type string `toml:"type"`
-	// From the start of a check to the start of the next, 10ms to 5m.
-	// Default: `5s`.
-	CheckInterval Duration `toml:"check_interval"`
-	// How long a check may take, at least 1ms and at most check_interval.
-	// Default: 5s, or check_interval if that is shorter.
-	Timeout Duration `toml:"timeout"`
-	// Successes in a row after which an endpoint is healthy, 1 to 10.
-	// Default: `2`.
-	HealthyThreshold int `toml:"healthy_threshold"`
-	// Failures in a row after which an endpoint is unhealthy, 1 to 10.
-	// Default: `2`.
-	UnhealthyThreshold int `toml:"unhealthy_threshold"`
-	// The port to check, 0 to 65535; 0 is the one that serves. Default: `0`.
-	Port int `toml:"port"`
-	// What to GET, at most 1024 bytes. HTTP and HTTPS only. Default: `/`.
-	RequestPath string `toml:"request_path"`
-	// The Host header. HTTP and HTTPS only. Default: the endpoint's address.
-	Host string `toml:"host"`
-	// What the answer must hold, ASCII, at most 1024 bytes. HTTP: somewhere in
-	// the first 1024 bytes of the body; letters, digits and spaces. TCP: the
-	// first bytes received. Default: anything will do.
-	Response string `toml:"response"`
-	// What is sent once connected, ASCII, at most 1024 bytes. TCP only, and only
-	// beside response. Default: nothing.
-	Request string `toml:"request"`
-}
-
 // Retry says which tries on an endpoint are made again on another, and how
 // often. Where no other endpoint can be had, the client gets what came of the
 // last try. What an endpoint may have seen is sent again only if its method is

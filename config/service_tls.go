@@ -31,11 +31,6 @@ func (s *Service) IsHTTP() bool { return insideTLS(s.Protocol) == "HTTP" }
 // IsTLS reports whether the endpoints speak TLS.
 func (s *Service) IsTLS() bool { return insideTLS(s.Protocol) != s.Protocol }
 
-// IsTLS reports whether endpoints are checked over TLS.
-func (h *HealthCheck) IsTLS() bool { return insideTLS(h.Type) != h.Type }
-
-func (h *HealthCheck) isHTTP() bool { return insideTLS(h.Type) == "HTTP" }
-
 // TLSServiceOf returns a service that a listener can reach whose endpoints speak
 // TLS, nil if there is none.
 func (c *Config) TLSServiceOf(v *Listener) *Service {

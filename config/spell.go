@@ -40,7 +40,7 @@ func (l *loader) spell(c *Config) {
 		}
 		l.spellCapacity(path, s)
 		if s.HealthCheck != nil {
-			l.word(path+".health_check.type", &s.HealthCheck.Type, healthTypes)
+			l.spellHealthCheck(path+".health_check", s.HealthCheck)
 		}
 		if s.Utilization != nil {
 			l.word(path+".utilization.source", &s.Utilization.Source, loadSources)

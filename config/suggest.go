@@ -19,6 +19,10 @@ func (l *loader) unknownKey(path, key string, section reflect.Type) {
 		l.errorf(full, notYet)
 		return
 	}
+	if why := refusedKeys[withoutIndices(path)][key]; why != "" {
+		l.errorf(full, "is not supported: %s", why)
+		return
+	}
 	known := keysOf(section)
 	if len(l.problems) > manyProblems {
 		l.errorf(full, "unknown key")

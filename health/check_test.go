@@ -9,7 +9,8 @@ import (
 )
 
 func TestDefaultsAreThoseOfTheSpec(t *testing.T) {
-	want := health.Check{Type: "TCP", CheckInterval: 5 * time.Second, Timeout: 5 * time.Second, HealthyThreshold: 2, UnhealthyThreshold: 2}
+	want := health.Check{Type: "TCP", CheckInterval: 5 * time.Second, Timeout: 5 * time.Second, HealthyThreshold: 2, UnhealthyThreshold: 2,
+		PortSpecification: "USE_SERVING_PORT", ProxyHeader: "NONE"}
 	if got := (health.Check{}).WithDefaults(); got != want {
 		t.Errorf("%+v\nwant %+v", got, want)
 	}
@@ -42,7 +43,6 @@ func TestValidateNamesEveryProblem(t *testing.T) {
 		{"negative", health.Check{CheckInterval: -1, Timeout: -1, HealthyThreshold: -1, UnhealthyThreshold: -1, Port: -1},
 			[]string{"check_interval", "timeout -1ns must be positive", "healthy_threshold", "unhealthy_threshold", "port"}},
 		{"too many", health.Check{HealthyThreshold: 11, UnhealthyThreshold: 11, Port: 65536}, []string{"healthy_threshold 11", "unhealthy_threshold 11", "port 65536"}},
-		{"later version", health.Check{Type: "http2"}, []string{"HTTP2 is not supported by this version"}},
 		{"no type", health.Check{Type: "ICMP"}, []string{`unknown type "ICMP"`}},
 		{"TCP with HTTP's fields", health.Check{Host: "a", RequestPath: "/"}, []string{"host is not used", "request_path is not used"}},
 		{"TCP without answer", health.Check{Request: "PING"}, []string{"request without response"}},

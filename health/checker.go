@@ -2,6 +2,7 @@ package health
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -27,14 +28,22 @@ type Checker interface {
 	Check(ctx context.Context, addr string) Result
 }
 
-// NewChecker returns the checker of c's type, or what [Check.Validate] says against c.
+// NewChecker returns the checker of c's type, or what [Check.Validate] says against c. A named port must have been
+// resolved, see [Check.ResolvePort].
 func NewChecker(c Check) (Checker, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
 	c = c.WithDefaults()
-	if c.asksHTTP() {
+	switch {
+	case c.PortSpecification == UseNamedPort:
+		return nil, fmt.Errorf("health: nobody has said which port %q is; see Check.ResolvePort", c.PortName)
+	case c.Type == TypeHTTP2:
+		return &http2Checker{c}, nil
+	case c.asksHTTP():
 		return &httpChecker{c}, nil
+	case c.asksGRPC():
+		return &grpcChecker{c}, nil
 	}
 	return &tcpChecker{c}, nil
 }

@@ -58,6 +58,11 @@ func dialAndConverse(ctx context.Context, c Check, addr string, converse func(ne
 			<-woken // the goroutine of AfterFunc is ours, and gone before we are
 		}
 	}()
+	if c.ProxyHeader == ProxyV1 { // before TLS: it is of the connection, not of what is said on it
+		if _, err := io.WriteString(conn, "PROXY UNKNOWN\r\n"); err != nil {
+			return err
+		}
+	}
 	if !c.overTLS() {
 		return converse(conn, target)
 	}

@@ -9,7 +9,6 @@ import (
 	"math"
 	"net"
 	"net/http"
-	"strings"
 )
 
 // MaxPage is how large a page may be that Fetch reads.
@@ -41,15 +40,8 @@ func Fetch(ctx context.Context, c Check, addr, accept string) (Page, error) {
 }
 
 func fetchRequest(c Check, target, accept string) []byte {
-	host := c.Host
-	if host == "" {
-		host = target
-		if strings.Contains(target, "/") { // a Unix socket's path is not a host
-			host = "localhost"
-		}
-	}
 	return fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: spillway\r\nAccept: %s\r\nConnection: close\r\n\r\n",
-		c.RequestPath, host, accept)
+		c.RequestPath, c.authority(target), accept)
 }
 
 func readPage(conn io.Reader) (Page, error) {

@@ -45,16 +45,12 @@ func (h *httpChecker) converse(conn net.Conn, target string) (Weight, error) {
 	return h.judge(conn)
 }
 
+// userAgent is how checks introduce themselves.
+const userAgent = "spillway-health-check"
+
 func (h *httpChecker) request(target string) []byte {
-	host := h.c.Host
-	if host == "" {
-		host = target
-		if strings.Contains(target, "/") { // a Unix socket's path is not a host
-			host = "localhost"
-		}
-	}
-	return fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: spillway-health-check\r\nAccept: */*\r\nConnection: close\r\n\r\n",
-		h.c.RequestPath, host)
+	return fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: %s\r\nAccept: */*\r\nConnection: close\r\n\r\n",
+		h.c.RequestPath, h.c.authority(target), userAgent)
 }
 
 // verdict is a failure that the endpoint's answer itself is the reason for.
@@ -92,18 +88,25 @@ func (h *httpChecker) readResponse(wire *wireReader) (Weight, error) {
 	if err != nil {
 		return Weight{}, err
 	}
+	if resp.StatusCode == http.StatusOK {
+		wire.left = math.MaxInt
+	}
+	return h.c.judgeResponse(resp)
+}
+
+// judgeResponse looks at the status and the body of a response to a GET. The body is dropped, not closed: closing it
+// would read more of an endless one.
+func (c Check) judgeResponse(resp *http.Response) (Weight, error) {
 	weight := weightOf(resp)
 	if resp.StatusCode != http.StatusOK {
 		return weight, verdict(fmt.Sprintf("status %d, want 200", resp.StatusCode))
 	}
-	wire.left = math.MaxInt
-	// The body is dropped, not closed: closing it would read more of an endless one.
 	window, err := io.ReadAll(io.LimitReader(resp.Body, matchWindow))
 	if err != nil {
 		return weight, err
 	}
-	if !bytes.Contains(window, []byte(h.c.Response)) {
-		return weight, verdict(fmt.Sprintf("body does not contain %q", h.c.Response))
+	if !bytes.Contains(window, []byte(c.Response)) {
+		return weight, verdict(fmt.Sprintf("body does not contain %q", c.Response))
 	}
 	_, err = io.Copy(io.Discard, io.LimitReader(resp.Body, bodyLimit-matchWindow))
 	return weight, err

@@ -34,5 +34,21 @@ func (t *tcpChecker) converse(conn net.Conn, _ string) error {
 			return err
 		}
 	}
+	if t.c.StrictResponse {
+		return expectEnd(conn)
+	}
 	return nil
+}
+
+// expectEnd wants nothing more to come.
+func expectEnd(conn net.Conn) error {
+	more := make([]byte, 40)
+	switch n, err := conn.Read(more); {
+	case n > 0:
+		return fmt.Errorf("response goes on with %s", quote(more[:n]))
+	case err == io.EOF:
+		return nil
+	default:
+		return err
+	}
 }

@@ -17,7 +17,10 @@ func handshake(conn net.Conn, c Check, target string) (*tls.Conn, error) {
 		config.ServerName = hostOf(target)
 	}
 	config.NextProtos = nil
-	if c.asksHTTP() {
+	switch {
+	case c.Type == TypeHTTP2, c.asksGRPC():
+		config.NextProtos = []string{"h2"}
+	case c.asksHTTP():
 		config.NextProtos = []string{"http/1.1"}
 	}
 	config.ClientSessionCache = nil // a check looks at the certificate each time

@@ -55,14 +55,15 @@ func WatchWith(ctx context.Context, c Check, checker Checker, addr string, repor
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		changed := machine.Apply(result)
+		now := time.Now()
+		changed := machine.ApplyAt(result, now)
 		report(Event{
 			Result:  result,
 			Status:  machine.Status(),
 			Changed: changed,
 			Reason:  machine.Reason(),
 			Streak:  machine.Streak(),
-			At:      time.Now(),
+			At:      now,
 			Next:    next,
 		})
 		timer.Reset(time.Until(next))

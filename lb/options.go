@@ -93,6 +93,8 @@ type Group struct {
 	// Capacity is how much of the service's traffic the group can take. Either
 	// every group has a Mode or none has.
 	Capacity capacity.Backend
+	// NamedPorts are the group's ports by name, for a HealthCheck with USE_NAMED_PORT.
+	NamedPorts map[string]int
 	// Endpoints may be in any order: it never matters.
 	Endpoints []balance.Endpoint
 	// Reserves are endpoints of the group that are used while nobody before them is
@@ -184,6 +186,7 @@ func (o Options) withDefaults() (Options, error) {
 			errs = multierror.Append(errs, err)
 		}
 	}
+	errs = o.checkPorts(errs)
 	errs = o.checkPools(errs)
 	errs = o.checkCapacity(errs)
 	o.Subsetting, errs = o.Subsetting.withDefaults(errs)
@@ -203,6 +206,23 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	o.Groups = groups
 	return o, errs.ErrorOrNil()
+}
+
+// checkPorts appends the groups of which nobody knows at which port they are checked.
+func (o *Options) checkPorts(errs *multierror.Error) *multierror.Error {
+	if o.HealthCheck == nil {
+		return errs
+	}
+	named := []Group{{}}
+	if len(o.Endpoints) == 0 {
+		named = o.Groups
+	}
+	for _, g := range named {
+		if _, err := o.HealthCheck.ResolvePort(g.NamedPorts); err != nil {
+			errs = multierror.Append(errs, fmt.Errorf("lb: group %q: %w", g.Name, err))
+		}
+	}
+	return errs
 }
 
 // checkPools appends what is wrong with failover and zonal affinity.

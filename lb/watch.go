@@ -63,7 +63,7 @@ func (b *Balancer) wantedWatches() map[watchKey]bool {
 	}
 	wanted := make(map[watchKey]bool, len(b.state.members))
 	for _, m := range b.state.members {
-		wanted[watchKey{m.endpoint.ID, m.endpoint.Addr, *b.state.opt.HealthCheck}] = true
+		wanted[watchKey{m.endpoint.ID, m.endpoint.Addr, b.state.opt.checkOf(m)}] = true
 	}
 	return wanted
 }
@@ -77,6 +77,9 @@ func (b *Balancer) watch(ctx context.Context, k watchKey) {
 			b.checks[0].Add(1)
 		} else {
 			b.checks[1].Add(1)
+		}
+		if k.check.LogResults {
+			b.logCheck(k.id, ev)
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -110,14 +113,35 @@ func (b *Balancer) noteWeight(k watchKey, w health.Weight) {
 	}
 }
 
+// checkOf is how a member is checked. Only where there is a HealthCheck.
+func (o *Options) checkOf(m *member) health.Check {
+	check, _ := o.HealthCheck.ResolvePort(o.Groups[m.group].NamedPorts) // which withDefaults has tried
+	return check
+}
+
 // watched returns the member that a watch is about, or nil where it is not wanted
 // any more: it is of another address, or by another check.
 func (s *state) watched(k watchKey) *member {
 	m := s.find(k.id)
-	if m == nil || m.endpoint.Addr != k.addr || s.opt.HealthCheck == nil || *s.opt.HealthCheck != k.check {
+	if m == nil || m.endpoint.Addr != k.addr || s.opt.HealthCheck == nil || s.opt.checkOf(m) != k.check {
 		return nil
 	}
 	return m
+}
+
+// logCheck logs one check, as logConfig.enable asks for.
+func (b *Balancer) logCheck(id string, ev health.Event) {
+	b.mu.Lock()
+	log, service := b.state.opt.Log, b.state.opt.Name
+	b.mu.Unlock()
+	log.LogAttrs(context.Background(), slog.LevelInfo, "health checked",
+		slog.String("service", service),
+		slog.String("endpoint", id),
+		slog.Bool("ok", ev.Result.OK),
+		slog.String("health", ev.Status.String()),
+		slog.Int("streak", ev.Streak),
+		slog.String("reason", ev.Result.Reason),
+		slog.Duration("took", ev.Result.Took))
 }
 
 func logHealth(o Options, m *member, ev health.Event) {

@@ -69,7 +69,7 @@ func membersOf(cfg *config.Config, s *config.Service) (members []config.Endpoint
 
 // reachable reports whether the service can have an endpoint at that address.
 func reachable(s *config.Service, addr string) bool {
-	needsIP := s.Protocol == "UDP" || s.Source == "CLIENT" || s.HealthCheck != nil && s.HealthCheck.Port != 0
+	needsIP := s.Protocol == "UDP" || s.Source == "CLIENT" || s.HealthCheck != nil && s.HealthCheck.FixesPort()
 	return !needsIP || !strings.HasPrefix(addr, "unix:")
 }
 

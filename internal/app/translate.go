@@ -8,7 +8,6 @@ import (
 	"github.com/spillway-lb/spillway/affinity"
 	"github.com/spillway-lb/spillway/balance"
 	"github.com/spillway-lb/spillway/config"
-	"github.com/spillway-lb/spillway/health"
 	"github.com/spillway-lb/spillway/lb"
 	"github.com/spillway-lb/spillway/proxy"
 	proxyhttp "github.com/spillway-lb/spillway/proxy/http"
@@ -70,24 +69,6 @@ func hashes(s *config.Service) bool {
 		return true
 	}
 	return false
-}
-
-func healthCheckOf(h *config.HealthCheck) *health.Check {
-	if h == nil {
-		return nil
-	}
-	return &health.Check{
-		Type:               h.Type,
-		CheckInterval:      time.Duration(h.CheckInterval),
-		Timeout:            time.Duration(h.Timeout),
-		HealthyThreshold:   h.HealthyThreshold,
-		UnhealthyThreshold: h.UnhealthyThreshold,
-		Port:               h.Port,
-		Host:               h.Host,
-		RequestPath:        h.RequestPath,
-		Request:            h.Request,
-		Response:           h.Response,
-	}
 }
 
 func affinityOf(cfg *config.Config, s *config.Service) (affinity.Rule, error) {

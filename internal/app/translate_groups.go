@@ -60,6 +60,7 @@ func newGroup(cfg *config.Config, s *config.Service, p part) (lb.Group, error) {
 	backend, err := backendOf(s, p.group)
 	return lb.Group{
 		Name: l.name, Region: l.Region, Zone: l.Zone, Backup: isBackup(s, p.group), Capacity: backend,
+		NamedPorts: g.NamedPorts,
 	}, err
 }
 
