@@ -1,6 +1,7 @@
 package lb_test
 
 import (
+	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -88,8 +89,50 @@ func flood(rate float64) func(*testing.T, *play, string) *play {
 }
 
 // sessions is the balancer of every row, in the given region.
-func sessions(t *testing.T, region string) *play {
-	return newPlay(t, lb.Options{Policy: balance.Maglev(1031), Groups: sessionGroups(), Here: capacity.Place{Region: region}})
+func sessions(t *testing.T, region string) *play { return newPlay(t, sessionOptions(region)) }
+
+func sessionOptions(region string) lb.Options {
+	return lb.Options{Policy: balance.Maglev(1031), Groups: sessionGroups(), Here: capacity.Place{Region: region}}
+}
+
+// movingSessions is on for a service with keep_sessions = false.
+func movingSessions(f func(p *play, id string) error) func(*testing.T, *play, string) *play {
+	return func(t *testing.T, _ *play, id string) *play {
+		o := sessionOptions("eu")
+		o.MoveSessions = true
+		return on(f)(t, newPlay(t, o), id)
+	}
+}
+
+func drain(p *play, id string) error      { return p.SetAdmin(id, lb.Drain) }
+func drainGroup(p *play, id string) error { return p.SetScaler(groupOf(id), 0) }
+
+func setHealth(p *play, id string, s health.Status) error {
+	return p.SetHealth(id, s, "as the row has it")
+}
+
+// inPanic makes everybody unhealthy for a service with panic = "open".
+func inPanic(t *testing.T, _ *play, _ string) *play {
+	o := sessionOptions("eu")
+	o.Panic = lb.PanicOpen
+	p := newPlay(t, o)
+	for _, c := range p.Snapshot().Candidates {
+		if err := setHealth(p, c.ID, health.Unhealthy); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return p
+}
+
+// leavesAndReturns takes the endpoint out of the groups, and puts it back.
+func leavesAndReturns(t *testing.T, p *play, id string) *play {
+	changed(remove)(t, p, id)
+	return changed(func([]lb.Group, string) {})(t, p, id)
+}
+
+// ill makes it unhealthy, and then healthy again.
+func ill(p *play, id string) error {
+	return errors.Join(setHealth(p, id, health.Unhealthy), setHealth(p, id, health.Healthy))
 }
 
 var events = map[string]event{
@@ -97,8 +140,22 @@ var events = map[string]event{
 	"its endpoint is unhealthy": {on(func(p *play, id string) error {
 		return p.SetHealth(id, health.Unhealthy, "down")
 	}), its},
-	"its endpoint is down, by the operator":    {on(func(p *play, id string) error { return p.SetAdmin(id, lb.Down) }), its},
-	"its endpoint is drained, by the operator": {on(func(p *play, id string) error { return p.SetAdmin(id, lb.Drain) }), its},
+	"its endpoint is down, by the operator":               {on(func(p *play, id string) error { return p.SetAdmin(id, lb.Down) }), its},
+	"its endpoint is drained, by the operator":            {on(drain), its},
+	"its endpoint is drained, and keep_sessions is false": {movingSessions(drain), its},
+	"its group is drained, and keep_sessions is false":    {movingSessions(drainGroup), itsGroup},
+	"everybody is unhealthy, and panic is open":           {inPanic, everybody},
+	"its endpoint was unhealthy for a while":              {on(ill), its},
+	"its endpoint was removed for a while":                {leavesAndReturns, its},
+	"its endpoint gets another address, and keeps its id": {changed(func(groups []lb.Group, id string) {
+		g, i := endpointAt(groups, id)
+		g.Endpoints[i].Addr = "192.0.2.99:1"
+	}), its},
+	"its endpoint gets another id": {changed(func(groups []lb.Group, id string) {
+		g, i := endpointAt(groups, id)
+		g.Endpoints[i].ID = "renamed"
+	}), its},
+	"an endpoint elsewhere is drained": {on(drain), elsewhere},
 	"its endpoint's health is not known, and others' is": {on(func(p *play, id string) error {
 		return p.SetHealth(id, health.Unknown, "not checked yet")
 	}), its},
@@ -114,7 +171,7 @@ var events = map[string]event{
 	}, its},
 	"its group is full while another is not":  {flood(260), itsGroup},
 	"every group is full":                     {flood(600), itsGroup},
-	"its group is drained, capacity_scaler 0": {on(func(p *play, id string) error { return p.SetScaler(groupOf(id), 0) }), itsGroup},
+	"its group is drained, capacity_scaler 0": {on(drainGroup), itsGroup},
 	"an endpoint elsewhere is added": {changed(func(groups []lb.Group, _ string) {
 		groups[0].Endpoints = append(groups[0].Endpoints, balance.Endpoint{ID: "eu-a-9", Weight: 1})
 	}), everybody},

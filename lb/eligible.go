@@ -1,7 +1,5 @@
 package lb
 
-import "github.com/spillway-lb/spillway/health"
-
 // rules are what of Options decides who may be picked.
 type rules struct {
 	panic     PanicMode
@@ -168,10 +166,4 @@ func count(members []*member, in []int, belongs func(*member) bool) (t tally) {
 		}
 	}
 	return t
-}
-
-// keepsSessions reports whether a sticky request may still reach m: a draining
-// endpoint keeps who is there, as long as it is not known to be ill.
-func keepsSessions(m *member) bool {
-	return m.admin != Down && (m.health == health.Healthy || m.health == health.Unknown)
 }

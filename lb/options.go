@@ -77,6 +77,9 @@ type Options struct {
 	// ReportExpiration is how old a load report may be that counts for a group's
 	// capacity. Default: three minutes.
 	ReportExpiration time.Duration
+	// MoveSessions makes a drain, the operator's or that of a group, move those who are
+	// bound to an endpoint, see Request.Sticky. Default: no, they stay.
+	MoveSessions bool
 	// Log gets a line for every change of health. Default: none.
 	Log *slog.Logger
 }
@@ -111,7 +114,7 @@ const (
 	// Ready takes traffic when healthy. It is the default.
 	Ready Admin = iota
 	// Drain takes nobody new and keeps who is there: sticky requests still
-	// reach the endpoint.
+	// reach the endpoint, unless Options.MoveSessions says otherwise.
 	Drain
 	// Down takes nobody, sticky or not.
 	Down

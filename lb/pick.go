@@ -17,6 +17,8 @@ type Request struct {
 	// the policy while that endpoint is configured, not Down, not known to be
 	// ill and not full; else the policy chooses. An exact policy always does.
 	Sticky string
+	// Strict makes it the endpoint of Sticky or nobody.
+	Strict bool
 	// Avoid has endpoints not to be picked: those tried already.
 	Avoid []*balance.Endpoint
 	// Destination is the address that the client has dialed, for the policy
@@ -107,12 +109,9 @@ func (s *Snapshot) search(r *Request) (Lease, error) {
 		return Lease{}, ErrShed
 	}
 	if r.Sticky != "" && s.exact == nil { // a session is no reason to serve what was not dialed
-		if i, ok := s.byID(r.Sticky); ok && s.sticky[i] {
-			l, ok := take(s.Candidates[i].Endpoint, r)
-			r.trace.keep(ok)
-			if ok {
-				return s.plan.keep(l, i, r.trace), nil
-			}
+		l, err := s.rejoin(r)
+		if err == nil || r.Strict {
+			return l, err
 		}
 	}
 	if s.plan == nil {

@@ -206,7 +206,7 @@ func (s *state) decide(prev, next *Snapshot) ruling {
 	next.states, next.Pool, next.reported = s.states(d.standings), d.pool, d.reported
 	for i, m := range s.members {
 		next.Candidates[i] = balance.Candidate{Endpoint: m.weighing(d.weights[i]), Share: d.shares[i]}
-		next.sticky[i] = keepsSessions(m)
+		next.sticky[i] = d.shares[i] > 0 || keepsSessions(m, s.opt.MoveSessions)
 		next.total += uint64(d.shares[i])
 		next.lives[i] = m.live
 		m.warming.note(d.parts, i)
