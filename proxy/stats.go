@@ -24,6 +24,8 @@ type Stats struct {
 	// Affinity counts picks with an affinity key, and those that had none
 	// although the service has affinity.
 	AffinityHit, AffinityMiss atomic.Uint64
+	// Cookies counts what strong cookies were worth.
+	Cookies [cookieResults]atomic.Uint64
 	// SourceFallbacks counts the connections that were to come from the client's
 	// address and came from the proxy's, by the reason.
 	SourceFallbacks [sourceFallbacks]atomic.Uint64

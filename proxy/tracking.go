@@ -18,6 +18,12 @@ type Tracking struct {
 	// DrainingTimeout is how long connections may go on to an endpoint that the
 	// operator drains, or that was removed. 0: they are cut at once.
 	DrainingTimeout time.Duration
+	// Strong says that sessions stay with an endpoint whose group others took over
+	// from, so that what there is on it goes on as well, unless CutOnFailover.
+	Strong bool
+	// KeepSessions says that sessions stay with an endpoint that the operator drains.
+	// Then it is they who end its drain, and the operator, and no timeout.
+	KeepSessions bool
 	// GroupDraining has longer ones, by group: where services share a group the
 	// longest of theirs counts (spec.md §9.1).
 	GroupDraining map[string]time.Duration
@@ -168,11 +174,13 @@ func (t *Tracking) Judge(p Plight, relief bool) (CutCause, time.Time) {
 		cut(EndpointUnhealthy, p.Unhealthy, 0)
 	}
 	draining := t.draining(p.Group)
-	cut(EndpointDrained, p.Drained, draining)
+	if !t.KeepSessions {
+		cut(EndpointDrained, p.Drained, draining)
+	}
 	cut(EndpointRemoved, p.Removed, draining)
 	if t.CutOnFailover {
 		cut(FailedOver, p.FailedOver, 0)
-	} else {
+	} else if !t.Strong {
 		cut(FailedOver, p.FailedOver, FailoverDraining)
 	}
 	return cause, at

@@ -80,6 +80,10 @@ func TestWhatBefallsAnEndpointDecidesWhenConnectionsAreCut(t *testing.T) {
 		{"shared with a longer timeout", shared, proxy.Plight{Group: "eu-a", Drained: at(1)}, false, proxy.EndpointDrained, at(201)},
 		{"shared with a shorter timeout", shared, proxy.Plight{Group: "eu-b", Drained: at(1)}, false, proxy.EndpointDrained, at(101)},
 		{"failed over", keeps, proxy.Plight{FailedOver: at(1)}, false, proxy.FailedOver, at(601)},
+		{"failed over, with strong sessions", proxy.Tracking{Persist: true, Strong: true}, proxy.Plight{FailedOver: at(1)}, false, proxy.NotCut, time.Time{}},
+		{"failed over, with strong sessions, no drain", proxy.Tracking{Persist: true, Strong: true, CutOnFailover: true}, proxy.Plight{FailedOver: at(1)}, false, proxy.FailedOver, at(1)},
+		{"drained, sessions stay", proxy.Tracking{Persist: true, KeepSessions: true, DrainingTimeout: time.Second}, proxy.Plight{Drained: at(1)}, false, proxy.NotCut, time.Time{}},
+		{"removed, sessions stay", proxy.Tracking{Persist: true, KeepSessions: true, DrainingTimeout: time.Second}, proxy.Plight{Removed: at(1)}, false, proxy.EndpointRemoved, at(2)},
 		{"failed over, no drain", proxy.Tracking{Persist: true, CutOnFailover: true}, proxy.Plight{FailedOver: at(1)}, false, proxy.FailedOver, at(1)},
 	} {
 		cause, when := c.tracking.Judge(c.plight, !c.alone)

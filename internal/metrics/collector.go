@@ -187,6 +187,9 @@ func (s sink) traffic(service string, stats *proxy.Stats) {
 	s.counter(retriesOverBudget, stats.RetriesOverBudget.Load(), service)
 	s.counter(affinity, stats.AffinityHit.Load(), service, "keyed")
 	s.counter(affinity, stats.AffinityMiss.Load(), service, "unkeyed")
+	for i, result := range proxy.CookieResults {
+		s.counter(affinity, stats.Cookies[i].Load(), service, result)
+	}
 	for c, cause := range proxy.CutCauses {
 		if proxy.CutCause(c) != proxy.NotCut {
 			s.counter(connectionsCut, stats.Cuts[c].Load(), service, cause)

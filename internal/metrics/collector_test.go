@@ -38,6 +38,7 @@ func web(t *testing.T) metrics.Service {
 	}
 	s.Stats.Codes(nil).Add(404)
 	s.Stats.AffinityHit.Add(5)
+	s.Stats.Cookies[proxy.CookieMoved].Add(3)
 	s.Stats.TCPBytes[proxy.ToClient][proxy.Spliced].Add(1 << 20)
 	return s
 }
@@ -170,9 +171,15 @@ func TestTheRestOfTheProxyIsShown(t *testing.T) {
 # HELP spillway_access_log_dropped_total Lines that are missing in the access log because it could not be written fast enough.
 # TYPE spillway_access_log_dropped_total counter
 spillway_access_log_dropped_total 9
-# HELP spillway_affinity_total Picks with an affinity key, and those that had none although the service has affinity.
+# HELP spillway_affinity_total Picks with an affinity key (keyed), and those that had none although the service has affinity; and what strong cookies were worth (hit, moved, miss, invalid, expired, refused).
 # TYPE spillway_affinity_total counter
+spillway_affinity_total{result="expired",service="web"} 0
+spillway_affinity_total{result="hit",service="web"} 0
+spillway_affinity_total{result="invalid",service="web"} 0
 spillway_affinity_total{result="keyed",service="web"} 5
+spillway_affinity_total{result="miss",service="web"} 0
+spillway_affinity_total{result="moved",service="web"} 3
+spillway_affinity_total{result="refused",service="web"} 0
 spillway_affinity_total{result="unkeyed",service="web"} 0
 # HELP spillway_config_reloads_total Reloads of the configuration by result.
 # TYPE spillway_config_reloads_total counter

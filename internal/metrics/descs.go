@@ -38,7 +38,7 @@ var (
 		"Health checks by result.",
 		"service", "result")
 	affinity = desc("affinity_total",
-		"Picks with an affinity key, and those that had none although the service has affinity.",
+		"Picks with an affinity key (keyed), and those that had none although the service has affinity; and what strong cookies were worth (hit, moved, miss, invalid, expired, refused).",
 		"service", "result")
 	sourceFallbacks = desc("source_fallbacks_total",
 		"Connections to endpoints that came from the proxy's address although source is CLIENT.",

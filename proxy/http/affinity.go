@@ -17,11 +17,9 @@ func (x *exchange) affinity() lb.Request {
 	var key uint64
 	switch rule.Kind {
 	case affinity.None:
-		if !x.svc.Hashes {
-			return lb.Request{}
-		}
-		key = rule.FlowKey(affinity.Flow{Src: x.c.peer(), Dst: x.local(), Proto: protoTCP})
-		return lb.Request{Key: key, Keyed: true}
+		return x.unbound(rule)
+	case affinity.StrongCookie:
+		return x.findSession(rule)
 	case affinity.HeaderField:
 		values := x.fields(rule.Header)
 		if len(values) == 0 {
@@ -42,6 +40,16 @@ func (x *exchange) affinity() lb.Request {
 		key = rule.FlowKey(affinity.Flow{Src: x.client(), Dst: x.local(), Proto: protoTCP})
 	}
 	x.svc.Stats.AffinityHit.Add(1)
+	return lb.Request{Key: key, Keyed: true}
+}
+
+// unbound is for a request that nobody is remembered by: a policy that hashes gets
+// the connection's 5-tuple.
+func (x *exchange) unbound(rule *affinity.Rule) lb.Request {
+	if !x.svc.Hashes {
+		return lb.Request{}
+	}
+	key := rule.FlowKey(affinity.Flow{Src: x.c.peer(), Dst: x.local(), Proto: protoTCP})
 	return lb.Request{Key: key, Keyed: true}
 }
 

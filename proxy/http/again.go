@@ -96,7 +96,7 @@ func (x *exchange) another() (lb.Lease, verdict) {
 	lease, err := x.svc.Balancer.Pick(context.Background(), x.want)
 	if err != nil {
 		x.endRetry()
-		x.noteNobody(pickFailed(err))
+		x.noteNobody(x.pickFailed(err))
 		return lb.Lease{}, nobodyElse
 	}
 	return lease, anotherOne

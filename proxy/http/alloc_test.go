@@ -7,6 +7,7 @@ import (
 	"net"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/spillway-lb/spillway/health"
 	"github.com/spillway-lb/spillway/proxy"
@@ -65,6 +66,21 @@ func TestRequestsAllocateNothing(t *testing.T) { eachDriver(t, requestsAllocateN
 func TestActionsAllocateNothing(t *testing.T)  { eachDriver(t, actionsAllocateNothing) }
 
 func TestLoadReportsAllocateNothing(t *testing.T) { eachDriver(t, loadReportsAllocateNothing) }
+
+func TestStrongCookiesAllocateNothing(t *testing.T) { eachDriver(t, strongCookiesAllocateNothing) }
+
+// Neither one that is opened, nor one that is set.
+func strongCookiesAllocateNothing(t *testing.T, d driver) {
+	rule := strongRule(t)
+	b := d.start(t, []string{thrifty(t)}, quiet, withService(func(s *proxy.Service) { s.Affinity = rule }))
+	id := b.balancer.Snapshot().Candidates[0].ID
+	for result, header := range map[proxy.CookieResult]string{proxy.CookieHit: sessionOn(rule, id, time.Now()), proxy.CookieInvalid: "Cookie: SPILLWAY=junk\r\n"} {
+		allocatesNothing(t, b, "GET / HTTP/1.1\r\nHost: a\r\n"+header+"\r\n")
+		if b.service.Stats.Cookies[result].Load() < 5000 {
+			t.Errorf("results %v", b.cookies())
+		}
+	}
+}
 
 func requestsAllocateNothing(t *testing.T, d driver) {
 	b := d.start(t, []string{thrifty(t)}, quiet)

@@ -15,6 +15,7 @@
 //	client.go    one connection after the other exchange
 //	exchange.go  one request: route, pick, connect, send, and what to try next
 //	response.go  one response: receive, relay, give the connection back
+//	affinity.go  what names the client; session.go, where that is an endpoint
 //	loadreport   what the endpoint says of its load, taken out
 //	upload.go    the rest of a request body, beside the response
 //	tunnel.go    after 101: bytes both ways

@@ -65,6 +65,7 @@ type exchangeState struct {
 	peer   [40]byte // the client's address as text
 	cookie [32]byte // a new affinity cookie's value
 	setIt  bool     // and whether the client is to get it
+	bound  session  // of strong affinity
 
 	retrying bool      // it has a place in the service's retry budget
 	began    time.Time // the try, which for the first is start
@@ -317,7 +318,7 @@ func (x *exchange) follow(p []byte) (int, *failure) {
 func (x *exchange) pick() *failure {
 	lease, err := x.svc.Balancer.Pick(context.Background(), x.want)
 	if err != nil {
-		return pickFailed(err)
+		return x.pickFailed(err)
 	}
 	x.hold(lease)
 	return nil

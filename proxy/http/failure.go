@@ -27,6 +27,8 @@ var (
 	noRoute       = &failure{404, "destination_not_found", "no route\n", lb.Neutral, 0}
 	noEndpoint    = &failure{503, "destination_unavailable", "no healthy endpoint\n", lb.Neutral, 0}
 	saturated     = &failure{503, "connection_limit_reached", "all endpoints are full\n", lb.Neutral, 0}
+	sessionGone   = &failure{503, "destination_unavailable", "the session's endpoint cannot be had\n", lb.Neutral, 0}
+	sessionFull   = &failure{503, "connection_limit_reached", "the session's endpoint is full\n", lb.Neutral, 0}
 	bodyTooLarge  = &failure{413, "http_request_error", "request body too large\n", lb.Neutral, 0}
 	badBody       = &failure{400, "http_request_error", "malformed request body\n", lb.Neutral, proxy.AttemptClientGone}
 	clientSlow    = &failure{408, "http_request_error", "request timeout\n", lb.Neutral, proxy.AttemptClientGone}
@@ -62,8 +64,11 @@ func requestRefused(err error) *failure {
 }
 
 // pickFailed is the failure for an error of lb.Balancer.Pick.
-func pickFailed(err error) *failure {
-	if errors.Is(err, lb.ErrSaturated) {
+func (x *exchange) pickFailed(err error) *failure {
+	switch {
+	case x.want.Strict:
+		return x.sessionRefused(err)
+	case errors.Is(err, lb.ErrSaturated):
 		return saturated
 	}
 	return noEndpoint

@@ -194,8 +194,7 @@ func (x *exchange) relay() *failure {
 func (x *exchange) compose() (dechunk, chunk bool) {
 	rep := x.resp.ReplyTo(&x.req)
 	rep.Close = rep.Close || x.c.engine.draining.Load() || x.overtakes()
-	if x.setIt {
-		x.setLine = x.svc.Affinity.AppendSetCookie(x.setLine[:0], x.cookie[:], x.start, x.c.tls != nil)
+	if x.setLine = x.appendSetCookie(x.setLine[:0]); len(x.setLine) > 0 {
 		rep.SetCookie = x.setLine
 	}
 	if x.route.Actions != nil {

@@ -43,9 +43,10 @@ func (x *exchange) switchProtocols() *failure {
 		x.editResponse(&rep)
 	}
 	x.out = x.resp.AppendTo(x.out[:0], &rep)
-	if x.setIt { // h1 gives no interim response a cookie, but this is a final one (RFC 6455 §4.1)
+	// h1 gives no interim response a cookie, but this is a final one (RFC 6455 §4.1).
+	if x.setLine = x.appendSetCookie(x.setLine[:0]); len(x.setLine) > 0 {
 		x.out = append(x.out[:len(x.out)-len("\r\n")], "Set-Cookie: "...)
-		x.out = x.svc.Affinity.AppendSetCookie(x.out, x.cookie[:], x.start, x.c.tls != nil)
+		x.out = append(x.out, x.setLine...)
 		x.out = append(x.out, "\r\n\r\n"...)
 	}
 	x.answered = true
