@@ -12,12 +12,9 @@ import (
 
 // state is the truth that snapshots are made from. Only the writer touches it.
 type state struct {
-	opt     Options // with defaults
-	members []*member
-	// departed are those no longer wanted that still hold leases. They keep
-	// their counters should they come back, and nothing else: health would be
-	// out of date, and the operator's word is over.
-	departed []*member
+	opt      Options // with defaults
+	members  []*member
+	departed []departure
 	picker   balance.Picker // the last one built, for its successor to resume
 	edits    int            // rises when members or options are replaced
 	closed   bool
@@ -74,8 +71,8 @@ func (s *state) find(id string) *member {
 // their counters, the operator's word and, at the same address, their health.
 func (s *state) setOptions(o Options) {
 	known := make(map[string]*member, len(s.members)+len(s.departed))
-	for _, m := range s.departed {
-		known[m.endpoint.ID] = m
+	for _, d := range s.departed {
+		known[d.endpoint.ID] = &member{endpoint: d.endpoint, counted: d.counted}
 	}
 	for _, m := range s.members {
 		known[m.endpoint.ID] = m
@@ -95,12 +92,7 @@ func (s *state) setOptions(o Options) {
 		return strings.Compare(a.endpoint.ID, b.endpoint.ID)
 	})
 	o.Subsetting.rank(members)
-	s.departed = s.departed[:0:0]
-	for _, m := range known {
-		if m.endpoint.Load.Active() > 0 {
-			s.departed = append(s.departed, &member{endpoint: m.endpoint, counted: m.counted})
-		}
-	}
+	s.depart(known, &s.opt)
 	unchecked := s.opt.HealthCheck != nil && o.HealthCheck == nil
 	before, slow := s.members, s.opt.SlowStart
 	s.opt, s.members = o, members

@@ -35,7 +35,8 @@ type Status struct {
 	// now, and Shed counts those that were, since New.
 	Sheds float64
 	Shed  uint64
-	// Removed are the endpoints that are no longer wanted and still hold leases.
+	// Removed are the endpoints that are no longer wanted and still hold leases, by
+	// ID. One that is wanted at another address is not removed.
 	Removed []RemovedStatus
 }
 
@@ -139,6 +140,7 @@ func (b *Balancer) status(snap *Snapshot) Status {
 		Sheds:        snap.shedding.refused(),
 		Shed:         b.flow.shed.Load(),
 		Groups:       make([]GroupStatus, len(b.state.opt.Groups)),
+		Removed:      b.state.removed(),
 	}
 	got, total := b.state.picksSince(snap)
 	for g, group := range b.state.opt.Groups {

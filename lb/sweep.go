@@ -20,6 +20,7 @@ func (b *Balancer) Sweep() {
 	if b.state.closed {
 		return
 	}
+	b.state.letGo()
 	now := b.flow.clock()
 	warms := b.state.warmUp(now)
 	if b.state.sweep(now) || warms {
