@@ -3,6 +3,7 @@ package proxy
 import (
 	"time"
 
+	"github.com/spillway-lb/spillway/balance"
 	"github.com/spillway-lb/spillway/lb"
 )
 
@@ -18,20 +19,26 @@ type account struct {
 	id     string
 	plight Plight
 
-	// What its plight came to, and where its sweeps are.
+	out   bool   // it gets nothing new by somebody's word, or is gone
+	quiet rounds // of closing idle connections since then
+
+	// What its plight came to.
 	cause CutCause
 	at    time.Time
-	look  time.Time     // the next sweep; zero: there are no more
-	wait  time.Duration // until the one after
+	cut   rounds // since then
+	told  bool   // the log has it
 }
 
-// A connection is not to be found while its endpoint is being picked and dialed,
-// so an endpoint is swept more than once: after againFirst, and then after twice
-// as long each time, up to againLast.
-const (
-	againFirst = 50 * time.Millisecond
-	againLast  = time.Minute
-)
+// takeOut notes whether the endpoint is out.
+func (a *account) takeOut(out bool, now time.Time) {
+	switch {
+	case !out:
+		a.quiet = rounds{}
+	case !a.out:
+		a.quiet.begin(now)
+	}
+	a.out = out
+}
 
 // A sweep is what is to be done about one endpoint.
 type sweep struct {
@@ -42,33 +49,31 @@ type sweep struct {
 }
 
 // note takes down what s says. retired says that the service is gone, and with it
-// all of its endpoints. It returns those that get nothing new from now on.
-func (g *ledger) note(s *lb.Snapshot, retired bool, now time.Time) (idle []Place) {
+// all of its endpoints.
+func (g *ledger) note(s *lb.Snapshot, retired bool, now time.Time) {
 	if g.accounts == nil {
 		g.accounts = make(map[Place]*account, len(s.Candidates))
 	}
 	g.relief = false
 	present := make(map[Place]bool, len(s.Candidates))
+	loads := make(map[*balance.Load]bool, len(s.Candidates)) // one may be there at another address
 	if !retired {
 		for i, c := range s.Candidates {
 			at := PlaceOf(c.Endpoint)
-			present[at] = true
-			if g.see(at, c.ID, s.State(i), c.Share > 0, now) {
-				idle = append(idle, at)
-			}
+			present[at], loads[at.Load] = true, true
+			g.see(at, c.ID, s.State(i), c.Share > 0, now)
 		}
 	}
 	for at, a := range g.accounts {
 		if !present[at] {
 			a.plight.Removed = since(a.plight.Removed, true, now)
+			a.takeOut(!loads[at.Load], now)
 		}
 	}
-	return idle
 }
 
-// see takes down one endpoint's state. It reports whether the operator has just
-// taken it out.
-func (g *ledger) see(at Place, id string, s lb.State, picked bool, now time.Time) (out bool) {
+// see takes down one endpoint's state.
+func (g *ledger) see(at Place, id string, s lb.State, picked bool, now time.Time) {
 	a := g.accounts[at]
 	if a == nil {
 		a = &account{id: id}
@@ -76,7 +81,10 @@ func (g *ledger) see(at Place, id string, s lb.State, picked bool, now time.Time
 	}
 	g.relief = g.relief || picked && !s.Unhealthy
 	p := &a.plight
-	was := p.Drained.IsZero() && p.Down.IsZero()
+	cutNow := p.CutNow
+	if s.Admin == lb.Ready {
+		cutNow = time.Time{}
+	}
 	*p = Plight{
 		Group: s.Group,
 		// In a panic it is picked all the same, and nobody is diverted.
@@ -86,8 +94,9 @@ func (g *ledger) see(at Place, id string, s lb.State, picked bool, now time.Time
 		// One that has stood by from the beginning is thought to as well: it has no
 		// connections.
 		FailedOver: since(p.FailedOver, s.Standing == lb.StandsBy, now),
+		CutNow:     cutNow,
 	}
-	return was && s.Admin != lb.Ready
+	a.takeOut(s.Admin != lb.Ready || s.Standing == lb.GroupDrained, now)
 }
 
 // since is since when something is so that was so since then.
@@ -101,39 +110,40 @@ func since(then time.Time, is bool, now time.Time) time.Time {
 	return then
 }
 
-// due returns the sweeps that are to be made now, and when to ask again at the
-// latest; the zero time is never.
-func (g *ledger) due(t *Tracking, now time.Time) (sweeps []sweep, next time.Time) {
+// due returns the sweeps that are to be made now, those to which idle connections
+// are to be closed, and when to ask again at the latest; the zero time is never.
+func (g *ledger) due(t *Tracking, now time.Time) (sweeps []sweep, idle []Place, next time.Time) {
+	soonest := func(at time.Time) {
+		if !at.IsZero() && (next.IsZero() || at.Before(next)) {
+			next = at
+		}
+	}
 	for at, a := range g.accounts {
 		cause, by := t.Judge(a.plight, g.relief)
 		if cause != a.cause || !by.Equal(a.at) {
-			a.cause, a.at, a.look, a.wait = cause, by, by, againFirst
+			a.cause, a.at = cause, by
+			a.cut.begin(by)
+			a.told = false
 		}
+		quiet := a.quiet.due(now)
+		if cause != NotCut && a.cut.due(now) {
+			quiet = true // what a session has left idle meanwhile
+			if at.Load.Active() > 0 {
+				sweeps = append(sweeps, sweep{at, a.id, cause, !a.told})
+				a.told = true
+			}
+		}
+		if quiet {
+			idle = append(idle, at)
+		}
+		soonest(a.quiet.next)
 		if cause == NotCut {
 			continue
 		}
-		if !a.look.IsZero() && !a.look.After(now) {
-			if at.Load.Active() > 0 {
-				sweeps = append(sweeps, sweep{at, a.id, cause, a.wait == againFirst})
-			}
-			a.again(now)
-		}
-		switch {
-		case a.look.IsZero() && !a.plight.Removed.IsZero():
+		soonest(a.cut.next)
+		if a.cut.over() && a.quiet.over() && !a.plight.Removed.IsZero() {
 			delete(g.accounts, at)
-		case !a.look.IsZero() && (next.IsZero() || a.look.Before(next)):
-			next = a.look
 		}
 	}
-	return sweeps, next
-}
-
-// again sets the time of the sweep after the one now.
-func (a *account) again(now time.Time) {
-	if a.wait > againLast {
-		a.look = time.Time{}
-		return
-	}
-	a.look = now.Add(a.wait)
-	a.wait *= 2
+	return sweeps, idle, next
 }

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/spillway-lb/spillway/balance"
 	"github.com/spillway-lb/spillway/lb"
 )
 
@@ -19,10 +18,10 @@ type TrackerOptions struct {
 	// Cutters are the engines that may have connections of the service. It is
 	// called from Run.
 	Cutters func() []Cutter
-	// Idle is called, from Run, when an endpoint of the service gets nothing new
-	// by the operator's word, to close what idle connections to it there are.
-	// Default: nothing.
-	Idle func(*balance.Load)
+	// Idle is called, from Run, to close what idle connections to these endpoints
+	// there are: they get nothing new, by the operator's word or because they are
+	// gone. It is called again for some time, for what was under way. Default: nothing.
+	Idle func([]Place)
 	// Log gets a line for every endpoint whose connections are cut. Default: none.
 	Log *slog.Logger
 }
@@ -31,10 +30,10 @@ type TrackerOptions struct {
 // connections when [Tracking.Judge] says so. It knows endpoints that were removed
 // for as long as they may have connections.
 type Tracker struct {
-	opt    TrackerOptions
-	ledger ledger // Run's
+	opt TrackerOptions
 
 	mu       sync.Mutex
+	ledger   ledger
 	tracking Tracking
 	retired  bool
 	changed  chan struct{} // capacity 1: one of the two above
@@ -44,7 +43,7 @@ type Tracker struct {
 // now.
 func NewTracker(o TrackerOptions) *Tracker {
 	if o.Idle == nil {
-		o.Idle = func(*balance.Load) {}
+		o.Idle = func([]Place) {}
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -107,14 +106,15 @@ func (t *Tracker) Run(ctx context.Context) error {
 // look does what is due, and says when to look again at the latest.
 func (t *Tracker) look(s *lb.Snapshot, now time.Time) (next time.Time, over bool) {
 	t.mu.Lock()
-	tracking, retired := t.tracking, t.retired
+	t.ledger.note(s, t.retired, now)
+	sweeps, idle, next := t.ledger.due(&t.tracking, now)
+	over = t.retired && len(t.ledger.accounts) == 0
 	t.mu.Unlock()
-	for _, at := range t.ledger.note(s, retired, now) {
-		t.opt.Idle(at.Load)
+	if len(idle) > 0 {
+		t.opt.Idle(idle)
 	}
-	sweeps, next := t.ledger.due(&tracking, now)
 	t.cut(sweeps)
-	return next, retired && len(t.ledger.accounts) == 0
+	return next, over
 }
 
 func (t *Tracker) cut(sweeps []sweep) {

@@ -3,6 +3,7 @@ package proxy_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -26,7 +27,7 @@ type watched struct {
 	mu     sync.Mutex
 	leases map[string][]lb.Lease // by endpoint
 	cuts   []string
-	idle   int
+	idle   []string // of which idle connections were closed, and when
 }
 
 // Cut ends the leases of doomed endpoints.
@@ -44,6 +45,14 @@ func (w *watched) Cut(doomed proxy.Doomed) {
 			leases = leases[1:]
 		}
 		w.leases[id] = leases
+	}
+}
+
+func (w *watched) closeIdle(gone []proxy.Place) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, p := range gone {
+		w.idle = append(w.idle, fmt.Sprintf("%s after %v", p.Addr, time.Since(w.start)))
 	}
 }
 
@@ -89,7 +98,7 @@ func inBubble(t *testing.T, tracking proxy.Tracking, f func(t *testing.T, w *wat
 		w.Tracker = proxy.NewTracker(proxy.TrackerOptions{
 			Service: "web", Balancer: b, Tracking: tracking,
 			Cutters: func() []proxy.Cutter { return []proxy.Cutter{w} },
-			Idle:    func(*balance.Load) { w.mu.Lock(); w.idle++; w.mu.Unlock() },
+			Idle:    w.closeIdle,
 			Log:     testkit.Logger(w.log),
 		})
 		w.connect(t)
@@ -117,8 +126,8 @@ func TestDrainedEndpointKeepsItsConnectionsForItsTime(t *testing.T) {
 		if log := w.log.String(); !strings.Contains(log, "connections cut") || !strings.Contains(log, "endpoint_drained") {
 			t.Errorf("the log does not say what was cut, and why:\n%s", log)
 		}
-		if w.idle != 1 {
-			t.Errorf("idle connections were closed %d times, want once, when the drain began", w.idle)
+		if first := "a:1 after 0s"; !slices.Contains(w.idle, first) {
+			t.Errorf("idle connections were closed: %v, want %s as well", w.idle, first)
 		}
 	})
 }
@@ -265,4 +274,99 @@ func must(t *testing.T, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestIdleConnectionsToARemovedEndpointAreClosed(t *testing.T) {
+	inBubble(t, minute, func(t *testing.T, w *watched) {
+		all := []balance.Endpoint{{ID: "a", Addr: "a:1"}, {ID: "b", Addr: "b:1"}}
+		must(t, w.SetEndpoints(all[1:]))
+		time.Sleep(200 * time.Millisecond)
+		w.happened()
+		w.mu.Lock()
+		// At once, and again for what was under way or being connected.
+		if got, want := fmt.Sprint(w.idle), "[a:1 after 0s a:1 after 50ms a:1 after 150ms]"; got != want {
+			t.Errorf("closed %s, want %s", got, want)
+		}
+		w.idle = nil
+		w.mu.Unlock()
+		must(t, w.SetEndpoints(all))
+		time.Sleep(time.Hour)
+		if w.idle != nil {
+			t.Errorf("it is back, and yet its idle connections are closed: %v", w.idle)
+		}
+	})
+}
+
+func TestEndpointThatMovesKeepsItsIdleConnectionsThere(t *testing.T) {
+	inBubble(t, minute, func(t *testing.T, w *watched) {
+		must(t, w.SetEndpoints([]balance.Endpoint{{ID: "a", Addr: "a:2"}, {ID: "b", Addr: "b:1"}}))
+		time.Sleep(time.Second)
+		if w.happened(); w.idle != nil {
+			t.Errorf("closed %v: idle connections are kept by Load, and that one is in use", w.idle)
+		}
+	})
+}
+
+func TestOperatorNeedNotWait(t *testing.T) {
+	inBubble(t, minute, func(t *testing.T, w *watched) {
+		if w.CutNow("a") || w.CutNow("nobody") {
+			t.Error("it says that it cuts connections to an endpoint that is in use, or unknown")
+		}
+		w.want(t)
+		must(t, w.SetAdmin("a", lb.Drain))
+		time.Sleep(time.Second)
+		if !w.CutNow("a") {
+			t.Error("it does not cut the connections to a drained endpoint")
+		}
+		w.want(t, "a: operator after 1s")
+		must(t, w.SetAdmin("a", lb.Ready))
+		w.connect(t)
+		time.Sleep(time.Hour)
+		w.want(t, "a: operator after 1s") // READY ends it
+
+		must(t, w.SetEndpoints([]balance.Endpoint{{ID: "a", Addr: "a:1"}}))
+		if !w.CutNow("b") {
+			t.Error("it does not cut the connections to a removed endpoint")
+		}
+		w.want(t, "a: operator after 1s", "b: operator after 1h0m1s", "b: operator after 1h0m1s")
+	})
+}
+
+func TestFatesSayWhatIsToBecomeOfConnections(t *testing.T) {
+	inBubble(t, minute, func(t *testing.T, w *watched) {
+		if f := w.Fates(); f != nil {
+			t.Errorf("nothing has happened: %+v", f)
+		}
+		must(t, w.SetAdmin("a", lb.Drain))
+		time.Sleep(10 * time.Second)
+		must(t, w.SetEndpoints([]balance.Endpoint{{ID: "a", Addr: "a:1"}}))
+		time.Sleep(time.Second)
+		got := w.Fates() // not yet noted by anybody else
+		if len(got) != 2 {
+			t.Fatalf("%+v, want a and b", got)
+		}
+		for i, want := range []struct {
+			id    string
+			cause proxy.CutCause
+			by    time.Duration
+		}{{"a", proxy.EndpointDrained, time.Minute}, {"b", proxy.EndpointRemoved, 70 * time.Second}} {
+			f := got[i]
+			if f.ID != want.id || f.Cause != want.cause || !f.By.Equal(w.start.Add(want.by)) {
+				t.Errorf("%s: %v in %v; want %s: %v in %v", f.ID, f.Cause, f.By.Sub(w.start), want.id, want.cause, want.by)
+			}
+		}
+		if got[1].Plight.Removed.IsZero() || got[0].Addr != "a:1" {
+			t.Errorf("%+v", got)
+		}
+		time.Sleep(time.Hour)
+		if f := w.Fates(); f != nil {
+			t.Errorf("nothing is left, and it lists %+v", f)
+		}
+	})
+	inBubble(t, proxy.Tracking{Persist: true}, func(t *testing.T, w *watched) {
+		must(t, w.SetAdmin("a", lb.Down))
+		if got := w.Fates(); len(got) != 1 || got[0].Cause != proxy.NotCut || !got[0].By.IsZero() {
+			t.Errorf("connections to one that is DOWN go on: %+v", got)
+		}
+	})
 }

@@ -134,12 +134,13 @@ const (
 	EndpointDrained            // endpoint_drained: the operator's drain is over
 	EndpointRemoved            // endpoint_removed: it left the configuration, and its drain is over
 	FailedOver                 // failed_over: other groups took over
+	OperatorCut                // operator: who drained it does not want to wait
 	cutCauses
 )
 
 // CutCauses names the causes as logs and metrics do.
 var CutCauses = [cutCauses]string{
-	"", "endpoint_unhealthy", "endpoint_down", "endpoint_drained", "endpoint_removed", "failed_over",
+	"", "endpoint_unhealthy", "endpoint_down", "endpoint_drained", "endpoint_removed", "failed_over", "operator",
 }
 
 // String is the name in logs and metrics; "" for NotCut.
@@ -155,6 +156,7 @@ type Plight struct {
 	Drained    time.Time // the operator says DRAIN
 	Removed    time.Time // no configuration knows it any more; the rest is as it was then
 	FailedOver time.Time // others took over from its group
+	CutNow     time.Time // the operator wants its connections gone, and has taken it out
 }
 
 // Judge says when an endpoint's connections are to be cut and for which cause, or
@@ -183,6 +185,7 @@ func (t *Tracking) Judge(p Plight, relief bool) (CutCause, time.Time) {
 	} else if !t.Strong {
 		cut(FailedOver, p.FailedOver, FailoverDraining)
 	}
+	cut(OperatorCut, p.CutNow, 0)
 	return cause, at
 }
 

@@ -7,8 +7,6 @@ import (
 	"io"
 
 	"github.com/valyala/fasthttp"
-
-	"github.com/spillway-lb/spillway/lb"
 )
 
 func (s *Server) livez(r *request) {
@@ -54,46 +52,6 @@ func (s *Server) lookUp(r *request) *ServiceStatus {
 	}
 	problem(fasthttp.StatusNotFound, "no service is named %q", r.service).send(r.RequestCtx)
 	return nil
-}
-
-// setEndpoint sets the operator's word, and answers with the endpoint as it is
-// then.
-func (s *Server) setEndpoint(r *request) {
-	if s.o.SetAdmin == nil {
-		problem(fasthttp.StatusNotImplemented, "this proxy has no endpoints to drain").send(r.RequestCtx)
-		return
-	}
-	var body adminBody
-	if !r.read(&body) {
-		return
-	}
-	word, err := lb.ParseAdmin(body.Admin)
-	if err != nil {
-		problem(fasthttp.StatusBadRequest, `"admin" is %q; want READY, DRAIN or DOWN`, body.Admin).send(r.RequestCtx)
-		return
-	}
-	v := s.lookUp(r)
-	if v == nil {
-		return
-	}
-	if _, ok := v.endpoint(r.member); !ok {
-		problem(fasthttp.StatusNotFound, "service %q has no endpoint %q", r.service, r.member).send(r.RequestCtx)
-		return
-	}
-	if err := s.o.SetAdmin(r.service, r.member, word); err != nil {
-		problem(fasthttp.StatusNotFound, "%v", err).send(r.RequestCtx)
-		return
-	}
-	s.o.Log.Info("operator's word", "service", r.service, "endpoint", r.member, "admin", word.String(), "from", r.RemoteAddr().String())
-	if v = s.lookUp(r); v == nil {
-		return // a reload removed it just now
-	}
-	e, ok := v.endpoint(r.member)
-	if !ok {
-		problem(fasthttp.StatusNotFound, "service %q has no endpoint %q", r.service, r.member).send(r.RequestCtx)
-		return
-	}
-	r.answer(e)
 }
 
 func (s *Server) reload(r *request) {

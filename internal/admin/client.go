@@ -81,7 +81,20 @@ func (c *Client) Service(ctx context.Context, name string) (ServiceStatus, error
 func (c *Client) SetAdmin(ctx context.Context, service, endpoint, admin string) (EndpointStatus, error) {
 	var e EndpointStatus
 	path := "/api/v1/services/" + url.PathEscape(service) + "/endpoints/" + url.PathEscape(endpoint)
-	err := c.call(ctx, http.MethodPost, path, adminBody{admin}, &e)
+	err := c.call(ctx, http.MethodPost, path, adminBody{Admin: admin}, &e)
+	return e, err
+}
+
+// CutNow drains an endpoint and cuts at once what is under way to it. One that was
+// removed is drained already.
+func (c *Client) CutNow(ctx context.Context, service, endpoint string, removed bool) (EndpointStatus, error) {
+	var e EndpointStatus
+	body := adminBody{Admin: "DRAIN", Cut: true}
+	if removed {
+		body.Admin = ""
+	}
+	path := "/api/v1/services/" + url.PathEscape(service) + "/endpoints/" + url.PathEscape(endpoint)
+	err := c.call(ctx, http.MethodPost, path, body, &e)
 	return e, err
 }
 

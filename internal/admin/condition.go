@@ -34,14 +34,6 @@ func viewTraffic(v *EndpointStatus, e *lb.EndpointStatus) {
 	}
 }
 
-func viewRemoved(all []lb.RemovedStatus) []RemovedStatus {
-	var v []RemovedStatus
-	for _, r := range all {
-		v = append(v, RemovedStatus{ID: r.ID, Address: r.Addr, Group: r.Group, Since: r.Since, Active: r.Active})
-	}
-	return v
-}
-
 // moment is nil for the zero time.
 func moment(t time.Time) *time.Time {
 	if t.IsZero() {

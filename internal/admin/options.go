@@ -19,6 +19,9 @@ type Options struct {
 	// SetAdmin sets the operator's word on an endpoint. An error means that
 	// there is no such service or endpoint, and becomes a 404.
 	SetAdmin func(service, endpoint string, a lb.Admin) error
+	// CutNow cuts at once what is under way to an endpoint that the operator has taken
+	// out, or that was removed. It reports whether there is such a one.
+	CutNow func(service, endpoint string) bool
 	// SetScaler sets a group's capacity scaler, which is 0 or from 0.1 to 1; nil
 	// stands for the file's own. The service and the group are there; an error means
 	// that it cannot be so now, and becomes a 409.
@@ -49,6 +52,9 @@ type Service struct {
 	Policy, Affinity, Protocol string
 	// Status is the rest, with the service's name.
 	Status lb.Status
+	// Held is what endpoints hold that take nothing new or are gone. nil: nobody knows
+	// more than Status.
+	Held []Held
 }
 
 // withDefaults fills in what needs no proxy.

@@ -32,7 +32,8 @@ type ServiceStatus struct {
 	Removed []RemovedStatus `json:"removed,omitempty"`
 }
 
-// A RemovedStatus is an endpoint that has left the file and still has traffic.
+// A RemovedStatus is an endpoint that has left the file, or its address, and still
+// has traffic.
 type RemovedStatus struct {
 	ID      string `json:"id"`
 	Address string `json:"address"`
@@ -40,8 +41,9 @@ type RemovedStatus struct {
 	// Since is when it was removed, Active how many requests or connections it has.
 	Since  time.Time `json:"since"`
 	Active int64     `json:"active"`
-	// Bytes is how many those that it has now have carried.
-	Bytes uint64 `json:"bytes"`
+	// Oldest is the age of the first of them, Bytes what they have carried.
+	Oldest float64 `json:"oldest_seconds"`
+	Bytes  uint64  `json:"bytes"`
 	// Until is when what is left is cut; not there: never.
 	Until *time.Time `json:"until,omitempty"`
 }
@@ -108,6 +110,9 @@ type EndpointStatus struct {
 	Active   int64       `json:"active"`
 	Requests uint64      `json:"requests"`
 	Failures uint64      `json:"failures"`
+	// Connections is what is left on an endpoint that takes nothing new; not there if
+	// nothing is.
+	Connections *ConnectionsStatus `json:"connections,omitempty"`
 	// ShareExpected is the part of new traffic that it should get now, from 0
 	// to 1, and ShareActual what it got since shares last changed.
 	ShareExpected float64 `json:"share_expected"`
@@ -141,8 +146,11 @@ type (
 	servicesBody struct {
 		Services []ServiceStatus `json:"services"`
 	}
+	// An adminBody sets the operator's word. Cut ends at once what is under way to an
+	// endpoint that is out by it, or has left the file: of that no word need be said.
 	adminBody struct {
-		Admin string `json:"admin"`
+		Admin string `json:"admin,omitempty"`
+		Cut   bool   `json:"cut,omitempty"`
 	}
 	reloadBody struct {
 		Reloaded bool `json:"reloaded"`
@@ -161,7 +169,6 @@ func viewService(s *Service) ServiceStatus {
 		Spills:     viewSpills(s.Status.Spills),
 		Panic:      s.Status.Panic,
 		Panics:     s.Status.Panics,
-		Removed:    viewRemoved(s.Status.Removed),
 	}
 	if s.Status.TakesReports || s.Status.WeighsLoads {
 		v.Weights = "CONFIGURED"
@@ -181,6 +188,7 @@ func viewService(s *Service) ServiceStatus {
 			v.Groups[i].Endpoints[j] = viewEndpoint(&g.Endpoints[j], s.Status.TakesReports)
 		}
 	}
+	viewHeld(&v, s)
 	return v
 }
 

@@ -35,6 +35,7 @@ func (a *App) newAdmin(cfg *config.Admin) (*adminServer, error) {
 	server := admin.NewServer(admin.Options{
 		Services:  a.adminServices,
 		SetAdmin:  a.setAdmin,
+		CutNow:    a.cutNow,
 		SetScaler: a.setScaler,
 		Explain:   a.explain,
 		Reload:    a.Reload,
@@ -68,21 +69,6 @@ func readToken(path string) (string, error) {
 		return "", fmt.Errorf("admin: token_file: %s is empty", path)
 	}
 	return token, nil
-}
-
-func (a *App) adminServices() []admin.Service {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	out := make([]admin.Service, len(a.services))
-	for i, s := range a.services {
-		out[i] = admin.Service{
-			Policy:   s.spec.LocalityLBPolicy,
-			Affinity: s.spec.SessionAffinity,
-			Protocol: s.spec.Protocol,
-			Status:   s.balancer.Status(),
-		}
-	}
-	return out
 }
 
 func (a *App) setAdmin(service, endpoint string, word lb.Admin) error {

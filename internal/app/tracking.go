@@ -55,8 +55,12 @@ func (a *App) newTracker(s *service, t proxy.Tracking) *proxy.Tracker {
 		Balancer: s.balancer,
 		Tracking: t,
 		Cutters:  a.cutters,
-		Idle: func(gone *balance.Load) {
-			a.pools.Retain(func(l *balance.Load) bool { return l != gone })
+		Idle: func(gone []proxy.Place) {
+			loads := make(map[*balance.Load]bool, len(gone))
+			for _, p := range gone {
+				loads[p.Load] = true
+			}
+			a.pools.Retain(func(l *balance.Load) bool { return !loads[l] })
 		},
 		Log: a.log.Logger,
 	})

@@ -130,6 +130,9 @@ func (s sink) service(v Service) {
 			s.endpoint(v.Name, g.Name, &g.Endpoints[i])
 		}
 	}
+	for _, r := range status.Removed {
+		s.gauge(removedActive, float64(r.Active), v.Name, r.Group, r.ID)
+	}
 	s.capacity(v.Name, &status)
 	if v.Stats == nil {
 		return

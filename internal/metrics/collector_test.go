@@ -141,6 +141,23 @@ spillway_endpoint_share_expected{endpoint="b",group="eu-b",service="web"} 0
 `)
 }
 
+func TestRemovedEndpointIsShownWhileItHasSomething(t *testing.T) {
+	s := web(t)
+	held := pick(t, s.Balancer)
+	if err := s.Balancer.SetEndpoints([]balance.Endpoint{{ID: "b", Addr: "127.0.0.1:2"}}); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, collectorOf(s), `
+# HELP spillway_removed_endpoint_active Requests or connections on an endpoint that has left the file; there while it has any.
+# TYPE spillway_removed_endpoint_active gauge
+spillway_removed_endpoint_active{endpoint="a",group="eu-a",service="web"} 1
+`)
+	held.Done(lb.Success)
+	if n := testutil.CollectAndCount(collectorOf(s), "spillway_removed_endpoint_active"); n != 0 {
+		t.Errorf("%d series of endpoints that hold nothing", n)
+	}
+}
+
 func TestDurationsAreAHistogramInSeconds(t *testing.T) {
 	expect(t, collectorOf(web(t)), `
 # HELP spillway_request_duration_seconds Time from the end of a request's head to the last byte of its response.
@@ -223,6 +240,7 @@ spillway_connections_cut_total{cause="endpoint_drained",service="web"} 1
 spillway_connections_cut_total{cause="endpoint_removed",service="web"} 0
 spillway_connections_cut_total{cause="endpoint_unhealthy",service="web"} 0
 spillway_connections_cut_total{cause="failed_over",service="web"} 0
+spillway_connections_cut_total{cause="operator",service="web"} 0
 `)
 }
 

@@ -25,6 +25,9 @@ var (
 	endpointActive = desc("endpoint_active",
 		"Requests or connections on the endpoint now.",
 		"service", "group", "endpoint")
+	removedActive = desc("removed_endpoint_active",
+		"Requests or connections on an endpoint that has left the file; there while it has any.",
+		"service", "group", "endpoint")
 	shareExpected = desc("endpoint_share_expected",
 		"Part of new traffic that the endpoint should get now, from 0 to 1.",
 		"service", "group", "endpoint")
@@ -88,7 +91,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 
 // all is every Desc above, for Describe.
 var all = []*prometheus.Desc{
-	requests, duration, attempts, retries, retriesOverBudget, endpointUp, endpointActive, shareExpected, shareActual,
+	requests, duration, attempts, retries, retriesOverBudget, endpointUp, endpointActive, removedActive, shareExpected, shareActual,
 	groupCapacity, groupUsage, groupFullness, groupShareExpected, groupShareActual, spills,
 	failoverActive, healthChecks, loadReports, affinity, sourceFallbacks, tcpBytes, udpDatagrams, udpBytes, udpDropped, connectionsCut,
 	connections, tcpRefused, tcpIdleTimeouts, proxyHeaders, reloads,

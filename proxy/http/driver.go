@@ -91,6 +91,7 @@ type endpointConn struct {
 	tls     *proxy.EndpointTLS      // how it is secured; nil: not at all
 	load    *balance.Load           // the endpoint's; nil while it is being dialed
 	doom    atomic.Pointer[failure] // why it is to end now; nil: it is not
+	since   atomic.Int64            // an instant: when its exchange began
 	reused  bool                    // it has carried an exchange before
 	expires time.Time               // idle since too long; zero: never
 

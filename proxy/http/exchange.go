@@ -361,6 +361,7 @@ func (x *exchange) reuse() bool {
 }
 
 func (x *exchange) connected() {
+	x.conn.since.Store(int64(instantOf(x.start)))
 	x.c.endpoint.Store(x.conn)
 	if s := x.svc.Stats; x.conn.stats != s {
 		x.conn.stats, x.conn.codes = s, s.Codes(x.load)

@@ -13,4 +13,6 @@ func (*Engine) abortLoops() {}
 
 func (*Engine) cutOnLoops(proxy.Doomed) {}
 
+func (*Engine) surveyLoops(*proxy.Census) {}
+
 func (*Pools) retainOnLoops(func(*balance.Load) bool) {}

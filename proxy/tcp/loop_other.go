@@ -7,3 +7,5 @@ import "github.com/spillway-lb/spillway/proxy"
 func (*Engine) abortLoops() {}
 
 func (*Engine) cutOnLoops(proxy.Doomed) {}
+
+func (*Engine) surveyLoops(*proxy.Census) {}

@@ -66,6 +66,7 @@ type Listener struct {
 	mu     sync.Mutex
 	shards []*shard
 	begun  bool // Serve was called
+	over   bool // and has nothing more to do but to wait
 	closed bool
 }
 
@@ -124,6 +125,9 @@ func (l *Listener) Serve(ctx context.Context) error {
 	}
 	<-ctx.Done()
 	l.drain()
+	l.mu.Lock()
+	l.over = true
+	l.mu.Unlock()
 	for _, x := range shards {
 		x.wire.enter(func() { x.stop(causeAborted) })
 	}
@@ -181,7 +185,7 @@ func (l *Listener) Abort() {
 	l.draining.Store(true)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.begun {
+	if !l.serving() {
 		return
 	}
 	for _, x := range l.shards {
@@ -194,13 +198,16 @@ func (l *Listener) Abort() {
 func (l *Listener) Cut(doomed proxy.Doomed) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.begun {
+	if !l.serving() {
 		return
 	}
 	for _, x := range l.shards {
 		x.wire.enter(func() { x.cut(doomed) })
 	}
 }
+
+// serving reports whether shards may be entered. Caller holds l.mu.
+func (l *Listener) serving() bool { return l.begun && !l.over }
 
 var _ proxy.Cutter = (*Listener)(nil)
 
