@@ -94,8 +94,10 @@ func drain(t *testing.T, engine string, way departure) {
 		}
 	})
 	t.Run("passthrough, during", func(t *testing.T) {
-		if got := session.ask("y"); got != way.udp+" y" {
-			t.Errorf("a session's next datagram: %q, want %s", got, way.udp)
+		if way.udp == "b" { // as soon as the session is forgotten
+			testkit.Eventually(t, func() bool { return session.ask("y") == "b y" })
+		} else if got := session.ask("y"); got != "a y" {
+			t.Errorf("a session's next datagram: %q, want a", got)
 		}
 		for range 4 {
 			if got := d.call("udp").ask("x"); got != "b x" {

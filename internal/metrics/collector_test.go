@@ -144,6 +144,10 @@ spillway_endpoint_share_expected{endpoint="b",group="eu-b",service="web"} 0
 func TestRemovedEndpointIsShownWhileItHasSomething(t *testing.T) {
 	s := web(t)
 	held := pick(t, s.Balancer)
+	for held.Endpoint.ID != "a" {
+		held.Done(lb.Success)
+		held = pick(t, s.Balancer)
+	}
 	if err := s.Balancer.SetEndpoints([]balance.Endpoint{{ID: "b", Addr: "127.0.0.1:2"}}); err != nil {
 		t.Fatal(err)
 	}
