@@ -9,7 +9,7 @@ import (
 func (l *loader) checkService(path string, s *Service, c *Config) {
 	l.checkRequiredName(path+".name", s.Name)
 	l.checkPositive(path+".connect_timeout", s.ConnectTimeout)
-	l.checkRange(path+".panic_threshold", int64(s.PanicThreshold), 0, 100)
+	l.checkPanic(path, s)
 	if s.IsHTTP() {
 		l.checkPositive(path+".keepalive_timeout", s.KeepaliveTimeout)
 	} else if !l.bad[path+".protocol"] {
@@ -29,6 +29,7 @@ func (l *loader) checkService(path string, s *Service, c *Config) {
 	l.checkFailover(path, s)
 	l.checkSubsetting(path, s)
 	l.checkWeightedRoundRobin(path, s)
+	l.checkSlowStart(path, s)
 	l.checkZonalAffinity(path, s, c)
 	l.checkCapacity(path, s, c)
 	l.checkLBPolicy(path+".service_lb_policy", s, c)

@@ -12,7 +12,6 @@ var laterKeys = map[string][]string{
 	"service": {
 		"strong_session_affinity_cookie",
 		"outlier_detection", "circuit_breakers",
-		"slow_start",
 	},
 	"service.connection_draining": {"keep_sessions"},
 }
@@ -64,7 +63,7 @@ var (
 
 	loadSources   = enum{allowed: []string{"ORCA", "POLL"}}
 	sources       = enum{allowed: []string{"PROXY", "CLIENT"}}
-	panics        = enum{allowed: []string{"open", "closed"}, later: []string{"shed"}}
+	panics        = enum{allowed: []string{"open", "closed", "shed"}}
 	spillovers    = enum{allowed: []string{"ZONAL_AFFINITY_DISABLED", "ZONAL_AFFINITY_STAY_WITHIN_ZONE", "ZONAL_AFFINITY_SPILL_CROSS_ZONE"}}
 	trackingModes = enum{allowed: []string{"PER_CONNECTION", "PER_SESSION"}}
 	persistences  = enum{allowed: []string{"DEFAULT_FOR_PROTOCOL", "NEVER_PERSIST", "ALWAYS_PERSIST"}}

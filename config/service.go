@@ -58,18 +58,22 @@ type Service struct {
 	// only. Default: none.
 	PortName string `toml:"port_name"`
 	// What happens when fewer than panic_threshold percent of the endpoints are
-	// healthy: open sends traffic to all of them, closed refuses it. Not with a
-	// failover_policy, which has its own rule. Default: closed for HTTP, open for
-	// TCP and UDP.
+	// healthy: open sends traffic to all of them, closed refuses it, and shed gives
+	// the healthy ones what they get when all are healthy, and refuses the rest. Not
+	// with a failover_policy, which has its own rule. Default: closed for HTTP, open
+	// for TCP and UDP.
 	Panic string `toml:"panic"`
 	// Percent of the endpoints, 0 to 100; 0 means that panic begins only when
-	// nobody is healthy. Default: `0`.
+	// nobody is healthy, and does not go with shed. Default: `0`.
 	PanicThreshold int `toml:"panic_threshold"`
 	// How endpoints are reached over TLS, by traffic and by health checks. HTTPS and
 	// SSL only. Default: by the system's authorities and the endpoints' own hosts.
 	TLS *ServiceTLS `toml:"tls"`
 	// How weights follow from load reports. WEIGHTED_ROUND_ROBIN only.
 	WeightedRoundRobin *WeightedRoundRobin `toml:"weighted_round_robin"`
+	// How endpoints that join or come back warm up. Default: none, and then they get
+	// their whole share at once.
+	SlowStart *SlowStart `toml:"slow_start"`
 	// What hash policies and cookie and header affinity need to know.
 	ConsistentHash ConsistentHash `toml:"consistent_hash,omitzero"`
 	// How endpoints are checked. Default: none, and then every endpoint counts

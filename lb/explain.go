@@ -23,6 +23,9 @@ type Explanation struct {
 	// Overfilled: all groups are full, and this is one of those that go in proportion
 	// to capacity then.
 	Overfilled bool
+	// Sheds is the part of requests, 0 to 1, that is refused in a panic of PanicShed. The
+	// explanation is of one that is not.
+	Sheds float64
 	// Version is that of the snapshot that was asked.
 	Version uint64
 	// Tiers are of a service with capacities, in the order in which they are filled.
@@ -66,6 +69,8 @@ type Candidacy struct {
 	Group    string
 	// Share is the part of new traffic that it should get, from 0 to 1.
 	Share float64
+	// Warm is 1, or while it warms up the part of its weight that counts.
+	Warm float64
 	// Dropped says why it could not be chosen: its Standing, or one of the
 	// Dropped… constants. It is empty for those that could.
 	Dropped string
@@ -107,7 +112,7 @@ func (b *Balancer) Explain(r Request) Explanation {
 	t := newTrace()
 	r.trace = t
 	l, err := s.search(&r)
-	x := Explanation{Endpoint: l.Endpoint, Err: err, Version: s.Version, Overfilled: t.overfull && err == nil}
+	x := Explanation{Endpoint: l.Endpoint, Err: err, Sheds: s.shedding.refused(), Version: s.Version, Overfilled: t.overfull && err == nil}
 	winner := -1
 	if err == nil {
 		winner, _ = s.byID(l.Endpoint.ID)
@@ -116,7 +121,7 @@ func (b *Balancer) Explain(r Request) Explanation {
 	groups := s.plan.dropped(t, winner)
 	x.Candidates = make([]Candidacy, len(s.Candidates))
 	for i, c := range s.Candidates {
-		x.Candidates[i] = Candidacy{Endpoint: c.Endpoint, Group: s.states[i].Group, Share: s.share(i, status.Groups)}
+		x.Candidates[i] = Candidacy{Endpoint: c.Endpoint, Group: s.states[i].Group, Share: s.share(i, status.Groups), Warm: s.warm(i)}
 		if i != winner {
 			x.Candidates[i].Dropped = s.dropped(i, &r, groups)
 		}

@@ -203,6 +203,15 @@ func (w *warming) note(parts []uint32, i int) {
 	}
 }
 
+// warm is the part of its weight that candidate i gets, if it is in use.
+func (s *Snapshot) warm(i int) float64 {
+	c := &s.Candidates[i]
+	if c.Share == 0 || c.Share >= c.Weight {
+		return 1
+	}
+	return float64(c.Share) / float64(c.Weight)
+}
+
 // warmth is the part of its weight that counts.
 func (m *member) warmth(slow *SlowStart) float64 {
 	switch {

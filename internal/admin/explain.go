@@ -38,6 +38,9 @@ type Explanation struct {
 	// made of, or why there is none.
 	Key   string `json:"key"`
 	KeyOf string `json:"key_of"`
+	// Sheds is the part of requests, 0 to 1, that is refused since too few endpoints
+	// are healthy. The answer is about one that is not.
+	Sheds float64 `json:"sheds,omitempty"`
 	// Reason is a sentence.
 	Reason string `json:"reason"`
 	// Notes are what the answer depends on and was not said.
@@ -72,6 +75,8 @@ type ExplainedCandidate struct {
 	// key.
 	Active int64   `json:"active"`
 	Share  float64 `json:"share"`
+	// Warm is 1, or while it warms up the part of its weight that counts.
+	Warm float64 `json:"warm"`
 	// Dropped says why it cannot be chosen; empty if it can.
 	Dropped string `json:"dropped"`
 }
@@ -180,6 +185,7 @@ func (v *Explanation) Fill(x *lb.Explanation) {
 	if x.Endpoint != nil {
 		v.Group, v.Endpoint, v.Address = x.Group, x.Endpoint.ID, x.Endpoint.Addr
 	}
+	v.Sheds = x.Sheds
 	v.Candidates = make([]ExplainedCandidate, len(x.Candidates))
 	for i, t := range x.Tiers {
 		tier := ExplainedTier{Tier: i, Region: t.Region}
@@ -193,6 +199,6 @@ func (v *Explanation) Fill(x *lb.Explanation) {
 		v.Tiers = append(v.Tiers, tier)
 	}
 	for i, c := range x.Candidates {
-		v.Candidates[i] = ExplainedCandidate{Endpoint: c.Endpoint.ID, Group: c.Group, Active: c.Endpoint.Load.Active(), Share: c.Share, Dropped: c.Dropped}
+		v.Candidates[i] = ExplainedCandidate{Endpoint: c.Endpoint.ID, Group: c.Group, Active: c.Endpoint.Load.Active(), Share: c.Share, Warm: c.Warm, Dropped: c.Dropped}
 	}
 }

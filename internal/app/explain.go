@@ -108,6 +108,7 @@ func (x *asked) explain() (admin.Explanation, error) {
 		v.Key = fmt.Sprintf("%016x", k.key)
 	}
 	v.Fill(&found)
+	v.Notes = append(v.Notes, warming(&found)...)
 	v.Reason = reason(&v, &found)
 	return v, nil
 }

@@ -98,3 +98,16 @@ func nobody(x *lb.Explanation) string {
 	}
 	return "nobody can be had: " + strings.Join(parts, ", ")
 }
+
+// warming says of what a policy does not give all that is due at present.
+func warming(x *lb.Explanation) (notes []string) {
+	if x.Sheds > 0 {
+		notes = append(notes, fmt.Sprintf("too few endpoints are healthy: %.3g %% of the requests are refused, and this is about the others", 100*x.Sheds))
+	}
+	for _, c := range x.Candidates {
+		if c.Warm < 1 {
+			notes = append(notes, fmt.Sprintf("%s warms up: it has %.0f %% of its weight", c.Endpoint.ID, 100*c.Warm))
+		}
+	}
+	return notes
+}

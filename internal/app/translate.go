@@ -36,6 +36,8 @@ func balancerOptions(cfg *config.Config, s *config.Service, log *slog.Logger) (l
 		ZonalAffinity:  zonalAffinityOf(cfg, s),
 		Subsetting:     subsettingOf(cfg, s),
 		LoadWeights:    loadWeightsOf(s),
+		SlowStart:      slowStartOf(s),
+		Panic:          panicOf(s),
 		Service:        servicePolicyOf(s),
 		Here:           hereOf(cfg),
 		Zones:          zonesOf(cfg, s),
@@ -43,9 +45,6 @@ func balancerOptions(cfg *config.Config, s *config.Service, log *slog.Logger) (l
 		ReportExpiration: reportExpirationOf(s),
 		ReportedWeights:  s.LocalityLBPolicy == "WEIGHTED_MAGLEV",
 		Log:              log,
-	}
-	if s.Panic == "open" {
-		o.Panic = lb.PanicOpen
 	}
 	return o, nil
 }

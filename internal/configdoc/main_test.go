@@ -156,6 +156,8 @@ name = "a"
 endpoints = ["x:1"]
 locality_lb_policy = "WEIGHTED_ROUND_ROBIN"
 [service.weighted_round_robin]
+[service.slow_start]
+window = "30s"
 [service.subsetting]
 `} {
 		c, err := config.Parse("test.toml", []byte(text))

@@ -134,6 +134,7 @@ func (s sink) service(v Service) {
 		s.gauge(removedActive, float64(r.Active), v.Name, r.Group, r.ID)
 	}
 	s.capacity(v.Name, &status)
+	s.panics(v.Name, &status)
 	if v.Stats == nil {
 		return
 	}

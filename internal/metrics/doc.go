@@ -23,6 +23,7 @@
 //	spillway_group_capacity, _usage, _fullness, _share_expected, _share_actual {service,group}
 //	spillway_spill_total{service,from,to}
 //	spillway_failover_active{service}
+//	spillway_panic, _panics_total, _shed_total {service}
 //	spillway_health_checks_total{service,result}
 //	spillway_load_reports_total{service,result}
 //	spillway_affinity_total{service,result}
