@@ -28,8 +28,8 @@ func verbs() []verb {
 		{"simulate", "FILE", "play traffic through a file's service in virtual time", runSimulate},
 		{"status", "[SERVICE]", "show the endpoints of a running proxy", runStatus},
 		{"top", "", "show a running proxy as it changes", runTop},
-		{"drain", "SERVICE [ENDPOINT]", "send an endpoint or --group nobody new; who is there stays", runDrain},
-		{"ready", "SERVICE [ENDPOINT]", "send a drained endpoint or --group traffic again", runReady},
+		{"drain", "[SERVICE] ENDPOINT", "send an endpoint or a --group nobody new; --wait for who is there", runDrain},
+		{"ready", "[SERVICE] ENDPOINT", "send a drained endpoint or --group traffic again", runReady},
 		{"reload", "", "make a running proxy read its file again", runReload},
 		{"version", "", "say what this is", runVersion},
 	}

@@ -56,7 +56,7 @@ func TestWrongUsageIsExitCode2(t *testing.T) {
 		"check", "check a b", "check -c a b", "check a --nope", "check a --print --json",
 		"run", "run a b", "run -c a b", "run a --to b:1", "run --listen :1", "run --to a:1", "run --policy MAGLEV",
 		"run --listen 127.0.0.1:0 --to a:1 --policy NOPE", "run --listen 127.0.0.1:0 --to http://a", "run --listen x --to a:1",
-		"status a b", "status --admin nonsense", "drain", "drain a", "drain a b c", "ready a", "reload x", "version x",
+		"status a b", "status --admin nonsense", "drain", "drain a b c", "drain a --timeout 1s", "drain a --wait --timeout -1s", "drain a --group b --now", "ready", "ready a --scaler 1", "reload x", "version x",
 		"plan", "plan a", "plan a b c", "plan a b --max-moved much", "plan a b --max-moved 5", "plan a b --max-moved=-1%", "plan a b --service x",
 		"demo x", "demo --duration soon", "demo --duration -1s", "demo --policy NOPE",
 	} {

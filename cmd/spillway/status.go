@@ -59,6 +59,9 @@ func printStatus(w io.Writer, services []admin.ServiceStatus) error {
 			b.WriteString(", backups are active")
 		}
 		fmt.Fprintf(&b, "\n%s%s", groupTable(s), statusTable(s))
+		if left := leftTable(s); left != nil {
+			b.WriteString(left.String())
+		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
