@@ -36,12 +36,11 @@ func (g *gate) leave() {
 	}
 }
 
-// pickGated is Pick for a service with circuit breakers. Who waits goes first, except
-// where everybody wants an endpoint of his own; what has been tried elsewhere has
-// waited, if it had to.
+// pickGated is Pick for a service with circuit breakers. Who waits for anybody goes
+// before who would take anybody, too.
 func (s *Snapshot) pickGated(r *Request) (Lease, error) {
 	q := s.gates.queue
-	if q.waiting.Load() != 0 && s.exact == nil && len(r.Avoid) == 0 {
+	if q.plain.Load() != 0 && !s.choosy(r) {
 		return Lease{}, ErrSaturated
 	}
 	l, err := s.enter(r)

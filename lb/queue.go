@@ -21,8 +21,9 @@ type queue struct {
 	b *Balancer
 
 	_       [64]byte
-	waiting atomic.Int64 // what line has
-	_       [56]byte
+	waiting atomic.Int64 // how many there are in line
+	plain   atomic.Int64 // and of them how many would take anybody
+	_       [48]byte
 
 	mu    sync.Mutex
 	line  *list.List // of *Waiter, the oldest first
@@ -42,6 +43,7 @@ type Waiter struct {
 	wake    func()
 	timer   *time.Timer
 	element *list.Element // nil: the wait is over
+	choosy  bool          // not everybody will do
 	lease   Lease
 	err     error
 }
@@ -59,7 +61,7 @@ func (b *Balancer) Enqueue(r Request, by time.Time, wake func()) (*Waiter, error
 	if s.gates == nil {
 		return nil, ErrSaturated
 	}
-	w := &Waiter{queue: q, request: r, wake: wake, err: ErrSaturated}
+	w := &Waiter{queue: q, request: r, wake: wake, err: ErrSaturated, choosy: s.choosy(&r)}
 	if err := q.join(w, s.breakers, by); err != nil {
 		return nil, err
 	}
@@ -118,9 +120,17 @@ func (q *queue) join(w *Waiter, c *CircuitBreakers, by time.Time) error {
 	}
 	q.total++
 	w.element = q.line.PushBack(w)
-	q.waiting.Add(1)
+	q.count(w, 1)
 	w.timer = time.AfterFunc(patience, w.expire)
 	return nil
+}
+
+// count counts n more of w's kind in the line.
+func (q *queue) count(w *Waiter, n int64) {
+	q.waiting.Add(n)
+	if !w.choosy {
+		q.plain.Add(n)
+	}
 }
 
 // remove takes w out of the line, if it is there. Caller holds q.mu.
@@ -130,7 +140,7 @@ func (q *queue) remove(w *Waiter) bool {
 	}
 	q.line.Remove(w.element)
 	w.element = nil
-	q.waiting.Add(-1)
+	q.count(w, -1)
 	w.timer.Stop()
 	return true
 }
@@ -161,37 +171,39 @@ func (q *queue) admit() {
 	}
 }
 
-// choosy is how many of those who want certain endpoints only are asked in vain
-// before the others have to wait for another lease to end.
-const choosy = 16
+// choosy reports whether not everybody will do for the request: one that waits may be
+// passed by those who are less particular, and does not keep others waiting.
+func (s *Snapshot) choosy(r *Request) bool { return s.exact != nil || r.Strict || len(r.Avoid) > 0 }
+
+// choosyTries is how many of the choosy are asked in vain before the others of them
+// have to wait for another lease to end.
+const choosyTries = 16
 
 // next ends the wait of one who can be served, or who never will be, and returns it;
 // nil: there is none.
 func (q *queue) next() *Waiter {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.line.Len() == 0 {
-		return nil
+	s, tries := q.b.snapshot.Load(), 0
+	first, then := q.line.Front(), (*list.Element).Next
+	if q.overloaded() {
+		first, then = q.line.Back(), (*list.Element).Prev
 	}
-	s := q.b.snapshot.Load()
-	newest := q.overloaded()
-	e := q.line.Front()
-	if newest {
-		e = q.line.Back()
-	}
-	for asked := 0; e != nil && asked < choosy; asked++ {
+	for e := first; e != nil; e = then(e) {
 		w := e.Value.(*Waiter)
+		if w.choosy {
+			if tries++; tries > choosyTries {
+				continue
+			}
+		}
 		l, err := s.enter(&w.request)
-		if !errors.Is(err, ErrSaturated) || s.gates == nil {
+		switch {
+		case !errors.Is(err, ErrSaturated) || s.gates == nil:
 			q.remove(w)
 			w.lease, w.err = l, err
 			return w
-		}
-		if s.exact == nil && len(w.request.Avoid) == 0 {
-			return nil // nor can anybody else be served, who is not choosy himself
-		}
-		if e = e.Next(); newest {
-			e = w.element.Prev()
+		case !w.choosy:
+			return nil // nor can anybody else be served
 		}
 	}
 	return nil

@@ -340,3 +340,34 @@ func TestWhoWantsOneEndpointDoesNotHoldUpOthers(t *testing.T) {
 		}
 	})
 }
+
+// However many wait for one endpoint, they keep nobody from another.
+func TestManyWhoWantOneEndpointHoldUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBalancer(t, breakers(lb.CircuitBreakers{PendingTimeout: time.Second}, one("a", 1), one("b", 1)))
+		first, second := pick(t, b, lb.Request{}), pick(t, b, lb.Request{})
+		strict := lb.Request{Sticky: first.Endpoint.ID, Strict: true}
+		expired := 0
+		for range 40 {
+			if _, err := b.Enqueue(strict, time.Time{}, func() { expired++ }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l := newLine(t, b)
+		l.join("who would take anybody")
+		second.Done(lb.Success)
+		l.want("who would take anybody")
+		l.leases[0].Done(lb.Success)
+		third := pick(t, b, lb.Request{})
+		if third.Endpoint.ID != second.Endpoint.ID {
+			t.Errorf("got %s, which is full", third.Endpoint.ID)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if n := b.Queue().Queued; n != 0 || expired != 40 {
+			t.Errorf("%d still wait, and %d waited in vain", n, expired)
+		}
+		first.Done(lb.Success)
+		third.Done(lb.Success)
+	})
+}

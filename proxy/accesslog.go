@@ -25,9 +25,10 @@ type Record struct {
 	Host     string
 	Path     string // the request target as received
 	Status   int
-	BytesIn  int64 // body bytes from the client
-	BytesOut int64 // body bytes to the client
-	Attempts int   // endpoints tried
+	BytesIn  int64         // body bytes from the client
+	BytesOut int64         // body bytes to the client
+	Attempts int           // endpoints tried
+	Queued   time.Duration // waited for an endpoint, where all were taken
 	Connect  time.Duration
 	First    time.Duration // until the endpoint's first response byte
 	Total    time.Duration
@@ -118,6 +119,9 @@ func (r *Record) AppendJSON(b []byte) []byte {
 	b = appendInt(b, "bytes_in", r.BytesIn)
 	b = appendInt(b, "bytes_out", r.BytesOut)
 	b = appendInt(b, "attempts", int64(r.Attempts))
+	if r.Queued > 0 {
+		b = appendSeconds(b, "queued", r.Queued)
+	}
 	b = appendSeconds(b, "connect", r.Connect)
 	b = appendSeconds(b, "first_byte", r.First)
 	b = appendSeconds(b, "total", r.Total)

@@ -54,7 +54,8 @@ func ParseRetryOn(names []string) (on RetryOn, err error) {
 
 // The retry budget (spec.md §10.3): of a service's active requests at most one
 // in retryShare may be a retry, but leastRetries always may. So an outage is
-// never answered with a multiple of the traffic that met it.
+// never answered with a multiple of the traffic that met it. A service with circuit
+// breakers has MaxRetries in its place: one rule or the other, never both.
 const (
 	retryShare   = 5
 	leastRetries = 3
@@ -68,7 +69,7 @@ func (s *Service) TakeRetry() bool {
 	underWay := &s.Stats.retrying
 	for {
 		n := underWay.Load()
-		if n >= leastRetries && n >= s.active()/retryShare {
+		if !s.hasRoomForRetry(n) {
 			s.Stats.RetriesOverBudget.Add(1)
 			return false
 		}
@@ -77,6 +78,19 @@ func (s *Service) TakeRetry() bool {
 		}
 	}
 }
+
+// hasRoomForRetry reports whether there may be one more retry beside n.
+func (s *Service) hasRoomForRetry(n int64) bool {
+	if most := s.CircuitBreakers.MaxRetries; most > 0 {
+		return n < most
+	}
+	return n < leastRetries || n < s.active()/retryShare
+}
+
+// CountsRetries reports whether retries need a place, see TakeRetry. Services without
+// a Retry of their own have no budget: what nobody has processed costs them nothing.
+// A limit of retries counts all of them.
+func (s *Service) CountsRetries() bool { return s.Retry != nil || s.CircuitBreakers.MaxRetries > 0 }
 
 // EndRetry gives back what TakeRetry took. Call it exactly once.
 func (s *Service) EndRetry() { s.Stats.retrying.Add(-1) }

@@ -52,6 +52,8 @@ type Service struct {
 	// anything was sent, are tried again, on up to three more endpoints and
 	// without a budget.
 	Retry *Retry
+	// CircuitBreakers are those that engines see to. The zero value has none.
+	CircuitBreakers CircuitBreakers
 	// LoadReports is for HTTP. nil: reports are fields like any other, and pass.
 	LoadReports *LoadReports
 	// ProxyProtocol is for TCP: what endpoints are sent first.

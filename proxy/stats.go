@@ -21,6 +21,12 @@ type Stats struct {
 	Retries [attemptReasons]atomic.Uint64
 	// RetriesOverBudget counts those that were not made: see Service.TakeRetry.
 	RetriesOverBudget atomic.Uint64
+	// Overflows counts requests and connections that were turned away because all was
+	// taken, QueueWait how long those waited that were not turned away at once.
+	Overflows Overflows
+	QueueWait Histogram
+	// Connections are those to the endpoints, where the service has a limit of them.
+	Connections Connections
 	// Affinity counts picks with an affinity key, and those that had none
 	// although the service has affinity.
 	AffinityHit, AffinityMiss atomic.Uint64

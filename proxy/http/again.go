@@ -93,7 +93,7 @@ func (x *exchange) another() (lb.Lease, verdict) {
 		return lb.Lease{}, overBudget
 	}
 	x.want.Avoid = append(x.want.Avoid, x.lease.Endpoint)
-	lease, err := x.svc.Balancer.Pick(context.Background(), x.want)
+	lease, err := x.svc.Balancer.PickAgain(context.Background(), x.want, &x.lease)
 	if err != nil {
 		x.endRetry()
 		x.noteNobody(x.pickFailed(err))
@@ -121,11 +121,10 @@ func (x *exchange) putAside(f *failure) {
 	x.endAnswered(x.resp.Status)
 }
 
-// takeRetry takes a place in the service's retry budget, one for all retries of
-// a request. Services without a rule of their own have no budget: what nobody
-// has processed costs them nothing.
+// takeRetry takes a place for a retry in the service, one for all retries of a
+// request.
 func (x *exchange) takeRetry() bool {
-	if x.svc.Retry == nil || x.retrying {
+	if x.retrying || !x.svc.CountsRetries() {
 		return true
 	}
 	x.retrying = x.svc.TakeRetry()

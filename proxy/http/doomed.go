@@ -59,8 +59,11 @@ func (x *exchange) doomed() *failure {
 
 // errorType is the failure's type of RFC 9209 §2.3, for those who are told of it.
 func (f *failure) errorType() string {
-	if slices.Contains(cuts[:], f) {
+	switch {
+	case slices.Contains(cuts[:], f):
 		return "destination_unavailable"
+	case f.isOverLimit():
+		return saturated.cause + `; details="` + f.cause + `"`
 	}
 	return f.cause
 }

@@ -64,6 +64,12 @@ type driver interface {
 	dial(c *client, s *proxy.Service, e *balance.Endpoint, timeout time.Duration) (*endpointConn, error)
 	// splice moves bytes inside the kernel; it is as netio.Splice.
 	splice(dst, src link, n int64) (int64, error)
+	// latch makes one for the exchange to wait for. open opens it, from any goroutine.
+	latch() latch
+	open(latch)
+	// makeRoom closes an idle connection of one of these endpoints. Where it has to
+	// leave that to others it reports false.
+	makeRoom(*Pools, []balance.Candidate) bool
 	// upload runs an upload beside its exchange.
 	upload(*upload)
 	// relay joins the exchange's client and endpoint until both have ended, and
@@ -94,11 +100,22 @@ type endpointConn struct {
 	since   atomic.Int64            // an instant: when its exchange began
 	reused  bool                    // it has carried an exchange before
 	expires time.Time               // idle since too long; zero: never
+	places  *proxy.Connections      // it has one of these; nil: it needs none
+	carried int                     // exchanges, as far as they are limited
 
 	// codes are where stats counts the endpoint's answers: to look that up for
 	// each would cost more than to count.
 	codes *proxy.Codes
 	stats *proxy.Stats
+}
+
+// discard closes a connection that is not wanted any more.
+func (c *endpointConn) discard() {
+	_ = c.link.Close()
+	if c.places != nil {
+		c.places.GiveBack()
+		c.places = nil
+	}
 }
 
 // A latch is opened once, by the one for whom the other waits.

@@ -175,19 +175,23 @@ func (x *exchange) writeBy() time.Time {
 
 // run takes the request to an endpoint and its response to the client.
 func (x *exchange) run() *failure {
-	if f := x.choose(); f != nil {
+	f := x.choose()
+	if f == inLine {
+		f = x.await()
+	}
+	if f != nil {
 		return f
 	}
 	return x.conclude(x.ask())
 }
 
-// choose finds out who is to be asked, and for what.
+// choose finds out who is to be asked, and for what. Where all that could be asked is
+// taken it is inLine.
 func (x *exchange) choose() *failure {
 	if f := x.prepare(); f != nil {
 		return f
 	}
 	if f := x.pick(); f != nil {
-		x.noteNobody(f)
 		return f
 	}
 	x.beginTry(x.start)
@@ -254,6 +258,7 @@ func (x *exchange) prepare() *failure {
 	}
 	x.bodyLen = n
 	forward := h1.Forward{TrustForwarded: x.trusted(), Proto: x.c.scheme()}
+	forward.Close = x.svc != nil && x.svc.CircuitBreakers.MaxRequestsPerConnection == 1 // else a route answers itself
 	if peer := x.c.peer(); peer.IsValid() {
 		forward.Client = peer.Addr().AppendTo(x.peer[:0])
 	}
@@ -317,8 +322,11 @@ func (x *exchange) follow(p []byte) (int, *failure) {
 // pick takes a lease on an endpoint.
 func (x *exchange) pick() *failure {
 	lease, err := x.svc.Balancer.Pick(context.Background(), x.want)
-	if err != nil {
-		return x.pickFailed(err)
+	switch {
+	case err != nil && x.canWait(err):
+		return inLine
+	case err != nil:
+		return x.turnedAway(err)
 	}
 	x.hold(lease)
 	return nil
@@ -382,15 +390,23 @@ func (x *exchange) dial() *failure {
 			timeout = left
 		}
 	}
+	places, f := x.takePlace(timeout)
+	if f != nil {
+		return f
+	}
 	conn, err := x.c.driver.dial(x.c, x.svc, e, timeout)
 	took := time.Since(began)
 	x.rec.Connect += took
 	if err != nil {
+		if places != nil {
+			places.GiveBack()
+		}
 		if x.c.engine.isAborted() {
 			return aborted
 		}
 		return x.connectFailed(err)
 	}
+	conn.places = places
 	x.svc.Balancer.Connected(e.ID, took)
 	conn.home, conn.load = x.c.driver.home(e), e.Load
 	x.conn = conn

@@ -65,11 +65,12 @@ func requestRefused(err error) *failure {
 
 // pickFailed is the failure for an error of lb.Balancer.Pick.
 func (x *exchange) pickFailed(err error) *failure {
+	limit := lb.LimitOf(err)
 	switch {
-	case x.want.Strict:
+	case x.want.Strict && limit == lb.EndpointsAtMax:
 		return x.sessionRefused(err)
 	case errors.Is(err, lb.ErrSaturated):
-		return saturated
+		return overLimit[limit]
 	}
 	return noEndpoint
 }

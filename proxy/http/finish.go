@@ -94,7 +94,7 @@ func (x *exchange) refuse(f *failure) {
 	if string(x.req.Method) == "HEAD" {
 		body = ""
 	}
-	x.out = h1.AppendError(x.out[:0], f.status, f.errorType(), body, x.req.Close)
+	x.out = h1.AppendError(x.out[:0], f.status, f.errorType(), body, f.retryAfter(), x.req.Close)
 	x.c.conn.WriteBy(time.Now().Add(lingerTime))
 	if x.write(x.out, nil) != nil {
 		x.req.Close = true

@@ -98,8 +98,16 @@ func socketOf(l link) *loop.Conn {
 	return &l.(*loopEndpoint).Conn
 }
 
+func (d *onLoop) latch() latch { return &loopLatch{loop: d.Loop} }
+
+func (d *onLoop) open(l latch) { d.Post(l.Open) }
+
+func (d *onLoop) makeRoom(p *Pools, of []balance.Candidate) bool {
+	return d.pool.discardOne(of) || p.discardOne(of) || p.discardOneOnLoops(of, d)
+}
+
 func (d *onLoop) upload(u *upload) {
-	u.done = &loopLatch{loop: d.Loop}
+	u.done = d.latch()
 	d.Go(u)
 }
 

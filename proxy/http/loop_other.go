@@ -15,4 +15,6 @@ func (*Engine) cutOnLoops(proxy.Doomed) {}
 
 func (*Engine) surveyLoops(*proxy.Census) {}
 
+func (*Pools) discardOneOnLoops([]balance.Candidate, any) bool { return false }
+
 func (*Pools) retainOnLoops(func(*balance.Load) bool) {}

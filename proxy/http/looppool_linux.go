@@ -66,7 +66,7 @@ func (s *loopStack) get(e *balance.Endpoint, _ time.Time, sure bool) *endpointCo
 			c.kept, c.reused = false, true
 			return &c.endpointConn
 		}
-		_ = c.Conn.Close()
+		c.discard()
 	}
 	return s.disturb(e)
 }
@@ -94,7 +94,7 @@ func (s *loopStack) disturb(e *balance.Endpoint) *endpointConn {
 func (s *loopStack) put(e *endpointConn) {
 	c := e.link.(*loopEndpoint)
 	if s.gone || len(s.idle) >= maxIdle || !c.Quiet() {
-		_ = c.Conn.Close()
+		c.discard()
 		return
 	}
 	c.kept = true
@@ -116,7 +116,7 @@ func (p *loopPool) endRest() {
 		switch {
 		case c.Closed():
 		case s.gone:
-			_ = c.Conn.Close()
+			c.discard()
 		default:
 			s.idle = append(s.idle, c)
 		}
@@ -138,7 +138,7 @@ func (c *loopEndpoint) Ready() {
 	if !c.kept || c.Quiet() && !c.Expired() {
 		return
 	}
-	_ = c.Conn.Close()
+	c.discard()
 	s := c.endpointConn.home.(*loopStack)
 	if i := slices.Index(s.idle, c); i >= 0 { // else it rests
 		s.idle = slices.Delete(s.idle, i, i+1)
@@ -153,10 +153,46 @@ func (p *loopPool) retain(keep func(*balance.Load) bool) {
 		}
 		s.gone = true
 		for _, c := range s.idle {
-			_ = c.Conn.Close()
+			c.discard()
 		}
 		delete(p.stacks, load)
 	}
+}
+
+// discardOne closes the oldest idle connection of one of these endpoints, and reports
+// whether there was any.
+func (p *loopPool) discardOne(of []balance.Candidate) bool {
+	for _, e := range of {
+		s := p.stacks[e.Load]
+		if s == nil {
+			continue
+		}
+		if len(s.idle) > 0 {
+			c := s.idle[0]
+			s.idle = slices.Delete(s.idle, 0, 1)
+			c.discard()
+			return true
+		}
+		if i := slices.IndexFunc(p.resting, func(c *loopEndpoint) bool { return c.endpointConn.home == s }); i >= 0 {
+			c := p.resting[i]
+			p.resting = slices.Delete(p.resting, i, i+1)
+			c.discard()
+			return true
+		}
+	}
+	return false
+}
+
+// discardOneOnLoops leaves it to the loops but the one of here to close an idle
+// connection each.
+func (p *Pools) discardOneOnLoops(of []balance.Candidate, here any) bool {
+	p.loops.Range(func(l, d any) bool {
+		if d != here {
+			l.(*loop.Loop).Post(func() { d.(*onLoop).pool.discardOne(of) })
+		}
+		return true
+	})
+	return false
 }
 
 // onLoop returns what runs exchanges on l.

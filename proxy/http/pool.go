@@ -2,6 +2,7 @@ package http
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -47,7 +48,7 @@ func (s *stack) get(e *balance.Endpoint, now time.Time, _ bool) *endpointConn {
 			c.reused = true
 			return c
 		}
-		c.Close()
+		c.discard()
 	}
 }
 
@@ -71,7 +72,7 @@ func (s *stack) pop() *endpointConn {
 // put implements home.
 func (s *stack) put(c *endpointConn) {
 	if !s.push(c) {
-		c.Close()
+		c.discard()
 	}
 }
 
@@ -114,7 +115,7 @@ func (s *stack) sweep(now time.Time) {
 		if (c.expires.IsZero() || now.Before(c.expires)) && c.reusable() {
 			alive = append(alive, c)
 		} else {
-			c.Close()
+			c.discard()
 		}
 	}
 
@@ -140,6 +141,30 @@ func (p *Pools) Retain(keep func(*balance.Load) bool) {
 	})
 }
 
+// discardOne closes the oldest idle connection of one of these endpoints, and reports
+// whether there was any.
+func (p *Pools) discardOne(of []balance.Candidate) bool {
+	for _, e := range of {
+		if s, ok := p.stacks.Load(e.Load); ok && s.(*stack).discardOne() {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *stack) discardOne() bool {
+	s.mu.Lock()
+	if len(s.idle) == 0 {
+		s.mu.Unlock()
+		return false
+	}
+	c := s.idle[0]
+	s.idle = slices.Delete(s.idle, 0, 1)
+	s.mu.Unlock()
+	c.discard()
+	return true
+}
+
 // empty closes everything, also what is still to come.
 func (s *stack) empty() {
 	s.mu.Lock()
@@ -151,6 +176,6 @@ func (s *stack) empty() {
 
 func closeAll(conns []*endpointConn) {
 	for _, c := range conns {
-		c.Close()
+		c.discard()
 	}
 }

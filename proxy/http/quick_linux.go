@@ -36,7 +36,11 @@ func (c *loopClient) ask() {
 		return
 	}
 	x.headLen, x.start = n, c.driver.now()
-	if f := x.choose(); f != nil {
+	switch f := x.choose(); {
+	case f == inLine:
+		c.later(toWait, nil)
+		return
+	case f != nil:
 		c.later(toFinish, f)
 		return
 	}
@@ -169,6 +173,10 @@ func (c *loopClient) takeUp() (keep, over bool) {
 	switch x.stage {
 	case toServe:
 		return x.serve(&c.client)
+	case toWait:
+		if f = x.await(); f == nil {
+			f = x.conclude(x.ask())
+		}
 	case toConnect:
 		if f = x.dial(); f == nil {
 			f = x.sendAndReceive()

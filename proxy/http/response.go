@@ -387,7 +387,7 @@ func (x *exchange) fillBody() (ended bool, f *failure) {
 // connection back if it can carry another exchange, and ends the lease.
 func (x *exchange) keepConn() {
 	surplus := !x.back.empty() // bytes that nobody asked for
-	if x.resp.Close || surplus || !x.sentAll() || x.doomed() != nil {
+	if x.resp.Close || surplus || !x.sentAll() || x.doomed() != nil || x.worn() {
 		x.dropConn()
 	} else {
 		x.c.endpoint.Store(nil)
@@ -410,7 +410,7 @@ func (x *exchange) sentAll() bool {
 func (x *exchange) dropConn() {
 	if x.conn != nil {
 		x.c.endpoint.Store(nil)
-		x.conn.Close()
+		x.conn.discard()
 		x.conn = nil
 	}
 }

@@ -5,6 +5,7 @@ type stage uint8
 
 const (
 	toServe   stage = iota // the head is not read
+	toWait                 // everybody who could be asked is taken
 	toConnect              // an endpoint is chosen, and has no idle connection
 	toSend                 // there is a connection
 	toGoOn                 // a part of the request was sent

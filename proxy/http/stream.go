@@ -51,8 +51,16 @@ func (stream) splice(dst, src link, n int64) (int64, error) {
 	return netio.Splice(dst.(*netio.Conn), src.(*netio.Conn), n)
 }
 
-func (stream) upload(u *upload) {
-	u.done = make(chanLatch)
+func (stream) latch() latch { return make(chanLatch) }
+
+func (stream) open(l latch) { l.Open() }
+
+func (stream) makeRoom(p *Pools, of []balance.Candidate) bool {
+	return p.discardOne(of) || p.discardOneOnLoops(of, nil)
+}
+
+func (s stream) upload(u *upload) {
+	u.done = s.latch()
 	go u.Run()
 }
 

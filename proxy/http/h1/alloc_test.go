@@ -30,7 +30,7 @@ func TestNothingIsAllocatedPerMessage(t *testing.T) {
 			t.Error(err)
 		}
 		out = resp.AppendTo(out[:0], &reply)
-		out = h1.AppendError(out[:0], 502, "connection_refused", "no endpoint\n", true)
+		out = h1.AppendError(out[:0], 502, "connection_refused", "no endpoint\n", 0, true)
 		body.Reset(h1.Chunked, 0)
 		if _, err := body.Follow(chunks); err != nil {
 			t.Error(err)

@@ -49,8 +49,9 @@ var (
 // AppendError appends a whole response made by Spillway itself, with body as
 // text. proxyStatus is an error type of RFC 9209 §2.3 with its parameters, such
 // as "connection_timeout"; "" leaves Proxy-Status out. For a HEAD request pass
-// an empty body. The strings are written as they are.
-func AppendError(dst []byte, status int, proxyStatus string, body string, close bool) []byte {
+// an empty body. The strings are written as they are. retryAfter is in seconds; with 0
+// there is no Retry-After.
+func AppendError(dst []byte, status int, proxyStatus string, body string, retryAfter int, close bool) []byte {
 	dst = append(dst, "HTTP/1.1 "...)
 	dst = strconv.AppendInt(dst, int64(status), 10)
 	dst = append(dst, ' ')
@@ -60,6 +61,10 @@ func AppendError(dst []byte, status int, proxyStatus string, body string, close 
 	if proxyStatus != "" {
 		dst = append(dst, "\r\nProxy-Status: spillway; error="...)
 		dst = append(dst, proxyStatus...)
+	}
+	if retryAfter > 0 {
+		dst = append(dst, "\r\nRetry-After: "...)
+		dst = strconv.AppendInt(dst, int64(retryAfter), 10)
 	}
 	if close {
 		dst = append(dst, "\r\nConnection: close"...)

@@ -17,7 +17,7 @@ func Example() {
 	var r h1.Request
 	n, err := r.Parse(received, h1.Limits{})
 	if err != nil {
-		show(h1.AppendError(nil, err.(*h1.Error).Status, "http_request_error", err.Error(), true))
+		show(h1.AppendError(nil, err.(*h1.Error).Status, "http_request_error", err.Error(), 0, true))
 		return
 	}
 	show(r.AppendTo(nil, &h1.Forward{Client: []byte("192.0.2.1"), Proto: "http"}))

@@ -189,7 +189,7 @@ func TestReplyFollowsFromBothHeads(t *testing.T) {
 }
 
 func TestAppendErrorIsAWholeResponse(t *testing.T) {
-	got := string(h1.AppendError(nil, 504, "connection_timeout", "no answer\n", true))
+	got := string(h1.AppendError(nil, 504, "connection_timeout", "no answer\n", 0, true))
 	want := lines("HTTP/1.1 504 Gateway Timeout\nContent-Type: text/plain; charset=utf-8\nContent-Length: 10\n"+
 		"Proxy-Status: spillway; error=connection_timeout\nConnection: close\n\n") + "no answer\n"
 	if got != want {
@@ -197,7 +197,7 @@ func TestAppendErrorIsAWholeResponse(t *testing.T) {
 	}
 	var r h1.Response
 	for status := 200; status < 600; status++ {
-		b := h1.AppendError(nil, status, "", "", false)
+		b := h1.AppendError(nil, status, "", "", 0, false)
 		if n, err := r.Parse(b, []byte("POST"), h1.Limits{}); n != len(b) || err != nil || r.Status != status || r.Close {
 			t.Fatalf("%d: n %d of %d, error %v", status, n, len(b), err)
 		}
