@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -46,9 +47,24 @@ type Stats struct {
 	LoadReports LoadReportCounters
 	// UDP counts datagrams.
 	UDP UDPStats
+	// Sources is where new requests, connections and sessions come from, Keys what
+	// hash policies have been given for them.
+	Sources, Keys Sketch
 
 	retrying atomic.Int64 // places taken in the retry budget
 	codes    sync.Map     // *balance.Load to *Codes
+}
+
+// CountFlow counts now and then where a new request, connection or session comes
+// from, and its key if it has one. from is asked only then. It is for the hot path.
+func (s *Stats) CountFlow(key uint64, keyed bool, from func() netip.Addr) {
+	if !s.Sources.Due() {
+		return
+	}
+	s.Sources.CountAddr(from())
+	if keyed {
+		s.Keys.Count(key, netip.Addr{})
+	}
 }
 
 // CountCut counts something that ended for this cause, if it is one of CutCauses.

@@ -9,6 +9,7 @@
 //	                                    which endpoint such a request gets, and why
 //	spillway simulate -c spillway.toml --rate 200
 //	                                    who would get which traffic, in virtual time
+//	spillway doctor -c spillway.toml    what is wrong with live traffic, why, and what to do
 //	spillway status                     who gets what share of the traffic, and who is ill
 //	spillway drain web 10.0.0.1:80      take an endpoint out without hurting anybody
 //	spillway ready web 10.0.0.1:80      and back in

@@ -30,6 +30,7 @@ var (
 	livezRoute     = route{get: (*Server).livez, open: true}
 	readyzRoute    = route{get: (*Server).readyz, open: true}
 	metricsRoute   = route{get: (*Server).scrape}
+	proxyRoute     = route{get: (*Server).proxy}
 	servicesRoute  = route{get: (*Server).services}
 	serviceRoute   = route{get: (*Server).service}
 	explainRoute   = route{get: (*Server).explain}
@@ -50,6 +51,8 @@ func (s *Server) find(path string) (r *route, name, member string) {
 		return &metricsRoute, "", ""
 	case "/api/v1/reload":
 		return &reloadRoute, "", ""
+	case "/api/v1/proxy":
+		return &proxyRoute, "", ""
 	case "/api/v1/services":
 		return &servicesRoute, "", ""
 	}

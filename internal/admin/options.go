@@ -16,6 +16,8 @@ import (
 type Options struct {
 	// Services lists the services in the order of the file.
 	Services func() []Service
+	// Proxy tells of the proxy as a whole.
+	Proxy func() ProxyStatus
 	// SetAdmin sets the operator's word on an endpoint. An error means that
 	// there is no such service or endpoint, and becomes a 404.
 	SetAdmin func(service, endpoint string, a lb.Admin) error
@@ -50,6 +52,13 @@ type Service struct {
 	// Policy, Affinity and Protocol are the file's words, such as "MAGLEV",
 	// "HTTP_COOKIE", "HTTP".
 	Policy, Affinity, Protocol string
+	// Sources and Keys say how traffic is spread over client addresses and over the
+	// keys that hash policies go by; nil: nothing is known.
+	Sources, Keys *SpreadStatus
+	// Attempts counts tries on endpoints by how they ended, and SourceFallbacks the
+	// connections that came from the proxy's address although the file wants the
+	// client's, by the reason.
+	Attempts, SourceFallbacks map[string]uint64
 	// Status is the rest, with the service's name.
 	Status lb.Status
 	// Held is what endpoints hold that take nothing new or are gone. nil: nobody knows

@@ -30,6 +30,15 @@ type ServiceStatus struct {
 	Panics uint64 `json:"panics"`
 	// Removed are endpoints that have left the file and still have traffic.
 	Removed []RemovedStatus `json:"removed,omitempty"`
+	// Sources and Keys say how recent traffic is spread over client addresses, and
+	// over the keys that a hash policy goes by.
+	Sources *SpreadStatus `json:"sources,omitempty"`
+	Keys    *SpreadStatus `json:"keys,omitempty"`
+	// Attempts counts tries on endpoints by how they ended, and SourceFallbacks
+	// connections from the proxy's address that were to come from the client's, by
+	// the reason.
+	Attempts        map[string]uint64 `json:"attempts,omitempty"`
+	SourceFallbacks map[string]uint64 `json:"source_fallbacks,omitempty"`
 }
 
 // A RemovedStatus is an endpoint that has left the file, or its address, and still
@@ -169,6 +178,11 @@ func viewService(s *Service) ServiceStatus {
 		Spills:     viewSpills(s.Status.Spills),
 		Panic:      s.Status.Panic,
 		Panics:     s.Status.Panics,
+		Sources:    s.Sources,
+		Keys:       s.Keys,
+		Attempts:   s.Attempts,
+
+		SourceFallbacks: s.SourceFallbacks,
 	}
 	if s.Status.TakesReports || s.Status.WeighsLoads {
 		v.Weights = "CONFIGURED"

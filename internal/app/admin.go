@@ -34,6 +34,7 @@ func (a *App) newAdmin(cfg *config.Admin) (*adminServer, error) {
 	}
 	server := admin.NewServer(admin.Options{
 		Services:  a.adminServices,
+		Proxy:     a.adminProxy,
 		SetAdmin:  a.setAdmin,
 		CutNow:    a.cutNow,
 		SetScaler: a.setScaler,

@@ -39,6 +39,7 @@ type App struct {
 	loops  *proxy.Loops // nil: none
 	admin  *adminServer // nil: none
 	tasks  tasks
+	since  time.Time   // when it was made
 	ready  atomic.Bool // the first round of health checks is over
 	ending atomic.Bool // draining
 
@@ -47,6 +48,7 @@ type App struct {
 
 	mu        sync.Mutex         // held while the running state changes
 	cfg       *config.Config     // nil until the first is in place
+	loaded    time.Time          // when that was
 	finders   map[string]*finder // by group
 	services  []*service
 	listeners []*listener
@@ -60,7 +62,7 @@ func New(cfg *config.Config, o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{opt: o, log: log, pools: new(proxyhttp.Pools)}
+	a := &App{opt: o, log: log, pools: new(proxyhttp.Pools), since: time.Now()}
 	err = a.openLoops(&cfg.Proxy)
 	if err == nil {
 		err = a.apply(cfg, a.findersFor(cfg))

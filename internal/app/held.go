@@ -26,6 +26,7 @@ func (a *App) adminServices() []admin.Service {
 			Protocol: s.spec.Protocol,
 			Status:   s.balancer.Status(),
 		}
+		s.tell(&out[i])
 	}
 	a.mu.Unlock()
 

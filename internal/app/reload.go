@@ -108,6 +108,7 @@ func (a *App) swap(next *parts) {
 		}
 	}
 	a.cfg, a.services, a.listeners = cfg, next.services, next.listeners
+	a.loaded = time.Now()
 	a.useFinders(next.finders)
 	for _, s := range a.services {
 		s.complain(a, next.found)

@@ -67,6 +67,8 @@ func (x *exchange) client() netip.AddrPort {
 	return netip.AddrPortFrom(addr, 0)
 }
 
+func (x *exchange) clientAddr() netip.Addr { return x.client().Addr() }
+
 // local is the address that the client has connected to.
 func (x *exchange) local() netip.AddrPort { return x.c.driver.local(x.c.conn) }
 

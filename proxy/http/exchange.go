@@ -271,6 +271,7 @@ func (x *exchange) prepare() *failure {
 		}
 	}
 	x.want = x.affinity()
+	x.svc.Stats.CountFlow(x.want.Key, x.want.Keyed, x.clientAddr)
 	x.want.Avoid = x.avoid[:0]
 	x.out = req.AppendTo(x.out[:0], &forward)
 	return nil

@@ -93,6 +93,7 @@ func (s *session) key(dialed func() netip.AddrPort) {
 			Src: s.record.Client, Dst: dialed(), Proto: protocolTCP,
 		})
 	}
+	s.service.Stats.CountFlow(s.request.Key, s.request.Keyed, s.record.Client.Addr)
 }
 
 // destination notes whom the client has dialed, if the policy asks for it. original

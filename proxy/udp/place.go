@@ -73,9 +73,11 @@ func (x *shard) pick(s *session) (lb.Lease, error) {
 	if rule.Kind != affinity.None {
 		s.service.Stats.AffinityHit.Add(1)
 	}
-	return x.of.pins.pick(s, lb.Request{Keyed: true, Avoid: s.refused, Key: rule.FlowKey(affinity.Flow{
+	key := rule.FlowKey(affinity.Flow{
 		Src: s.client, Dst: netip.AddrPortFrom(s.local, x.of.port), Proto: protocolUDP,
-	})})
+	})
+	s.service.Stats.CountFlow(key, true, s.client.Addr)
+	return x.of.pins.pick(s, lb.Request{Keyed: true, Avoid: s.refused, Key: key})
 }
 
 // protocolUDP is UDP's number in the IP header, a part of the 5-tuple.

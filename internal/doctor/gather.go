@@ -1,0 +1,114 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/spillway-lb/spillway/config"
+	"github.com/spillway-lb/spillway/internal/admin"
+)
+
+// Options is how to look. Zero values are the defaults.
+type Options struct {
+	// Duration is how long the proxy is watched. Default: 10s.
+	Duration time.Duration
+	// Readings is how often it is asked meanwhile, at least twice. Default: 9.
+	Readings int
+	// ProbeTimeout is how long an endpoint may take to accept a connection, and to
+	// answer. Default: 3s.
+	ProbeTimeout time.Duration
+}
+
+func (o Options) withDefaults() Options {
+	if o.Duration <= 0 {
+		o.Duration = 10 * time.Second
+	}
+	if o.Readings < 2 {
+		o.Readings = 9
+	}
+	if o.ProbeTimeout <= 0 {
+		o.ProbeTimeout = 3 * time.Second
+	}
+	return o
+}
+
+// Gather watches the proxy that the client talks to, and connects to its healthy
+// endpoints. file may be nil. The error is the client's.
+func Gather(ctx context.Context, client *admin.Client, file *config.Config, o Options) (*Facts, error) {
+	o = o.withDefaults()
+	f := &Facts{File: file}
+	first, err := read(ctx, client)
+	if err != nil {
+		return nil, err
+	}
+	f.Readings = append(f.Readings, first)
+
+	ctx, stop := context.WithCancel(ctx)
+	var probing sync.WaitGroup
+	defer probing.Wait()
+	defer stop()
+	until := time.Now().Add(o.Duration)
+	probing.Go(func() { f.Probes = probeAll(ctx, f.targets(&first), o.ProbeTimeout, until) })
+
+	ticks := time.NewTicker(o.Duration / time.Duration(o.Readings-1))
+	defer ticks.Stop()
+	for len(f.Readings) < o.Readings {
+		select {
+		case <-ticks.C:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		next, err := read(ctx, client)
+		if err != nil {
+			return nil, err
+		}
+		f.Readings = append(f.Readings, next)
+	}
+	probing.Wait()
+	return f, nil
+}
+
+// read asks once.
+func read(ctx context.Context, client *admin.Client) (r Reading, err error) {
+	r.Services, err = client.Services(ctx)
+	if err != nil {
+		return r, err
+	}
+	p, err := client.Proxy(ctx)
+	var refused *admin.Problem
+	switch {
+	case err == nil:
+		r.Proxy = &p
+	case !errors.As(err, &refused):
+		return r, err
+	} // else it is a proxy that does not tell
+	r.At = time.Now()
+	return r, nil
+}
+
+// targets are the endpoints to probe: those that ought to answer.
+func (f *Facts) targets(r *Reading) (all []target) {
+	for i := range r.Services {
+		s := &r.Services[i]
+		protocol, host, name := s.Protocol, "", ""
+		if spec := f.service(s.Name); spec != nil {
+			if spec.HealthCheck != nil {
+				host = spec.HealthCheck.Host
+			}
+			if spec.TLS != nil {
+				name = spec.TLS.Name
+			}
+		}
+		if protocol == "UDP" {
+			continue
+		}
+		for _, e := range endpoints(s) {
+			if e.Health == "HEALTHY" && e.Admin == "READY" {
+				all = append(all, target{ProbeKey{s.Name, e.ID}, e.Address, protocol, host, name})
+			}
+		}
+	}
+	return all
+}
