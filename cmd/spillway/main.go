@@ -26,7 +26,7 @@ func verbs() []verb {
 		{"plan", "OLD NEW", "say what a change of the file does before it is made", runPlan},
 		{"explain", "[FILE]", "say whom a service would choose for a request, and why", runExplain},
 		{"simulate", "FILE", "play traffic through a file's service in virtual time", runSimulate},
-		{"doctor", "[FILE]", "find what is wrong with a running proxy's traffic, and say what to do", runDoctor},
+		{"doctor", "[FILE]", "find what is wrong with live traffic, and what to do", runDoctor},
 		{"status", "[SERVICE]", "show the endpoints of a running proxy", runStatus},
 		{"top", "", "show a running proxy as it changes", runTop},
 		{"drain", "[SERVICE] ENDPOINT", "send an endpoint or a --group nobody new; --wait for who is there", runDrain},

@@ -74,7 +74,7 @@ func ParseOpenFiles(limits []byte) (uint64, error) {
 // Overflows counts, since the machine started, connections that a listening
 // socket's queue had no room for.
 func Overflows() (uint64, error) {
-	text, err := os.ReadFile("/proc/net/netstat")
+	text, err := os.ReadFile("/proc/thread-self/net/netstat")
 	if err != nil {
 		return 0, err
 	}

@@ -82,14 +82,16 @@ func parseAddrPort(text []byte) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(addr.Unmap(), uint16(number)), true
 }
 
-// Sockets calls f for every TCP socket of the network that this process is in.
+// Sockets calls f for every TCP socket of the network that the calling thread is in,
+// as the files of thread-self do: a process's own are those of its first thread. A
+// list that changes while it is read may lack some.
 func Sockets(f func(Socket)) error {
-	text, err := os.ReadFile("/proc/net/tcp")
+	text, err := os.ReadFile("/proc/thread-self/net/tcp")
 	if err != nil {
 		return err
 	}
 	ParseSockets(text, f)
-	if text, err = os.ReadFile("/proc/net/tcp6"); err == nil { // a machine may be without
+	if text, err = os.ReadFile("/proc/thread-self/net/tcp6"); err == nil { // a machine may be without
 		ParseSockets(text, f)
 	}
 	return nil
