@@ -30,6 +30,13 @@ type Listener struct {
 	// DrainTimeout is how long connections may go on after Serve's context has
 	// ended. 0: not at all.
 	DrainTimeout time.Duration
+	// Sockets are open already and listen; Listen takes them, in place of opening
+	// Addr, and closes the files. Default: none.
+	Sockets []*os.File
+	// Shared says that another process has Sockets, too, and goes on with them, as
+	// systemd does, or a process that this one is to replace, until Own is called: to stop
+	// listening leaves it those who wait to be accepted, and the path of a Unix socket.
+	Shared bool
 	// Log gets what goes wrong with accepting and draining. Its handler must
 	// not block, see [LogWriter]. Default: none.
 	Log *slog.Logger
@@ -38,6 +45,8 @@ type Listener struct {
 	headers  atomic.Pointer[ProxyHeaders]
 	counters HeaderCounters
 	refused  *LimitedLog
+	shared   atomic.Bool // another process has the sockets, too
+	heir     atomic.Bool // which accepts from now on
 }
 
 // An Arrival says between which addresses a client has connected. These need
@@ -58,6 +67,8 @@ type entry interface {
 	serve(ctx context.Context) error
 	// close stops accepting. When it returns the address is free.
 	close() error
+	// files returns duplicates of the listening sockets.
+	files() ([]*os.File, error)
 	// hurry gives connections whose PROXY header has not come until then. It is
 	// for after close.
 	hurry(until time.Time)
@@ -72,6 +83,7 @@ func (l *Listener) Listen() error {
 		l.Log = slog.New(slog.DiscardHandler)
 	}
 	l.refused = NewLimitedLog(l.Log.With("listener", l.Name), 10)
+	l.shared.Store(l.Shared)
 	entry, err := l.open()
 	if err != nil {
 		return fmt.Errorf("listener %q: %w", l.Name, err)
@@ -84,11 +96,15 @@ func (l *Listener) open() (entry, error) {
 	if e, ok := l.Engine.(LoopEngine); ok && e.Loops() != nil {
 		return openLoops(l, e)
 	}
+	if len(l.Sockets) > 0 {
+		sockets, err := l.adopt()
+		return newGoroutines(l, sockets), err
+	}
 	socket, err := listen(l.Addr, listenConfig(l.Transparent))
 	if err != nil {
 		return nil, err
 	}
-	return newGoroutines(l, socket), nil
+	return newGoroutines(l, []net.Listener{socket}), nil
 }
 
 // Listen opens "host:port", ":port" or "unix:/path". A socket that a crashed
@@ -158,19 +174,23 @@ func (l *Listener) acceptFailed(err error, retry time.Duration) {
 
 // drain waits for the connections to end, and makes them when the time is up.
 func (l *Listener) drain() {
-	l.Engine.Drain()
-	l.entry.hurry(time.Now().Add(headerGrace))
 	gone := make(chan struct{})
 	go func() {
 		l.entry.wait()
 		close(gone)
 	}()
-	timer := time.NewTimer(l.DrainTimeout)
-	defer timer.Stop()
-	select {
-	case <-gone:
+	timeout := l.DrainTimeout
+	l.entry.hurry(time.Now().Add(headerGrace))
+	if y, ok := l.Engine.(Yielder); ok && l.heir.Load() {
+		y.Yield()
+		timeout /= 2
+		if endsWithin(gone, timeout) {
+			return
+		}
+	}
+	l.Engine.Drain()
+	if endsWithin(gone, timeout) {
 		return
-	case <-timer.C:
 	}
 	if n := l.Active(); n > 0 {
 		l.Log.Warn("drain timeout: connections aborted", "listener", l.Name, "connections", n)
@@ -178,4 +198,16 @@ func (l *Listener) drain() {
 	l.entry.hurry(time.Now())
 	l.Engine.Abort()
 	<-gone
+}
+
+// endsWithin waits until gone is closed, or a time is over.
+func endsWithin(gone <-chan struct{}, timeout time.Duration) bool {
+	timer := time.NewTimer(timeout)
+	defer timer.Stop()
+	select {
+	case <-gone:
+		return true
+	case <-timer.C:
+		return false
+	}
 }

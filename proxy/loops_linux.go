@@ -31,7 +31,7 @@ type onLoops struct {
 	of     *Listener
 	engine LoopEngine
 	local  net.Addr
-	path   string // of a Unix socket
+	path   string // of a Unix socket; "": none to be removed
 
 	mu      sync.Mutex
 	sockets []int // not accepted from yet
@@ -42,6 +42,9 @@ type onLoops struct {
 // openLoops opens l's address.
 func openLoops(l *Listener, e LoopEngine) (entry, error) {
 	o := &onLoops{of: l, engine: e}
+	if len(l.Sockets) > 0 {
+		return o, o.adopt()
+	}
 	n := len(e.Loops().All())
 	if path, ok := strings.CutPrefix(l.Addr, "unix:"); ok {
 		o.path, n = path, 1 // no spreading there
@@ -69,25 +72,76 @@ func (o *onLoops) open(addr string, c net.ListenConfig) (net.Addr, error) {
 	if err != nil {
 		return nil, err
 	}
+	return socket.Addr(), o.keep(socket)
+}
+
+// adopt takes sockets that are open.
+func (o *onLoops) adopt() error {
+	sockets, err := o.of.adopt()
+	if err != nil {
+		return err
+	}
+	if u, ok := sockets[0].(*net.UnixListener); ok && !isAbstract(u.Addr()) {
+		o.path = u.Addr().String()
+	}
+	for i, s := range sockets {
+		if err := o.keep(s); err != nil {
+			closeAll(sockets[i+1:])
+			o.closeSockets()
+			return err
+		}
+	}
+	return nil
+}
+
+// keep keeps a listener's socket and nothing else of it.
+func (o *onLoops) keep(socket net.Listener) error {
 	if u, ok := socket.(*net.UnixListener); ok {
 		u.SetUnlinkOnClose(false)
 	}
 	defer socket.Close()
 	raw, err := socket.(syscall.Conn).SyscallConn()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var fd int
 	if e := raw.Control(func(from uintptr) { fd, err = unix.FcntlInt(from, unix.F_DUPFD_CLOEXEC, 0) }); e != nil {
-		return nil, e
+		return e
 	}
 	if err != nil {
-		return nil, os.NewSyscallError("fcntl", err)
+		return os.NewSyscallError("fcntl", err)
 	}
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) // inherited; a Unix socket has none
 	o.local = socket.Addr()
 	o.sockets = append(o.sockets, fd)
-	return o.local, nil
+	return nil
+}
+
+func (o *onLoops) files() (all []*os.File, err error) {
+	duplicate := func(fd int) {
+		own, e := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+		if e != nil {
+			err = os.NewSyscallError("fcntl", e)
+			return
+		}
+		all = append(all, os.NewFile(uintptr(own), o.local.String()))
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, fd := range o.sockets {
+		duplicate(fd)
+	}
+	if o.taker != nil {
+		o.taker.Each(duplicate)
+	}
+	if err == nil && len(all) == 0 {
+		err = net.ErrClosed
+	}
+	if err != nil {
+		closeAll(all)
+		return nil, err
+	}
+	return all, nil
 }
 
 // sharedConfig is listenConfig for sockets that share a port.
@@ -144,11 +198,16 @@ func (o *onLoops) close() error {
 		return net.ErrClosed
 	}
 	o.closed = true
-	if o.path != "" {
+	shared := o.of.shared.Load()
+	if o.path != "" && !shared {
 		_ = os.Remove(o.path) // first: afterwards it may be another process's
 	}
 	o.closeSockets()
-	if o.taker != nil {
+	switch {
+	case o.taker == nil:
+	case shared:
+		o.taker.Leave()
+	default:
 		o.taker.Close()
 	}
 	return nil

@@ -48,7 +48,8 @@ func (s *Settings) limits() h1.Limits { return h1.Limits{HeadBytes: s.MaxHeaderB
 type Engine struct {
 	opt      Options
 	settings atomic.Pointer[Settings]
-	draining atomic.Bool
+	draining atomic.Bool // idle connections are to end
+	yielding atomic.Bool // connections are to end after their next response
 
 	// Failed attempts in the log: those that were made good, and those that a
 	// client got to know.
@@ -63,7 +64,10 @@ type Engine struct {
 	sites   sync.Map             // of clients on loops
 }
 
-var _ proxy.Engine = (*Engine)(nil)
+var (
+	_ proxy.Engine  = (*Engine)(nil)
+	_ proxy.Yielder = (*Engine)(nil)
+)
 
 // New returns an engine, which needs settings before it can serve.
 func New(o Options) *Engine {
@@ -102,10 +106,14 @@ func (e *Engine) remove(c *client) {
 	e.mu.Unlock()
 }
 
+// Yield implements [proxy.Yielder].
+func (e *Engine) Yield() { e.yielding.Store(true) }
+
 // Drain closes idle connections now and the others after their response. Those
 // that were upgraded are left to their peers, until Abort.
 func (e *Engine) Drain() {
 	e.draining.Store(true)
+	e.yielding.Store(true)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for c := range e.clients {

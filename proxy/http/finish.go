@@ -82,7 +82,7 @@ func (x *exchange) refuse(f *failure) {
 	if f == clientGone {
 		return
 	}
-	if x.up.started || !x.body.Done() || x.headLen == 0 || f == bodyTooLarge || x.c.engine.draining.Load() {
+	if x.up.started || !x.body.Done() || x.headLen == 0 || f == bodyTooLarge || x.c.engine.yielding.Load() {
 		x.req.Close = true
 	}
 	x.req.Close = x.req.Close || x.req.Minor == 0

@@ -193,7 +193,7 @@ func (x *exchange) relay() *failure {
 // to be sent without its chunks, or in chunks of our own.
 func (x *exchange) compose() (dechunk, chunk bool) {
 	rep := x.resp.ReplyTo(&x.req)
-	rep.Close = rep.Close || x.c.engine.draining.Load() || x.overtakes()
+	rep.Close = rep.Close || x.c.engine.yielding.Load() || x.overtakes()
 	if x.setLine = x.appendSetCookie(x.setLine[:0]); len(x.setLine) > 0 {
 		rep.SetCookie = x.setLine
 	}

@@ -186,6 +186,13 @@ func (e *Engine) Drain() {
 	e.opt.Engine.Drain()
 }
 
+// Yield implements [proxy.Yielder].
+func (e *Engine) Yield() {
+	if y, ok := e.opt.Engine.(proxy.Yielder); ok {
+		y.Yield()
+	}
+}
+
 // Abort closes every connection.
 func (e *Engine) Abort() {
 	e.crowd.close()

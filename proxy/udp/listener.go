@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +30,9 @@ type Options struct {
 	// DrainTimeout is how long sessions may go on after Serve's context has ended.
 	// Those that are silent for two seconds end before. 0: not at all.
 	DrainTimeout time.Duration
+	// Sockets are open already; Listen takes them, in place of opening Addr, and closes
+	// the files. Default: none.
+	Sockets []*os.File
 	// Log gets a line for every endpoint that could not be reached and every client
 	// that was turned away, at most ten a second. Its handler must not block, see
 	// [proxy.LogWriter]. Default: none.
@@ -68,6 +72,7 @@ type Listener struct {
 	begun  bool // Serve was called
 	over   bool // and has nothing more to do but to wait
 	closed bool
+	over   bool // the sockets close
 }
 
 // New returns a listener that is not open yet.
@@ -87,7 +92,11 @@ func (l *Listener) Listen() error {
 	if l.opt.Loops != nil {
 		open = l.openLoops
 	}
-	if err := open(); err != nil {
+	err := open()
+	for _, f := range l.opt.Sockets {
+		_ = f.Close() // those that were taken are duplicates
+	}
+	if err != nil {
 		return fmt.Errorf("listener %q: %w", l.opt.Name, err)
 	}
 	l.port = l.local.Port()
@@ -155,6 +164,42 @@ func (l *Listener) drain() {
 			}
 			return
 		}
+	}
+}
+
+// Files returns duplicates of the listening sockets, to be passed to another process.
+// The caller closes them. It is for between Listen and the end of Serve.
+func (l *Listener) Files() ([]*os.File, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.over || l.closed && !l.begun {
+		return nil, net.ErrClosed
+	}
+	var all []*os.File
+	for _, x := range l.shards {
+		f, err := x.wire.file()
+		if err != nil {
+			for _, f := range all {
+				_ = f.Close()
+			}
+			return nil, fmt.Errorf("listener %q: %w", l.opt.Name, err)
+		}
+		all = append(all, f)
+	}
+	return all, nil
+}
+
+// HandOver leaves what clients send to another process that has the sockets. Sessions
+// go on with what endpoints answer, until they have been silent for two seconds.
+func (l *Listener) HandOver() {
+	l.draining.Store(true)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || !l.begun {
+		return
+	}
+	for _, x := range l.shards {
+		x.wire.enter(x.wire.leave)
 	}
 }
 

@@ -2,6 +2,7 @@ package udp
 
 import (
 	"cmp"
+	"net/netip"
 	"os"
 	"slices"
 	"sync"
@@ -41,6 +42,7 @@ type loopWire struct {
 	outgoing  int    // of answers
 	scheduled bool
 	ticking   bool
+	left      bool    // another process reads what clients send
 	busy      []*port // with more to read
 	wasBusy   []*port // room for the next busy
 	readMore  func()  // Ready
@@ -60,14 +62,21 @@ type parcel struct {
 // one client always meets the same socket.
 func (l *Listener) openLoops() error {
 	loops := l.opt.Loops.All()
-	fds, local, err := listenAll(l.opt.Addr, len(loops))
+	var fds []int
+	var local netip.AddrPort
+	var err error
+	if len(l.opt.Sockets) > 0 {
+		fds, local, err = adoptAll(l.opt.Sockets)
+	} else {
+		fds, local, err = listenAll(l.opt.Addr, len(loops))
+	}
 	if err != nil {
 		return err
 	}
 	l.local = local
 	for i, fd := range fds {
 		x := newShard(l)
-		w := &loopWire{x: x, loop: loops[i], fd: fd, kind: kindOf(fd, local)}
+		w := &loopWire{x: x, loop: loops[i%len(loops)], fd: fd, kind: kindOf(fd, local)}
 		w.readMore, w.turnEnds = w.Ready, w.endTurn
 		x.wire = w
 		l.shards = append(l.shards, x)
@@ -97,8 +106,25 @@ func (w *loopWire) enter(f func()) {
 	}
 }
 
+func (w *loopWire) file() (*os.File, error) {
+	fd, err := unix.FcntlInt(uintptr(w.fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	return os.NewFile(uintptr(fd), w.x.of.local.String()), nil
+}
+
+func (w *loopWire) leave() {
+	if !w.x.ending && !w.conn.Closed() {
+		w.left = true
+		w.conn.Unwatch()
+		w.tick()
+	}
+}
+
 func (w *loopWire) close() {
 	w.flushAnswers()
+	w.conn.Unwatch() // another process may have the socket, too, and the kernel would go on
 	_ = w.conn.Close()
 	w.gone.Done()
 }
@@ -107,7 +133,7 @@ func (w *loopWire) close() {
 func (w *loopWire) tick() {
 	next := time.Time{}
 	d := w.x.expire()
-	if !w.conn.Watched() { // as soon as there is room, and until then we look ourselves
+	if !w.conn.Watched() && !w.left { // as soon as there is room, and until then we look ourselves
 		d = minTick
 		w.conn.Watch()
 	}
@@ -130,6 +156,9 @@ func (w *loopWire) Ready() {
 	x.look()
 	if w.conn.Expired() {
 		w.tick()
+	}
+	if w.left {
+		return
 	}
 	b := takeBatch()
 	defer b.free()

@@ -3,6 +3,7 @@ package udp
 import (
 	"log/slog"
 	"net/netip"
+	"os"
 	"time"
 
 	"github.com/spillway-lb/spillway/proxy"
@@ -40,6 +41,10 @@ type wire interface {
 	// discard closes what was never started.
 	start()
 	wait()
+	// file returns a duplicate of the listening socket; leave leaves what comes in
+	// there to another process that has it. leave is called with the shard held.
+	file() (*os.File, error)
+	leave()
 	discard() error
 	// now is the time, or when the loop's turn began.
 	now() time.Time

@@ -1,8 +1,10 @@
 package udp
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -43,12 +45,14 @@ func (r *rig) toEndpoint(s *session, b []byte) {
 	}
 	r.endpoints = append(r.endpoints, fmt.Sprintf("%v %s", to, b))
 }
-func (r *rig) enter(f func()) { r.posted = append(r.posted, f) }
-func (r *rig) now() time.Time { return r.clock }
-func (r *rig) start()         {}
-func (r *rig) wait()          {}
-func (r *rig) discard() error { return nil }
-func (r *rig) close()         {}
+func (r *rig) enter(f func())          { r.posted = append(r.posted, f) }
+func (r *rig) now() time.Time          { return r.clock }
+func (r *rig) start()                  {}
+func (r *rig) wait()                   {}
+func (r *rig) file() (*os.File, error) { return nil, errors.ErrUnsupported }
+func (r *rig) leave()                  {}
+func (r *rig) discard() error          { return nil }
+func (r *rig) close()                  {}
 
 func (r *rig) dropped() (n uint64) {
 	for why := range r.of.drops {

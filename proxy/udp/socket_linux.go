@@ -51,6 +51,30 @@ func listen(addr string, shared bool) (int, netip.AddrPort, error) {
 	if err != nil {
 		return -1, netip.AddrPort{}, err
 	}
+	return duplicate(c)
+}
+
+// adoptAll takes sockets that somebody else has opened.
+func adoptAll(files []*os.File) (fds []int, local netip.AddrPort, err error) {
+	for _, f := range files {
+		var fd int
+		c, err := adopt(f)
+		if err == nil {
+			fd, local, err = duplicate(c)
+		}
+		if err != nil {
+			for _, fd := range fds {
+				unix.Close(fd)
+			}
+			return nil, local, err
+		}
+		fds = append(fds, fd)
+	}
+	return fds, local, nil
+}
+
+// duplicate keeps a connection's socket and nothing else of it.
+func duplicate(c *net.UDPConn) (int, netip.AddrPort, error) {
 	defer c.Close()
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -76,6 +100,15 @@ func listenPacket(addr string, shared bool) (*net.UDPConn, error) {
 		return nil, err
 	}
 	return c.(*net.UDPConn), nil
+}
+
+// configure gives a socket of somebody else's what ours have.
+func configure(c *net.UDPConn) error {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return raw.Control(func(fd uintptr) { err = prepare(int(fd), false) })
 }
 
 // prepare sets the options of a listening socket.

@@ -2,9 +2,12 @@ package udp
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,19 +21,60 @@ type streamWire struct {
 	mu   sync.Mutex // holds the shard
 	all  sync.WaitGroup
 	over chan struct{}
+	left atomic.Bool // another process reads what clients send
 }
 
-// openStream opens one socket for all.
+// openStream opens one socket for all, if there is none yet.
 func (l *Listener) openStream() error {
-	conn, err := listenPacket(l.opt.Addr, false)
-	if err != nil {
-		return err
+	if len(l.opt.Sockets) == 0 {
+		conn, err := listenPacket(l.opt.Addr, false)
+		if err != nil {
+			return err
+		}
+		l.addStream(conn)
+		return nil
 	}
+	for _, f := range l.opt.Sockets {
+		conn, err := adopt(f)
+		if err != nil {
+			return err
+		}
+		l.addStream(conn)
+	}
+	return nil
+}
+
+func (l *Listener) addStream(conn *net.UDPConn) {
 	l.local = conn.LocalAddr().(*net.UDPAddr).AddrPort()
 	x := newShard(l)
 	x.wire = &streamWire{x: x, conn: conn, kind: kindOfConn(conn), over: make(chan struct{})}
-	l.shards = []*shard{x}
-	return nil
+	l.shards = append(l.shards, x)
+}
+
+// adopt makes a listening socket of one that somebody else has opened; f stays the
+// caller's.
+func adopt(f *os.File) (*net.UDPConn, error) {
+	c, err := net.FilePacketConn(f)
+	if err != nil {
+		return nil, fmt.Errorf("socket %s: %w", f.Name(), err)
+	}
+	conn, ok := c.(*net.UDPConn)
+	if !ok {
+		_ = c.Close()
+		return nil, fmt.Errorf("socket %s is not of UDP", f.Name())
+	}
+	if err := configure(conn); err != nil {
+		_ = c.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+func (w *streamWire) file() (*os.File, error) { return w.conn.File() }
+
+func (w *streamWire) leave() {
+	w.left.Store(true)
+	_ = w.conn.SetReadDeadline(time.Unix(1, 0)) // long ago: who waits is to look
 }
 
 func (w *streamWire) now() time.Time { return time.Now() }
@@ -84,7 +128,7 @@ func (w *streamWire) readClients() {
 	b, oob := make([]byte, largest), make([]byte, controlSize)
 	for {
 		n, m, _, client, err := w.conn.ReadMsgUDPAddrPort(b, oob)
-		if errors.Is(err, net.ErrClosed) {
+		if errors.Is(err, net.ErrClosed) || w.left.Load() && err != nil {
 			return
 		}
 		if err != nil {

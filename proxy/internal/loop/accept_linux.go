@@ -18,6 +18,8 @@ import (
 type Acceptor struct {
 	opt     AcceptOptions
 	doors   []*door
+	mu      sync.Mutex
+	sockets []int // the doors' own; nil: they close
 	active  atomic.Int64
 	blocked atomic.Bool // a door waits for a connection to end
 	conns   sync.WaitGroup
@@ -48,15 +50,15 @@ type door struct {
 }
 
 // Accept begins to take connections from sockets, listening and non-blocking,
-// which it owns from here on. Where there is one for all loops, all listen to
-// it.
+// which it owns from here on. Every loop listens and every socket is listened to:
+// where there are fewer sockets than loops, as there may be of those that another
+// process has opened, loops share them, and where there are more, some have several.
 func (ls *Loops) Accept(sockets []int, o AcceptOptions) *Acceptor {
-	a := &Acceptor{opt: o}
-	for i, l := range ls.all {
-		fd := sockets[0]
-		if len(sockets) > 1 {
-			fd = sockets[i]
-		} else if i > 0 {
+	a := &Acceptor{opt: o, sockets: sockets}
+	for i := range max(len(ls.all), len(sockets)) {
+		l := ls.all[i%len(ls.all)]
+		fd := sockets[i%len(sockets)]
+		if i >= len(sockets) {
 			var err error
 			if fd, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0); err != nil {
 				break // those that there are will do
@@ -87,15 +89,34 @@ func (a *Acceptor) Active() int64 { return a.active.Load() }
 
 // Close stops accepting, after those that wait have been taken, and closes the
 // sockets. It returns when all loops have done so.
-func (a *Acceptor) Close() {
+func (a *Acceptor) Close() { a.end((*door).close) }
+
+// Leave is Close for sockets that another process listens to as well: those that
+// wait there are left to it.
+func (a *Acceptor) Leave() { a.end((*door).leave) }
+
+func (a *Acceptor) end(end func(*door)) {
+	a.mu.Lock()
+	a.sockets = nil
+	a.mu.Unlock()
 	var wg sync.WaitGroup
 	for _, d := range a.doors {
 		wg.Add(1)
-		if !d.loop.Post(func() { d.close(); wg.Done() }) {
+		if !d.loop.Post(func() { end(d); wg.Done() }) {
 			wg.Done()
 		}
 	}
 	wg.Wait()
+}
+
+// Each calls f with the sockets, which f must not keep or change. There are none
+// after Close or Leave.
+func (a *Acceptor) Each(f func(socket int)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, fd := range a.sockets {
+		f(fd)
+	}
 }
 
 // Wait waits until every connection has ended. It is for after Close.
@@ -221,4 +242,12 @@ func (d *door) close() {
 		}
 	})
 	_ = d.conn.Close()
+}
+
+// leave closes the socket and nothing else. The kernel is told first: while another
+// process has the socket, too, it would go on telling us of it.
+func (d *door) leave() {
+	if d.conn.state&closed == 0 && d.conn.loop != nil {
+		_ = sys.Close(d.conn.Detach())
+	}
 }

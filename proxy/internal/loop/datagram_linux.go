@@ -1,6 +1,10 @@
 package loop
 
-import "github.com/spillway-lb/spillway/proxy/internal/sys"
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/spillway-lb/spillway/proxy/internal/sys"
+)
 
 // AttachDatagrams is Attach for a datagram socket, which only this loop's
 // handlers read and write, by its descriptor. Nobody waits for room in it: it is
@@ -16,6 +20,14 @@ func (c *Conn) FD() int { return int(c.fd) }
 // Watched reports whether the kernel tells of changes. After Watch it does, unless
 // it has no memory or is at a limit (max_user_watches).
 func (c *Conn) Watched() bool { return c.state&registered != 0 }
+
+// Unwatch makes the kernel tell of changes no more, which ReadBy's time does still.
+func (c *Conn) Unwatch() {
+	if c.state&(registered|closed) == registered {
+		c.control(unix.EPOLL_CTL_DEL)
+		c.state &^= registered
+	}
+}
 
 // Drained is to be called when a call by the descriptor has found nothing (EAGAIN).
 func (c *Conn) Drained() {
