@@ -92,6 +92,8 @@ var table = []rule{
 		"it serves what it is given: what a reload is, or a metric, others know"},
 	{"internal/app", []string{"affinity", "balance", "capacity", "config", "discovery", "health", "health/orca", "health/poll", "lb", "proxy", "proxy/http", "proxy/tcp", "proxy/tlsfront", "proxy/udp", "internal/admin", "internal/host", "internal/metrics", prometheus}, nil,
 		"it joins all of the above, and nothing joins it but the command and what answers its questions"},
+	{"internal/handover", nil, []string{"net/http"},
+		"a socket is passed on, whoever listens on it and whatever for"},
 	{"internal/plan", []string{"affinity", "balance", "capacity", "config", "lb", "internal/app"}, []string{"net/http"},
 		"what a file means is the app's to say, and who gets which key the tables': it compares, and runs nothing"},
 	{"cmd/spillway", []string{"config", "internal/app", "internal/admin", "internal/doctor", "internal/plan", "internal/plot", "internal/simulate", "internal/top", fasthttp}, nil,
