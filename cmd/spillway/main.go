@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/spillway-lb/spillway/internal/handover"
 )
 
 // A verb is one thing the command does.
@@ -32,12 +34,10 @@ func verbs() []verb {
 		{"drain", "[SERVICE] ENDPOINT", "send an endpoint or a --group nobody new; --wait for who is there", runDrain},
 		{"ready", "[SERVICE] ENDPOINT", "send a drained endpoint or --group traffic again", runReady},
 		{"reload", "", "make a running proxy read its file again", runReload},
+		{"upgrade", "", "make a running proxy start its program anew, and drop nobody", runUpgrade},
 		{"version", "", "say what this is", runVersion},
 	}
 }
-
-// later are the verbs of versions to come.
-var later = []string{"upgrade"}
 
 // A console is a verb's whole world.
 type console struct {
@@ -45,6 +45,8 @@ type console struct {
 	// signals begins to receive the signals that drain, reload and upgrade, in
 	// place of what they do by default. end stops it.
 	signals func() (got <-chan os.Signal, end func())
+	// heir is this process as the successor of another; nil: of nobody.
+	heir *handover.Heir
 }
 
 func main() {
@@ -84,9 +86,6 @@ func (c *console) run(args []string) int {
 }
 
 func unknownVerb(name string, all []verb) error {
-	if slices.Contains(later, name) {
-		return usageError(fmt.Sprintf("%s is not in this version", name))
-	}
 	var names []string
 	for _, v := range all {
 		names = append(names, v.name)

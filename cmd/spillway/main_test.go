@@ -34,12 +34,6 @@ func TestAMisspelledVerbIsGuessed(t *testing.T) {
 	}
 }
 
-func TestVerbsOfLaterVersionsSaySo(t *testing.T) {
-	for _, v := range []string{"upgrade"} {
-		spillway(t, v, "--whatever").want(t, 2, v+" is not in this version")
-	}
-}
-
 func TestEveryVerbHasHelp(t *testing.T) {
 	for _, v := range verbs() {
 		for _, args := range [][]string{{v.name, "-h"}, {v.name, "--help"}, {"help", v.name}} {
@@ -56,7 +50,7 @@ func TestWrongUsageIsExitCode2(t *testing.T) {
 		"check", "check a b", "check -c a b", "check a --nope", "check a --print --json",
 		"run", "run a b", "run -c a b", "run a --to b:1", "run --listen :1", "run --to a:1", "run --policy MAGLEV",
 		"run --listen 127.0.0.1:0 --to a:1 --policy NOPE", "run --listen 127.0.0.1:0 --to http://a", "run --listen x --to a:1",
-		"status a b", "status --admin nonsense", "drain", "drain a b c", "drain a --timeout 1s", "drain a --wait --timeout -1s", "drain a --group b --now", "ready", "ready a --scaler 1", "reload x", "version x",
+		"status a b", "status --admin nonsense", "drain", "drain a b c", "drain a --timeout 1s", "drain a --wait --timeout -1s", "drain a --group b --now", "ready", "ready a --scaler 1", "reload x", "upgrade x", "version x",
 		"plan", "plan a", "plan a b c", "plan a b --max-moved much", "plan a b --max-moved 5", "plan a b --max-moved=-1%", "plan a b --service x",
 		"demo x", "demo --duration soon", "demo --duration -1s", "demo --policy NOPE",
 	} {
@@ -155,7 +149,6 @@ func TestEveryVerbOfTheContractIsKnown(t *testing.T) {
 	for _, v := range verbs() {
 		have = append(have, v.name)
 	}
-	have = append(have, later...)
 	for _, want := range []string{"demo", "run", "check", "explain", "simulate", "doctor", "status", "drain", "ready", "reload", "upgrade", "version"} {
 		if !slices.Contains(have, want) {
 			t.Errorf("%s is missing", want)

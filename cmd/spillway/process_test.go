@@ -172,11 +172,6 @@ func TestHangUpReloadsAndABadFileChangesNothing(t *testing.T) {
 	if got := ask(t, addr); got != "b" {
 		t.Errorf("after the refused reload %q answers", got)
 	}
-	p.signal(syscall.SIGUSR2)
-	p.await(`not supported by this version`)
-	if got := ask(t, addr); got != "b" {
-		t.Errorf("after USR2 %q answers", got)
-	}
 	p.signal(syscall.SIGTERM)
 	if code := p.exit(); code != 0 {
 		t.Errorf("exit code %d:\n%s", code, p.all)

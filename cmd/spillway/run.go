@@ -8,9 +8,18 @@ import (
 
 	"github.com/spillway-lb/spillway/config"
 	"github.com/spillway-lb/spillway/internal/app"
+	"github.com/spillway-lb/spillway/internal/handover"
 )
 
-func runProxy(c *console, f *flags, args []string) error {
+func runProxy(c *console, f *flags, args []string) (err error) {
+	if c.heir, err = handover.Inherit(); err != nil {
+		return err
+	}
+	defer func() {
+		if c.heir != nil && err != nil {
+			c.heir.Fail(err)
+		}
+	}()
 	file := f.String("c", "", "the `FILE` that describes the proxy; or name it without -c")
 	listen := f.String("listen", "", "without a file: the `ADDR` to listen on for HTTP, such as :8080")
 	to := f.String("to", "", "without a file: the `ENDPOINTS`, host:port,host:port")
@@ -52,7 +61,10 @@ func (c *console) runFile(path string) error {
 func (c *console) serve(cfg *config.Config, load func() (*config.Config, error)) error {
 	signals, end := c.signals()
 	defer end()
-	a, err := app.New(cfg, app.Options{Load: load, LogTo: c.err, Version: thisBuild().Version})
+	a, err := app.New(cfg, app.Options{
+		Load: load, LogTo: c.err, Version: thisBuild().Version,
+		Heir: c.heir, Successor: successor(),
+	})
 	if err != nil {
 		return err
 	}
@@ -80,7 +92,7 @@ func (c *console) serve(cfg *config.Config, load func() (*config.Config, error))
 			case asksReload(s):
 				_ = a.Reload() // which logs how it went
 			case asksUpgrade(s):
-				log.Warn("upgrading the running binary is not supported by this version", "signal", s.String())
+				go func() { _, _ = a.Upgrade() }() // which logs how it went, and takes its time
 			case ctx.Err() == nil:
 				log.Info("stopping; a second signal stops at once", "signal", s.String())
 				drain()

@@ -67,6 +67,20 @@ func (s *Server) reload(r *request) {
 	r.answer(reloadBody{true})
 }
 
+func (s *Server) upgrade(r *request) {
+	if s.o.Upgrade == nil {
+		problem(fasthttp.StatusNotImplemented, "this proxy cannot start another in its place").send(r.RequestCtx)
+		return
+	}
+	s.o.Log.Info("upgrade asked for", "from", r.RemoteAddr().String())
+	pid, err := s.o.Upgrade()
+	if err != nil {
+		problem(fasthttp.StatusConflict, "%v", err).send(r.RequestCtx)
+		return
+	}
+	r.answer(upgradeBody{pid})
+}
+
 // answer makes v the response.
 func (r *request) answer(v any) {
 	body, err := json.Marshal(v)

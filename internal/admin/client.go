@@ -22,6 +22,8 @@ var ErrUnreachable = errors.New("the admin API cannot be reached")
 const (
 	// clientTimeout bounds one call: a reload with many endpoints takes seconds.
 	clientTimeout = 30 * time.Second
+	// upgradeTimeout is for the start of a process, and its first health checks.
+	upgradeTimeout = 90 * time.Second
 	// maxAnswer is far above the status of 100,000 endpoints.
 	maxAnswer = 256 << 20
 )
@@ -111,6 +113,16 @@ func (c *Client) SetScaler(ctx context.Context, service, group string, scaler *f
 // effect. An invalid file is a *Problem that lists what is wrong.
 func (c *Client) Reload(ctx context.Context) error {
 	return c.call(ctx, http.MethodPost, "/api/v1/reload", nil, nil)
+}
+
+// Upgrade makes the proxy start another in its place, and returns that one's process id
+// once it serves. A *Problem says why there is none; then the proxy goes on as it was.
+func (c *Client) Upgrade(ctx context.Context) (pid int, err error) {
+	patient := *c
+	patient.http.Timeout = upgradeTimeout
+	var body upgradeBody
+	err = patient.call(ctx, http.MethodPost, "/api/v1/upgrade", nil, &body)
+	return body.PID, err
 }
 
 // Ready returns nil when the proxy takes traffic, and a *Problem that says why

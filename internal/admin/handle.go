@@ -36,6 +36,7 @@ var (
 	explainRoute   = route{get: (*Server).explain}
 	endpointRoute  = route{post: (*Server).setEndpoint}
 	groupRoute     = route{post: (*Server).setGroup}
+	upgradeRoute   = route{post: (*Server).upgrade}
 	reloadRoute    = route{post: (*Server).reload}
 	profilingRoute = route{get: (*Server).profile, post: (*Server).profile} // POST: /symbol
 )
@@ -53,6 +54,8 @@ func (s *Server) find(path string) (r *route, name, member string) {
 		return &reloadRoute, "", ""
 	case "/api/v1/proxy":
 		return &proxyRoute, "", ""
+	case "/api/v1/upgrade":
+		return &upgradeRoute, "", ""
 	case "/api/v1/services":
 		return &servicesRoute, "", ""
 	}

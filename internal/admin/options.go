@@ -34,6 +34,10 @@ type Options struct {
 	// Reload reads the file again and returns when it is in effect. An error
 	// means that nothing has changed, and becomes a 422 with its text.
 	Reload func() error
+	// Upgrade starts the process that is to take this one's place, and returns its id
+	// once it serves. An error means that nothing has changed, and becomes a 409 with
+	// its text.
+	Upgrade func() (pid int, err error)
 	// Ready reports whether the proxy takes traffic, else why not. Default:
 	// always.
 	Ready func() (ok bool, why string)

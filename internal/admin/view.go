@@ -161,6 +161,9 @@ type (
 		Admin string `json:"admin,omitempty"`
 		Cut   bool   `json:"cut,omitempty"`
 	}
+	upgradeBody struct {
+		PID int `json:"pid"`
+	}
 	reloadBody struct {
 		Reloaded bool `json:"reloaded"`
 	}

@@ -18,17 +18,38 @@ import (
 type adminServer struct {
 	*admin.Server
 	listener net.Listener
+	shared   bool            // a service manager has the socket, too
+	replaced context.Context // ends when another process serves
+	replace  context.CancelFunc
 }
 
-// Serve serves until ctx ends.
-func (s *adminServer) Serve(ctx context.Context) error { return s.Server.Serve(ctx, s.listener) }
+// Serve serves until ctx ends, or another process does.
+func (s *adminServer) Serve(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	defer context.AfterFunc(s.replaced, stop)()
+	return s.Server.Serve(ctx, s.listener)
+}
+
+// handOver leaves the address to another process. Requests under way have 3 s.
+func (s *adminServer) handOver() {
+	s.keepPath(true)
+	s.replace()
+}
+
+// keepPath says whether a Unix socket's path is to stay when the listener is closed.
+func (s *adminServer) keepPath(keep bool) {
+	if u, ok := s.listener.(*net.UnixListener); ok {
+		u.SetUnlinkOnClose(!keep)
+	}
+}
 
 func (a *App) newAdmin(cfg *config.Admin) (*adminServer, error) {
 	token, err := readToken(cfg.TokenFile)
 	if err != nil {
 		return nil, err
 	}
-	l, err := proxy.Listen(cfg.Listen)
+	l, shared, err := a.openAdmin(cfg.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("admin: %w", err)
 	}
@@ -40,6 +61,7 @@ func (a *App) newAdmin(cfg *config.Admin) (*adminServer, error) {
 		SetScaler: a.setScaler,
 		Explain:   a.explain,
 		Reload:    a.Reload,
+		Upgrade:   a.upgradeOrNil(),
 		Ready:     a.isReady,
 		Gatherer: metrics.NewRegistry(metrics.Source{
 			Services:  a.metricServices,
@@ -53,7 +75,9 @@ func (a *App) newAdmin(cfg *config.Admin) (*adminServer, error) {
 		Pprof: cfg.Pprof,
 		Log:   a.log.Logger,
 	})
-	return &adminServer{Server: server, listener: l}, nil
+	s := &adminServer{Server: server, listener: l, shared: shared}
+	s.replaced, s.replace = context.WithCancel(context.Background())
+	return s, nil
 }
 
 // readToken reads the token that admin requests must carry; "" is none.
@@ -77,7 +101,7 @@ func (a *App) setAdmin(service, endpoint string, word lb.Admin) error {
 	if b == nil {
 		return fmt.Errorf("there is no service %q", service)
 	}
-	return b.SetAdmin(endpoint, word)
+	return a.words.say(func() error { return b.SetAdmin(endpoint, word) })
 }
 
 // setScaler scales a group; nil: as the file has it.
@@ -87,9 +111,9 @@ func (a *App) setScaler(service, group string, scaler *float64) error {
 	case b == nil:
 		return fmt.Errorf("there is no service %q", service)
 	case scaler == nil:
-		return b.ResetScaler(group)
+		return a.words.say(func() error { return b.ResetScaler(group) })
 	}
-	return b.SetScaler(group, *scaler)
+	return a.words.say(func() error { return b.SetScaler(group, *scaler) })
 }
 
 func (a *App) metricServices() []metrics.Service {

@@ -6,12 +6,14 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os/exec"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/spillway-lb/spillway/config"
+	"github.com/spillway-lb/spillway/internal/handover"
 	"github.com/spillway-lb/spillway/lb"
 	"github.com/spillway-lb/spillway/proxy"
 	proxyhttp "github.com/spillway-lb/spillway/proxy/http"
@@ -29,21 +31,33 @@ type Options struct {
 	LogTo io.Writer
 	// Version is shown by the metric build_info.
 	Version string
+	// Sockets are open already: listeners whose they are take them, and New closes what
+	// is left. Default: none.
+	Sockets []handover.Socket
+	// Heir is this process as the successor of another, whose place it takes in Run.
+	// Default: nobody's.
+	Heir *handover.Heir
+	// Successor returns the command that is to take this process's place. Default:
+	// none, and then Upgrade is refused.
+	Successor func() (*exec.Cmd, error)
 }
 
 // An App is a running proxy: the objects that a file describes.
 type App struct {
-	opt    Options
-	log    *logs
-	pools  *proxyhttp.Pools
-	loops  *proxy.Loops // nil: none
-	admin  *adminServer // nil: none
-	tasks  tasks
-	since  time.Time   // when it was made
-	ready  atomic.Bool // the first round of health checks is over
-	ending atomic.Bool // draining
+	opt     Options
+	log     *logs
+	pools   *proxyhttp.Pools
+	loops   *proxy.Loops // nil: none
+	admin   *adminServer // nil: none
+	tasks   tasks
+	since   time.Time     // when it was made
+	ready   atomic.Bool   // the first round of health checks is over
+	checked chan struct{} // closed then
+	ending  atomic.Bool   // draining
 
 	reloading sync.Mutex // held by a reload from the file to the swap
+	upgrading atomic.Bool
+	words     words
 	reloads   struct{ ok, failed atomic.Uint64 }
 
 	mu        sync.Mutex         // held while the running state changes
@@ -53,6 +67,7 @@ type App struct {
 	services  []*service
 	listeners []*listener
 	leaving   []*listener // removed by a reload; they drain
+	pool      []handover.Socket
 }
 
 // New builds what cfg describes and opens every listener, so that what cannot
@@ -62,13 +77,20 @@ func New(cfg *config.Config, o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{opt: o, log: log, pools: new(proxyhttp.Pools), since: time.Now()}
+	a := &App{opt: o, log: log, pools: new(proxyhttp.Pools), checked: make(chan struct{}), since: time.Now(), pool: slices.Clone(o.Sockets)}
+	if o.Heir != nil {
+		a.pool = append(a.pool, o.Heir.Sockets...)
+		a.upgrading.Store(true) // until Run has taken its predecessor's place
+	}
 	err = a.openLoops(&cfg.Proxy)
 	if err == nil {
 		err = a.apply(cfg, a.findersFor(cfg))
 	}
 	if err == nil && cfg.Admin != nil {
 		a.admin, err = a.newAdmin(cfg.Admin)
+	}
+	if o.Heir == nil {
+		a.closePool()
 	}
 	if err != nil {
 		return nil, errors.Join(err, a.Close())
@@ -78,13 +100,7 @@ func New(cfg *config.Config, o Options) (*App, error) {
 
 // Close closes what New opened. It is for an App that is not run.
 func (a *App) Close() error {
-	var errs []error
-	for _, l := range a.listeners {
-		errs = append(errs, l.Close())
-	}
-	if a.admin != nil {
-		errs = append(errs, a.admin.listener.Close())
-	}
+	errs := []error{a.closeListeners()}
 	if a.loops != nil {
 		ended, end := context.WithCancel(context.Background())
 		end()
@@ -112,20 +128,21 @@ func (a *App) Run(ctx context.Context) error {
 	if a.loops != nil {
 		wg.Go(func() { _ = a.loops.Run(background) })
 	}
-	if a.admin != nil {
-		wg.Go(func() { a.tasks.fail(a.admin.Serve(background)) })
-	}
 
 	a.mu.Lock()
 	for _, s := range a.services {
 		s.start(background, &wg)
 	}
-	for _, l := range a.listeners {
-		l.start(&a.tasks, a.hasLeft)
-	}
 	a.tasks.background, a.tasks.backgroundGroup = background, &wg
 	a.startFinders()
 	a.mu.Unlock()
+	if err := a.awaitTurn(); err != nil {
+		a.tasks.fail(err)
+		a.closeListeners()
+	} else {
+		a.startListeners(background, &wg)
+		a.takeOver()
+	}
 
 	<-a.tasks.ctx.Done()
 	a.mu.Lock()
@@ -137,6 +154,32 @@ func (a *App) Run(ctx context.Context) error {
 	stopBackground()
 	wg.Wait()
 	return errors.Join(err, finishLogs())
+}
+
+// startListeners begins to serve. Who comes may have come before: the sockets have been
+// open since New.
+func (a *App) startListeners(background context.Context, wg *sync.WaitGroup) {
+	if a.admin != nil {
+		wg.Go(func() { a.tasks.fail(a.admin.Serve(background)) })
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, l := range a.listeners {
+		l.start(&a.tasks, a.hasLeft)
+	}
+}
+
+// closeListeners closes what was opened and is not served.
+func (a *App) closeListeners() error {
+	var errs []error
+	for _, l := range a.listeners {
+		errs = append(errs, l.Close())
+	}
+	if a.admin != nil {
+		errs = append(errs, a.admin.listener.Close())
+	}
+	handover.Close(a.pool)
+	return errors.Join(errs...)
 }
 
 // openLoops makes the event loops, if the file wants any.
@@ -216,6 +259,7 @@ func (a *App) watchReady(ctx context.Context) {
 		}
 	}
 	a.ready.Store(true)
+	close(a.checked)
 }
 
 func (a *App) allChecked() bool {

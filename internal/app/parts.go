@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"net"
+	"os"
 	"reflect"
 	"slices"
 	"sync"
@@ -96,6 +97,7 @@ type listener struct {
 	stop   context.CancelFunc
 
 	onLoops bool // its connections live on event loops
+	shared  bool // a service manager has its sockets, too
 }
 
 // A door is a proxy.Listener, or one for datagrams.
@@ -105,6 +107,8 @@ type door interface {
 	Active() int64
 	Serve(context.Context) error
 	Close() error
+	Files() ([]*os.File, error)
+	HandOver()
 }
 
 // An aborter cuts everything at once.
@@ -114,8 +118,10 @@ type aborter interface{ Abort() }
 func (a *App) newListener(cfg *config.Config, spec *config.Listener) (*listener, error) {
 	drain := time.Duration(cfg.Proxy.DrainTimeout)
 	l := &listener{spec: *spec}
+	files, shared := a.takeSockets(wantOf(spec))
+	l.shared = shared
 	if spec.Protocol == "UDP" {
-		a.newUDP(l, drain)
+		a.newUDP(l, drain, files)
 		return l, a.openUDP(l)
 	}
 	var engine proxy.Engine
@@ -137,6 +143,8 @@ func (a *App) newListener(cfg *config.Config, spec *config.Listener) (*listener,
 		MaxConnections: spec.MaxConnections,
 		Transparent:    spec.Transparent,
 		DrainTimeout:   drain,
+		Sockets:        files,
+		Shared:         shared || a.opt.Heir != nil, // until it is ours
 		Log:            a.log.Logger,
 	}
 	return l, l.Listen()

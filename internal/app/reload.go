@@ -40,6 +40,9 @@ func (a *App) reload() error {
 	}
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
+	if a.upgrading.Load() {
+		return errUpgrading
+	}
 	cfg, err := a.opt.Load()
 	if err != nil {
 		return err

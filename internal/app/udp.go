@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"syscall"
 	"time"
 
@@ -12,13 +13,14 @@ import (
 )
 
 // newUDP makes l a listener for datagrams.
-func (a *App) newUDP(l *listener, drain time.Duration) {
+func (a *App) newUDP(l *listener, drain time.Duration, sockets []*os.File) {
 	l.udp = udp.New(udp.Options{
 		Name:         l.spec.Name,
 		Addr:         l.spec.Listen,
 		Loops:        a.loops,
 		MaxSessions:  l.spec.MaxConnections,
 		DrainTimeout: drain,
+		Sockets:      sockets,
 		Log:          a.log.Logger,
 		Access:       a.log.access,
 	})

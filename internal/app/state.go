@@ -1,0 +1,70 @@
+package app
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/spillway-lb/spillway/lb"
+)
+
+// A state is what a process tells its successor: what was said to it, and is in no
+// file. Health is not told: the successor has looked for itself.
+type state struct {
+	// Endpoints are those that are not READY, and Groups those whose scaler is not the
+	// file's, by service.
+	Endpoints map[string]map[string]string  `json:"endpoints,omitempty"`
+	Scalers   map[string]map[string]float64 `json:"scalers,omitempty"`
+}
+
+func (a *App) state() *state {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := &state{Endpoints: make(map[string]map[string]string), Scalers: make(map[string]map[string]float64)}
+	for _, service := range a.services {
+		words, scalers := service.balancer.Words()
+		for id, word := range words {
+			put(s.Endpoints, service.spec.Name, id, word.String())
+		}
+		for group, scaler := range scalers {
+			put(s.Scalers, service.spec.Name, group, scaler)
+		}
+	}
+	return s
+}
+
+func put[V any](m map[string]map[string]V, service, member string, v V) {
+	if m[service] == nil {
+		m[service] = make(map[string]V)
+	}
+	m[service][member] = v
+}
+
+// restore applies what a predecessor has told. What the file has no more is past.
+func (a *App) restore(s *state) {
+	for service, words := range s.Endpoints {
+		for id, word := range words {
+			w, err := lb.ParseAdmin(word)
+			if b := a.Balancer(service); b != nil && err == nil {
+				err = b.SetAdmin(id, w)
+			}
+			if err != nil {
+				a.log.Info("the operator's word is for nobody any more", "service", service, "endpoint", id, "admin", word, "error", err)
+			}
+		}
+	}
+	for service, scalers := range s.Scalers {
+		groups := slices.SortedFunc(maps.Keys(scalers), func(a, b string) int {
+			return cmp.Compare(scalers[b], scalers[a]) // 0 last: it is refused while nobody has more
+		})
+		for _, group := range groups {
+			b := a.Balancer(service)
+			if b == nil {
+				break
+			}
+			if err := b.SetScaler(group, scalers[group]); err != nil {
+				a.log.Info("the capacity scaler is for nobody any more", "service", service, "group", group, "scaler", scalers[group], "error", err)
+			}
+		}
+	}
+}
