@@ -72,7 +72,6 @@ type Listener struct {
 	begun  bool // Serve was called
 	over   bool // and has nothing more to do but to wait
 	closed bool
-	over   bool // the sockets close
 }
 
 // New returns a listener that is not open yet.
@@ -195,7 +194,7 @@ func (l *Listener) HandOver() {
 	l.draining.Store(true)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed || !l.begun {
+	if !l.serving() {
 		return
 	}
 	for _, x := range l.shards {
