@@ -21,6 +21,9 @@
 // comes when everything is taken may wait: Wait does so in the caller's goroutine,
 // Enqueue without one. The end of a lease serves who waits.
 //
+// With SlowStart endpoints that join or come back get a part of their weight that
+// grows. Where too few are healthy there is a panic, and PanicMode says what follows.
+//
 // A Balancer can be used as soon as New returns. Run adds health checks:
 //
 //	b, err := lb.New(lb.Options{Endpoints: endpoints, HealthCheck: &health.Check{Type: health.TypeTCP}})

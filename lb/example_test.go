@@ -92,3 +92,31 @@ func ExampleBalancer_Wait() {
 	third.Done(lb.Success)
 	// Output: 10.0.0.1:80 <nil>
 }
+
+// An endpoint that joins gets a tenth of its weight, and after half of the window half
+// of it.
+func ExampleSlowStart() {
+	now := time.Unix(0, 0)
+	b, err := lb.New(lb.Options{
+		Endpoints: []balance.Endpoint{{Addr: "10.0.0.1:80"}},
+		SlowStart: &lb.SlowStart{Window: time.Minute},
+		Now:       func() time.Time { return now },
+	})
+	if err != nil {
+		panic(err)
+	}
+	err = b.SetEndpoints([]balance.Endpoint{{Addr: "10.0.0.1:80"}, {Addr: "10.0.0.2:80"}})
+	if err != nil {
+		panic(err)
+	}
+	for range 4 {
+		fmt.Printf("%2.0f s: %.0f %%\n", now.Sub(time.Unix(0, 0)).Seconds(), 100*b.Status().Groups[0].Endpoints[1].Warm)
+		now = now.Add(20 * time.Second)
+		b.Sweep() // Run does so every second
+	}
+	// Output:
+	//  0 s: 10 %
+	// 20 s: 34 %
+	// 40 s: 66 %
+	// 60 s: 100 %
+}

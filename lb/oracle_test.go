@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spillway-lb/spillway/balance"
 	"github.com/spillway-lb/spillway/health"
@@ -238,6 +239,15 @@ func TestEligibleIsWhatTheSpecSays(t *testing.T) {
 				t.Fatalf("seed %d: %+v\n%s\nmember %d has share %d of weight %d", seed, r, describe(members), i, d.shares[i], d.weights[i])
 			}
 			seen[d.standings[i]]++
+		}
+		// While nobody warms up, slow start changes the unit and nothing else.
+		r.slow = &SlowStart{Window: time.Minute, Aggression: 1, MinWeightPercent: 10}
+		slow := eligible(members, r)
+		for i := range members {
+			if slow.shares[i] != balance.Fine*d.shares[i] || slow.weights[i] != balance.Fine*d.weights[i] || slow.standings[i] != d.standings[i] {
+				t.Fatalf("seed %d: %+v\n%s\nwith slow start member %d has share %d of weight %d, without %d of %d",
+					seed, r, describe(members), i, slow.shares[i], slow.weights[i], d.shares[i], d.weights[i])
+			}
 		}
 		if len(want) > 0 {
 			some++

@@ -410,3 +410,21 @@ func TestWarmUpLeavesCapacityAlone(t *testing.T) {
 	p.isWarm("b-1", 1)
 	within(t, "share of group b", float64(p.stream(100, 10*time.Second, false)["b"])/1000, 0.5, 0.02)
 }
+
+// Weights that load reports give warm up like those of a file.
+func TestWarmUpOfWeightsByLoad(t *testing.T) {
+	p := weighing(t, lb.Options{Endpoints: named("a", "b", "c"), SlowStart: &lb.SlowStart{Window: 100 * time.Second}})
+	report := func() {
+		p.says("a", 0.4, 100)
+		p.says("b", 0.8, 100)
+		p.says("c", 0.4, 100)
+	}
+	p.serve(20, 15, report)
+	p.finds("c", health.Unhealthy)
+	p.finds("c", health.Healthy)
+	p.serve(20, 50, report)
+	got := p.serve(100, 1, report)
+	// 2 to 1 to half of 2.
+	within(t, "share of c", shareOf(got, "c"), 0.25, 0.03)
+	within(t, "share of b", shareOf(got, "b"), 0.25, 0.03)
+}
