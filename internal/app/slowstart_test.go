@@ -137,6 +137,9 @@ func TestShedRefusesWhatIsTooMuch(t *testing.T) {
 		case http.StatusOK:
 			served++
 		case http.StatusServiceUnavailable:
+			if again := resp.Header.Get("Retry-After"); again != "1" {
+				t.Errorf("refused with Retry-After %q", again)
+			}
 		default:
 			t.Errorf("status %d", resp.StatusCode)
 		}

@@ -26,6 +26,7 @@ type failure struct {
 var (
 	noRoute       = &failure{404, "destination_not_found", "no route\n", lb.Neutral, 0}
 	noEndpoint    = &failure{503, "destination_unavailable", "no healthy endpoint\n", lb.Neutral, 0}
+	shed          = &failure{503, "destination_unavailable", "too few healthy endpoints for every request; try again later\n", lb.Neutral, 0}
 	saturated     = &failure{503, "connection_limit_reached", "all endpoints are full\n", lb.Neutral, 0}
 	sessionGone   = &failure{503, "destination_unavailable", "the session's endpoint cannot be had\n", lb.Neutral, 0}
 	sessionFull   = &failure{503, "connection_limit_reached", "the session's endpoint is full\n", lb.Neutral, 0}
@@ -67,6 +68,8 @@ func requestRefused(err error) *failure {
 func (x *exchange) pickFailed(err error) *failure {
 	limit := lb.LimitOf(err)
 	switch {
+	case errors.Is(err, lb.ErrShed):
+		return shed
 	case x.want.Strict && limit == lb.EndpointsAtMax:
 		return x.sessionRefused(err)
 	case errors.Is(err, lb.ErrSaturated):

@@ -34,9 +34,10 @@ func (f *failure) isOverLimit() bool {
 }
 
 // retryAfter is how many seconds the client should wait before it asks again: the
-// fewest that can be said, since a queue may be short in a moment. 0: nothing is said.
+// fewest that can be said, since a queue may be short in a moment, and in a panic the
+// next request may be let in. 0: nothing is said.
 func (f *failure) retryAfter() int {
-	if f == saturated || f == sessionFull || f.isOverLimit() {
+	if f == saturated || f == sessionFull || f == shed || f.isOverLimit() {
 		return 1
 	}
 	return 0
