@@ -119,17 +119,26 @@ func (p *leastRequest) Pick(Request) *Endpoint {
 	r := p.dice.roll()
 	first, r := bits.Mul64(r, uint64(len(p.contenders)))
 	best := &p.contenders[first]
-	active := best.load.Burden()
+	active := p.burden(best.load)
 	// Samples come in random order, so keeping the first of equals is fair.
 	s := sampler{n: len(p.contenders), random: r, dice: p.dice}
 	s.exclude(int(first))
 	for s.taken < p.samples {
 		c := &p.contenders[s.next()]
-		if a := c.load.Burden(); a < active {
+		if a := p.burden(c.load); a < active {
 			best, active = c, a
 		}
 	}
 	return best.endpoint
+}
+
+// burden is Load.Burden. A penalty wears out by being looked at.
+func (p *leastRequest) burden(l *Load) int64 {
+	active := l.Active()
+	if l.trouble.Load() >= onePenalty {
+		active += l.wear(p.dice.roll())
+	}
+	return active
 }
 
 // scan takes the least of all, each of equals with the same chance.
@@ -138,7 +147,7 @@ func (p *leastRequest) scan() *Endpoint {
 	n := uint64(0)
 	least := int64(math.MaxInt64)
 	for i := range p.contenders {
-		a := p.contenders[i].load.Burden()
+		a := p.burden(p.contenders[i].load)
 		if a < least {
 			least, n = a, 0
 		}
@@ -160,7 +169,7 @@ type weightedLeastRequest struct {
 func (p *weightedLeastRequest) Pick(Request) *Endpoint {
 	first := p.shares.draw(p.dice.roll())
 	best := &p.contenders[first]
-	active := best.load.Burden()
+	active := p.burden(best.load)
 	if active == 0 {
 		return best.endpoint // nobody can be emptier
 	}
@@ -168,7 +177,7 @@ func (p *weightedLeastRequest) Pick(Request) *Endpoint {
 	s.exclude(first)
 	for s.taken < p.samples {
 		c := &p.contenders[s.next()]
-		a := c.load.Burden()
+		a := p.burden(c.load)
 		if float64(a+1)*best.size <= float64(active)*c.size {
 			best, active = c, a
 		}

@@ -28,7 +28,14 @@ const MaxStreak = 1<<16 - 1
 
 // DefaultPenalty is how far the penalty of an endpoint grows until Fade says
 // otherwise, in leases.
-const DefaultPenalty = 64
+const DefaultPenalty = 1024
+
+// onePenalty is a penalty of one lease in trouble.
+const onePenalty = 1 << 48
+
+// wearOut is of how many picks that look at a penalty one halves it: so it goes also
+// where nobody calls Fade, and who fails gets at most about two of so many.
+const wearOut = 256
 
 // trouble is what an endpoint's last failures left behind, in one word, so that who
 // succeeds need look at nothing else: three streaks and the penalty, 16 bits each.
@@ -153,8 +160,8 @@ func (l *Load) Restart(f Fault) {
 }
 
 // Fade halves the penalty, and says how many leases it may come to from now on: 0 to
-// 65535. It is to be called about once a second; without that a penalty goes when the
-// endpoint succeeds, and never comes to more than [DefaultPenalty].
+// 65535. It is to be called about once a second; without that a penalty goes with the
+// picks that pass the endpoint by, and never comes to more than [DefaultPenalty].
 func (l *Load) Fade(most int64) {
 	more := l.faults.Load()
 	if more == nil {
@@ -189,13 +196,22 @@ func (l *Load) Notify(f *func(Streaks)) {
 // Streaks are the streaks of failures that go on now.
 func (l *Load) Streaks() Streaks { return trouble(l.trouble.Load()).streaks() }
 
+// wear returns the penalty, and halves it for one in wearOut.
+func (l *Load) wear(random uint64) int64 {
+	if random%wearOut == 0 {
+		l.change(func(s Streaks, penalty int64) (Streaks, int64) { return s, penalty / 2 })
+	}
+	return trouble(l.trouble.Load()).penalty()
+}
+
 // Burden is what LEAST_REQUEST compares: Active, and the penalty for failures.
 //
 // An endpoint that fails is fast. By its leases it is the least loaded, and would get
 // nearly everything; so its failures count as leases that nobody holds. The first is
 // one, and each after it doubles them, to at most what Fade allows; each success
-// halves them, and so does each second. So within a few failures it looks as loaded
-// as the others are, however fast it fails, and is tried about once a second.
+// halves them, and so do each second and one in a few hundred picks. So within a few
+// failures it looks as loaded as the others are, however fast it fails, and is tried
+// now and then.
 func (l *Load) Burden() int64 { return l.Active() + trouble(l.trouble.Load()).penalty() }
 
 // Neutral counts a lease that ended by nobody's fault. It does not release.

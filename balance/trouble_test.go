@@ -89,7 +89,7 @@ func TestThePenaltyDoublesIsBoundedAndFades(t *testing.T) {
 			t.Errorf("%s: a burden of %d, want %d", what, got, want)
 		}
 	}
-	for i, want := range []int64{1, 2, 4, 8, 16, 32, balance.DefaultPenalty, balance.DefaultPenalty} {
+	for i, want := range []int64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, balance.DefaultPenalty, balance.DefaultPenalty} {
 		l.Fail(balance.ServerError, "")
 		is("failures", want)
 		if got := l.Streaks().Errors; got != i+1 {
@@ -136,5 +136,29 @@ func TestSuccessesLeaveNoTrace(t *testing.T) {
 	}
 	if l.Burden() != 0 || l.Streaks() != (balance.Streaks{}) {
 		t.Error("something is left")
+	}
+}
+
+// A balancer that nobody sweeps lets an endpoint in again all the same.
+func TestThePenaltyWearsOutByPicks(t *testing.T) {
+	for _, n := range []int{2, 20} {
+		c := make([]balance.Candidate, n)
+		for i := range c {
+			c[i] = balance.Candidate{Endpoint: &balance.Endpoint{ID: string(rune('a' + i)), Weight: 1, Load: new(balance.Load)}, Share: 1}
+		}
+		for range 20 {
+			c[0].Load.Fail(balance.ServerError, "")
+		}
+		p, got := balance.LeastRequest(2, 1)(c), 0
+		for picks := range 1 << 20 {
+			e := p.Pick(balance.Request{})
+			if e == c[0].Endpoint && c[0].Load.Burden() == 0 {
+				got = picks
+				break
+			}
+		}
+		if got == 0 || got < 100 {
+			t.Errorf("of %d endpoints the one that failed is picked again after %d picks", n, got)
+		}
 	}
 }

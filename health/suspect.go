@@ -24,6 +24,8 @@ type Suspect struct {
 	Since   time.Time     // when that began
 	Until   time.Time     // when that is over
 	Times   uint64        // how often it was ejected
+	// ByReason is how often for which, in the order of [OutlierReasons].
+	ByReason [len(OutlierReasons)]uint64
 
 	row  int       // n
 	back time.Time // when the last ejection ended
@@ -39,6 +41,9 @@ func (s *Suspect) Eject(o *Outlier, r OutlierReason, now time.Time) {
 		s.row++
 	}
 	s.Ejected, s.Reason, s.Times = true, r, s.Times+1
+	if r > NotAnOutlier && int(r) <= len(s.ByReason) {
+		s.ByReason[r-1]++
+	}
 	s.Since, s.Until = now, now.Add(o.EjectionTime(s.row))
 }
 

@@ -39,6 +39,7 @@ func New(o Options) (*Balancer, error) {
 	}
 	b.gates = newGates(b)
 	b.state.flow, b.state.gates = b.flow, b.gates
+	b.state.lookout = newLookout(b, o.Seed)
 	if err := b.SetOptions(o); err != nil {
 		return nil, err
 	}

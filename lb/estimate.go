@@ -47,7 +47,7 @@ func (s *state) learn(now int64, elapsed time.Duration) (learns bool) {
 func (s *state) reports(now int64, elapsed time.Duration) (all [][]health.LoadReport, fresh []bool) {
 	all, fresh = make([][]health.LoadReport, len(s.opt.Groups)), make([]bool, len(s.opt.Groups))
 	for _, m := range s.members {
-		if !s.opt.Groups[m.group].Capacity.Mode.ByReports() || classOf(m.health) == ill {
+		if !s.opt.Groups[m.group].Capacity.Mode.ByReports() || classOf(m) == ill {
 			continue
 		}
 		if r, age, ok := m.live.report(now, s.opt.ReportExpiration); ok {

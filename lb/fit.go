@@ -42,7 +42,7 @@ func (d *ruling) fit(members []*member, in []int, r rules) []int {
 	}
 	classes, best := make([]class, len(members)), unfit
 	for _, i := range in {
-		c := classOf(members[i].health)
+		c := classOf(members[i])
 		switch {
 		case blind:
 			c = healthy
@@ -65,9 +65,15 @@ func (d *ruling) fit(members []*member, in []int, r rules) []int {
 		switch {
 		case classes[i] == best && best != unfit:
 			return InUse
-		case blind || members[i].health == health.Healthy:
+		case blind:
 			return NoWeight
-		case members[i].health == health.Unknown:
+		case members[i].suspect.Ejected:
+			return IsEjected
+		}
+		switch members[i].health {
+		case health.Healthy:
+			return NoWeight
+		case health.Unknown:
 			return NotKnown
 		default:
 			return IsIll
@@ -75,11 +81,14 @@ func (d *ruling) fit(members []*member, in []int, r rules) []int {
 	})
 }
 
-func classOf(s health.Status) class {
-	switch s {
-	case health.Healthy:
+// classOf is m's, by its health. Who is ejected is ill, whatever checks say.
+func classOf(m *member) class {
+	switch {
+	case m.suspect.Ejected:
+		return ill
+	case m.health == health.Healthy:
 		return healthy
-	case health.Unknown:
+	case m.health == health.Unknown:
 		return unknown
 	default:
 		return ill
@@ -90,7 +99,7 @@ func classOf(s health.Status) class {
 func panicking(members []*member, in []int, threshold int) bool {
 	well := 0
 	for _, i := range in {
-		if classOf(members[i].health) != ill {
+		if classOf(members[i]) != ill {
 			well++
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/spillway-lb/spillway/capacity"
-	"github.com/spillway-lb/spillway/health"
 )
 
 // groupState is what the writer knows of a group with a capacity. It follows the
@@ -206,7 +205,7 @@ func (s *state) capacityGroups(shares []uint32) []capacity.Group {
 		g.Serving = g.Serving || shares != nil && shares[i] > 0
 		if m.admin == Ready && m.endpoint.Weight > 0 {
 			g.Members++
-			if m.health == health.Healthy || m.health == health.Unknown && !m.checked {
+			if isWell(m) {
 				g.Healthy++
 			}
 		}

@@ -103,6 +103,10 @@ func (g *groupLive) spill(to *groupLive) {
 type endpointLive struct {
 	connect atomic.Int64 // mean time to connect, ns; 0: not known
 
+	told    func(balance.Streaks) // what leases call that fail
+	ejected atomic.Bool
+	spared  [len(health.OutlierReasons) + 1]atomic.Int64 // when the log last said why it was not, by reason
+
 	mu     sync.Mutex
 	load   health.LoadReport
 	loadAt int64 // by flow.clock; 0: never

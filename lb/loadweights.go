@@ -64,7 +64,7 @@ func (s *state) weighLoads(now int64, elapsed time.Duration) (changed bool) {
 // begins anew.
 func (s *state) takeLoad(m *member, w *health.LoadWeighting, now int64, elapsed time.Duration) {
 	l := &m.loaded
-	isIll := classOf(m.health) == ill
+	isIll := classOf(m) == ill
 	if l.ill && !isIll {
 		l.weight.Reset()
 	}

@@ -56,6 +56,10 @@ type Options struct {
 	// those that may be picked, where two have one. For balance.WeightedRoundRobin.
 	// Default: nil, they do not.
 	LoadWeights *health.LoadWeighting
+	// Outlier ejects endpoints that fail more than others do: they count as ill for a
+	// while, where endpoints are counted and where they are chosen. Default: nil,
+	// traffic is no evidence.
+	Outlier *health.Outlier
 	// SlowStart lets endpoints warm up. Default: nil, they do not.
 	SlowStart *SlowStart
 	// CircuitBreakers bound what the service asks of its endpoints at once, and let
@@ -190,6 +194,13 @@ func (o Options) withDefaults() (Options, error) {
 		}
 	}
 	errs = o.checkPorts(errs)
+	if o.Outlier != nil {
+		outlier := o.Outlier.WithDefaults()
+		o.Outlier = &outlier
+		if err := outlier.Validate(); err != nil {
+			errs = multierror.Append(errs, err)
+		}
+	}
 	errs = o.checkPools(errs)
 	errs = o.checkCapacity(errs)
 	o.Subsetting, errs = o.Subsetting.withDefaults(errs)

@@ -1,10 +1,6 @@
 package lb
 
-import (
-	"sort"
-
-	"github.com/spillway-lb/spillway/health"
-)
+import "sort"
 
 // rejoin takes a lease on the endpoint that the request is bound to.
 func (s *Snapshot) rejoin(r *Request) (Lease, error) {
@@ -28,7 +24,8 @@ func (s *Snapshot) rejoin(r *Request) (Lease, error) {
 
 // keepsSessions reports whether those who are bound to m still reach it although it
 // takes nobody new. Who takes new traffic has them in any case, also in a panic, when
-// health is not believed: they would be moved from one to the next for nothing.
+// health is not believed: they would be moved from one to the next for nothing. Who is
+// ejected counts as UNHEALTHY here.
 //
 //	operator  health              group     sticky requests
 //	DOWN      any                 any       move
@@ -38,7 +35,7 @@ func (s *Snapshot) rejoin(r *Request) (Lease, error) {
 //	READY     else                not       stay: in a standby, with weight 0, not checked yet
 func keepsSessions(m *member, moves bool) bool {
 	switch {
-	case m.admin == Down || m.health != health.Healthy && m.health != health.Unknown:
+	case m.admin == Down || classOf(m) == ill:
 		return false
 	case m.admin == Drain || m.idle:
 		return !moves

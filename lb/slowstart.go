@@ -102,7 +102,7 @@ type warming struct {
 func (m *member) warmFrom(now int64) { m.warming = warming{settled: true, since: now} }
 
 // isOut reports whether m must warm up when it no longer is.
-func (m *member) isOut() bool { return classOf(m.health) == ill }
+func (m *member) isOut() bool { return classOf(m) == ill }
 
 // noteCold finds out who begins to warm up now, and who has ceased to.
 func (s *state) noteCold(now int64) {

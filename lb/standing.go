@@ -32,13 +32,15 @@ const (
 	IsIll
 	// NotKnown: its health is UNKNOWN, and somebody else's is HEALTHY.
 	NotKnown
+	// IsEjected: outlier detection has taken it out for a while.
+	IsEjected
 )
 
 // String gives the admin API's spelling; "" for InUse.
 func (s Standing) String() string {
 	names := [...]string{
 		InUse: "", NotInSubset: "SUBSET", IsDrained: "DRAIN", IsDown: "DOWN", GroupDrained: "GROUP_DRAINED", NoWeight: "WEIGHT_0", StandsBy: "STANDBY",
-		OtherZone: "OTHER_ZONE", InPanic: "PANIC", IsIll: "UNHEALTHY", NotKnown: "UNKNOWN",
+		OtherZone: "OTHER_ZONE", InPanic: "PANIC", IsIll: "UNHEALTHY", NotKnown: "UNKNOWN", IsEjected: "EJECTED",
 	}
 	if int(s) < len(names) {
 		return names[s]

@@ -32,6 +32,9 @@ type state struct {
 	turn           uint64          // flow.turn then
 	weighed        int64           // when weighLoads last did
 	awaited        map[string]bool // groups whose first endpoints are warm, see settle
+	lookout        *lookout
+	looked         int64 // when judge last ended an interval
+	observed       int64 // when observe last looked
 }
 
 // A member is an endpoint with what we know of it.
@@ -52,8 +55,11 @@ type member struct {
 	weighed  *balance.Endpoint // endpoint with another weight, as it counts now; nil: not yet needed
 	live     *endpointLive
 	warming  warming // see SlowStart
-	counted  uint64  // leases it had got at the last sweep
-	rate     float64 // leases per second between the last two
+	suspect  health.Suspect
+	standing Standing // in the last snapshot
+	refusing bool     // the log says so
+	counted  uint64   // leases it had got at the last sweep
+	rate     float64  // leases per second between the last two
 }
 
 // find returns the member with this ID, or nil.
@@ -101,6 +107,7 @@ func (s *state) setOptions(o Options) {
 		s.warmUp(s.flow.clock()) // else with the next sweep
 	}
 	s.edits++
+	s.setLookout()
 	s.keepGroups()
 	if o.HealthCheck == nil {
 		for _, m := range members {
@@ -125,6 +132,7 @@ func newMember(e balance.Endpoint, group int, old *member) *member {
 		if e.Addr == old.endpoint.Addr {
 			m.health, m.reason, m.checked = old.health, old.reason, old.checked
 			m.report, m.loaded, m.warming = old.report, old.loaded, old.warming
+			m.suspect, m.standing, m.refusing = old.suspect, old.standing, old.refusing
 			if old.live != nil {
 				m.live = old.live
 			}
@@ -191,7 +199,9 @@ func (s *state) decide(prev, next *Snapshot) ruling {
 	for _, m := range s.members {
 		m.idle = drained[m.group]
 	}
-	s.noteCold(s.flow.clock())
+	now := s.flow.clock()
+	s.pardon(now)
+	s.noteCold(now)
 	d := eligible(s.members, s.opt.rules())
 	next.Candidates = make([]balance.Candidate, len(s.members))
 	next.lives = make([]*endpointLive, len(s.members))
@@ -202,6 +212,7 @@ func (s *state) decide(prev, next *Snapshot) ruling {
 		next.total += uint64(d.shares[i])
 		next.lives[i] = m.live
 		m.warming.note(d.parts, i)
+		m.standing = d.standings[i]
 	}
 	s.panicFrom(&d, prev, next)
 	logPool(&s.opt, prev.Pool, &d)

@@ -201,6 +201,14 @@ func (m *member) status() EndpointStatus {
 		Active:   m.endpoint.Load.Active(),
 		Requests: m.endpoint.Load.Started(),
 		Failures: m.endpoint.Load.Failed(),
+		Traffic:  m.traffic(),
+		Ejection: EjectionStatus{
+			Ejected:  m.suspect.Ejected,
+			Reason:   m.suspect.Reason.String(),
+			Until:    m.suspect.Until,
+			Times:    m.suspect.Times,
+			ByReason: m.suspect.ByReason,
+		},
 	}
 }
 
@@ -233,4 +241,6 @@ type EjectionStatus struct {
 	Reason  string    // CONSECUTIVE_ERRORS, CONSECUTIVE_GATEWAY_FAILURE, SUCCESS_RATE or FAILURE_PERCENTAGE, of the last one
 	Until   time.Time // when it is over
 	Times   uint64    // since New
+	// ByReason are the same by reason, in the order of health.OutlierReasons.
+	ByReason [len(health.OutlierReasons)]uint64
 }

@@ -110,7 +110,7 @@ func subsetEnds(members []*member, size int) map[int]int {
 }
 
 // isWell reports whether m counts as healthy where endpoints are counted: also
-// while it has not been checked even once.
+// while it has not been checked even once, and not while it is ejected.
 func isWell(m *member) bool {
-	return m.health == health.Healthy || m.health == health.Unknown && !m.checked
+	return !m.suspect.Ejected && (m.health == health.Healthy || m.health == health.Unknown && !m.checked)
 }

@@ -22,8 +22,9 @@ func (b *Balancer) Sweep() {
 	}
 	b.state.letGo()
 	now := b.flow.clock()
-	warms := b.state.warmUp(now)
-	if b.state.sweep(now) || warms {
+	warms, judged := b.state.warmUp(now), b.state.judge(now)
+	b.state.observe(now)
+	if b.state.sweep(now) || warms || judged {
 		b.publish(b.inbox.takeAll())
 	}
 }
@@ -183,6 +184,9 @@ func (b *Balancer) SetHealth(id string, to health.Status, reason string) error {
 		m.health, m.checked, m.reason = to, true, ""
 		if to != health.Healthy {
 			m.reason = reason
+		} else {
+			now := s.flow.clock()
+			s.passed(m, s.flow.at(now), now)
 		}
 		return false, nil
 	})

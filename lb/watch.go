@@ -81,6 +81,9 @@ func (b *Balancer) watch(ctx context.Context, k watchKey) {
 		if k.check.LogResults {
 			b.logCheck(k.id, ev)
 		}
+		if ev.Result.OK && ev.Status == health.Healthy {
+			b.checkPassed(k.id, ev.At, ev.Result.Took)
+		}
 		switch {
 		case ctx.Err() != nil:
 		case first || ev.Changed || ev.Reason != reason:
