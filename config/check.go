@@ -32,6 +32,7 @@ func (l *loader) check(c *Config) {
 	}
 	l.checkZones(c)
 	l.checkSharedGroups(c)
+	l.checkStrongNames(c)
 	l.checkNames(c)
 	l.checkListens(c)
 	if !slices.ContainsFunc(l.problems, isError) {

@@ -53,7 +53,7 @@ func (l *loader) checkModesFit(path string, s *Service) {
 		case s.LocalityLBPolicy == "ORIGINAL_DESTINATION":
 			l.errorf(key, "has no meaning with locality_lb_policy = \"ORIGINAL_DESTINATION\"%s: the client has chosen",
 				l.onLine(path+".locality_lb_policy"))
-		case b.BalancingMode == "UTILIZATION" && s.SessionAffinity != "NONE":
+		case b.BalancingMode == "UTILIZATION" && s.SessionAffinity != "NONE" && !s.IsStrong():
 			l.warnf(key, "UTILIZATION makes it hard to say when a group is full, and then session_affinity = %q%s is broken",
 				s.SessionAffinity, l.onLine(path+".session_affinity"))
 		}

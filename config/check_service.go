@@ -18,6 +18,7 @@ func (l *loader) checkService(path string, s *Service, c *Config) {
 	l.checkAffinity(path, s)
 	l.checkHashing(path+".consistent_hash", s, c)
 	l.checkCookie(path, s)
+	l.checkStrongCookie(path, s)
 	l.checkMembers(path, s, c)
 	l.checkTracking(path, s)
 	l.checkUDPService(path, s, c)
@@ -50,9 +51,9 @@ func (l *loader) checkAffinity(path string, s *Service) {
 	if l.bad[path+".session_affinity"] || l.bad[path+".locality_lb_policy"] || l.bad[path+".protocol"] {
 		return
 	}
-	if !s.IsHTTP() && (hasCookie(affinity) || affinity == "HEADER_FIELD") {
+	if !s.IsHTTP() && (hasCookie(affinity) || affinity == "HEADER_FIELD" || s.IsStrong()) {
 		l.errorf(path+".session_affinity", "%s needs a service that speaks HTTP, not %s", affinity, s.Protocol)
-	} else if affinity != "NONE" && !hashes(s.LocalityLBPolicy) {
+	} else if affinity != "NONE" && !s.IsStrong() && !hashes(s.LocalityLBPolicy) {
 		l.errorf(path+".session_affinity",
 			"%s would have no effect: %s does not hash; MAGLEV, WEIGHTED_MAGLEV and RING_HASH do", affinity, s.LocalityLBPolicy)
 	}
@@ -135,18 +136,13 @@ func (l *loader) checkCookie(path string, s *Service) {
 	if s.AffinityCookieTTL != 0 && cookie.TTL != s.AffinityCookieTTL {
 		l.errorf(cookiePath+".ttl", "differs from affinity_cookie_ttl: one of them is enough")
 	}
-	switch {
-	case cookie.Name == "":
+	if cookie.Name == "" {
 		l.errorf(cookiePath+".name", `is required by session_affinity = "HTTP_COOKIE"`)
-	case !isToken(cookie.Name):
-		l.errorf(cookiePath+".name", "%q is not the name of a cookie", cookie.Name)
+	} else {
+		l.checkCookieName(cookiePath+".name", cookie.Name)
 	}
-	switch {
-	case cookie.Path[0] != '/':
-		l.errorf(cookiePath+".path", `must begin with "/"`)
-	case strings.Contains(cookie.Path, ";") || !isPath(cookie.Path):
-		l.errorf(cookiePath+".path", "has a byte that a cookie's path cannot have")
-	case cookie.Path != "/" && s.SessionAffinity == "GENERATED_COOKIE":
+	l.checkCookiePath(cookiePath+".path", cookie.Path)
+	if cookie.Path != "/" && s.SessionAffinity == "GENERATED_COOKIE" {
 		l.errorf(cookiePath+".path", `is always "/" with session_affinity = "GENERATED_COOKIE"`)
 	}
 }

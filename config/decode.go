@@ -303,7 +303,11 @@ func wrongType(path string, raw any, want reflect.Type) string {
 	case want.Kind() == reflect.Struct && strings.HasPrefix(typeName(raw), "an array") && want != reflect.TypeFor[Endpoint]():
 		return fmt.Sprintf("there is only one: write [%s]", key)
 	}
-	message := fmt.Sprintf("must be %s, not %s", wantedName(want), typeName(raw))
+	got := typeName(raw)
+	if _, isString := raw.(string); isString && strings.HasSuffix(key, "strong_session_affinity_cookie.keys") {
+		got = "a string" // a secret, maybe
+	}
+	message := fmt.Sprintf("must be %s, not %s", wantedName(want), got)
 	if want.Kind() == reflect.String && isNumber(raw) {
 		message += ": put it in quotes"
 	}

@@ -145,7 +145,7 @@ func (l *loader) fillService(path string, s *Service) {
 	if isNetwork(s.Protocol) {
 		orElse(&s.Source, "PROXY")
 	}
-	if s.SessionAffinity != "NONE" {
+	if s.SessionAffinity != "NONE" && !s.IsStrong() {
 		orElse(&s.LocalityLBPolicy, "MAGLEV")
 	}
 	orElse(&s.LocalityLBPolicy, "ROUND_ROBIN")
@@ -164,6 +164,7 @@ func (l *loader) fillService(path string, s *Service) {
 	l.fillCapacity(path, s)
 	l.fillTracking(path+".connection_tracking_policy", s)
 	l.fillConsistentHash(path+".consistent_hash", s)
+	fillStrongCookie(s)
 	if s.Subsetting != nil {
 		l.fillSubsetting(path+".subsetting", s.Subsetting)
 	}

@@ -10,10 +10,8 @@ const notYet = "not supported by this version"
 // this version. A key moves from here to a field when it begins to work.
 var laterKeys = map[string][]string{
 	"service": {
-		"strong_session_affinity_cookie",
 		"outlier_detection", "circuit_breakers",
 	},
-	"service.connection_draining": {"keep_sessions"},
 }
 
 // refusedKeys are keys of the API, by section, that will never be of this format,
@@ -47,9 +45,8 @@ var (
 	affinities = enum{
 		allowed: []string{
 			"NONE", "CLIENT_IP", "CLIENT_IP_NO_DESTINATION", "CLIENT_IP_PROTO", "CLIENT_IP_PORT_PROTO",
-			"GENERATED_COOKIE", "HEADER_FIELD", "HTTP_COOKIE",
+			"GENERATED_COOKIE", "HEADER_FIELD", "HTTP_COOKIE", strongAffinity,
 		},
-		later: []string{"STRONG_COOKIE_AFFINITY"},
 	}
 	tlsVersions     = enum{allowed: []string{"1.2", "1.3"}}
 	clientAuths     = enum{allowed: []string{"NONE", "REQUEST", "REQUIRE"}}

@@ -87,6 +87,8 @@ func (p *printer) value(v reflect.Value) {
 		p.quote(x.String())
 	case *float64:
 		fmt.Fprint(p, *x)
+	case *bool:
+		fmt.Fprint(p, *x)
 	case string:
 		p.quote(x)
 	case []string:

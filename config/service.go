@@ -31,12 +31,13 @@ type Service struct {
 	// the file count. Or ORIGINAL_DESTINATION,
 	// for TCP on Linux: clients that netfilter has redirected here get the endpoint
 	// that they have dialed, and others are refused (docs/transparent.md). Default:
-	// ROUND_ROBIN, or MAGLEV when session_affinity is set.
+	// ROUND_ROBIN, or MAGLEV when session_affinity is set and not the strong one.
 	LocalityLBPolicy string `toml:"locality_lb_policy"`
 	// What keeps a client on one endpoint: NONE, CLIENT_IP,
 	// CLIENT_IP_NO_DESTINATION, CLIENT_IP_PROTO, CLIENT_IP_PORT_PROTO, and for
-	// HTTP GENERATED_COOKIE, HEADER_FIELD or HTTP_COOKIE. All but NONE need a
-	// policy that hashes: RING_HASH, MAGLEV or WEIGHTED_MAGLEV. Default: `NONE`.
+	// HTTP GENERATED_COOKIE, HEADER_FIELD, HTTP_COOKIE or STRONG_COOKIE_AFFINITY. The
+	// last names the endpoint and works with every policy (docs/affinity.md). The others
+	// but NONE need one that hashes: RING_HASH, MAGLEV or WEIGHTED_MAGLEV. Default: `NONE`.
 	SessionAffinity string `toml:"session_affinity"`
 	// How long clients keep the affinity cookie, whole seconds up to 1209600s
 	// (two weeks); 0 is until the browser closes. GENERATED_COOKIE and
@@ -76,6 +77,8 @@ type Service struct {
 	SlowStart *SlowStart `toml:"slow_start"`
 	// What hash policies and cookie and header affinity need to know.
 	ConsistentHash ConsistentHash `toml:"consistent_hash,omitzero"`
+	// The cookie of STRONG_COOKIE_AFFINITY, and of nothing else.
+	StrongSessionAffinityCookie *StrongCookie `toml:"strong_session_affinity_cookie"`
 	// How endpoints are checked. Default: none, and then every endpoint counts
 	// as healthy.
 	HealthCheck *HealthCheck `toml:"health_check"`

@@ -7,6 +7,11 @@ type ConnectionDraining struct {
 	// cuts them at once. Up to 3600s. Where services share a group the longest of
 	// theirs counts. Default: `300s`.
 	DrainingTimeout Duration `toml:"draining_timeout"`
+	// Whether clients that are bound to an endpoint stay with it while it, or its group,
+	// is drained: until their cookies expire, which are not issued anew then, or the
+	// operator says DOWN. No timeout cuts what they do there. Else they go on at another
+	// endpoint at once. STRONG_COOKIE_AFFINITY only. Default: `true`.
+	KeepSessions *bool `toml:"keep_sessions"`
 }
 
 // ConnectionTrackingPolicy says which connections stay with an endpoint. TCP, SSL

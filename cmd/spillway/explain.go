@@ -109,6 +109,9 @@ func printExplanation(w io.Writer, x *admin.Explanation) error {
 		key = fmt.Sprintf("key %s, of %s", x.Key, x.KeyOf)
 	}
 	fmt.Fprintf(&b, "policy %s, affinity %s, %s\n", x.Policy, x.Affinity, key)
+	if x.Session != "" {
+		fmt.Fprintf(&b, "session: %s\n", x.Session)
+	}
 	for _, note := range x.Notes {
 		fmt.Fprintf(&b, "note: %s\n", note)
 	}

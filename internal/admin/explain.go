@@ -41,6 +41,9 @@ type Explanation struct {
 	// Sheds is the part of requests, 0 to 1, that is refused since too few endpoints
 	// are healthy. The answer is about one that is not.
 	Sheds float64 `json:"sheds,omitempty"`
+	// Session is what the request's strong cookie says; empty where the service has
+	// none.
+	Session string `json:"session,omitempty"`
 	// Reason is a sentence.
 	Reason string `json:"reason"`
 	// Notes are what the answer depends on and was not said.

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/spillway-lb/spillway/affinity"
 	"github.com/spillway-lb/spillway/config"
 	"github.com/spillway-lb/spillway/internal/handover"
 	"github.com/spillway-lb/spillway/lb"
@@ -29,6 +30,9 @@ type Options struct {
 	// LogTo is where that goes. It may be slow: nobody waits for it but Run, at
 	// the end. Default: standard error.
 	LogTo io.Writer
+	// CookieKey seals strong cookies where the file has no keys, see App.CookieKey.
+	// Default: a random one.
+	CookieKey *affinity.Key
 	// Version is shown by the metric build_info.
 	Version string
 	// Sockets are open already: listeners whose they are take them, and New closes what
@@ -60,6 +64,8 @@ type App struct {
 	words     words
 	reloads   struct{ ok, failed atomic.Uint64 }
 
+	cookieKey affinity.Key // never changes
+
 	mu        sync.Mutex         // held while the running state changes
 	cfg       *config.Config     // nil until the first is in place
 	loaded    time.Time          // when that was
@@ -78,6 +84,10 @@ func New(cfg *config.Config, o Options) (*App, error) {
 		return nil, err
 	}
 	a := &App{opt: o, log: log, pools: new(proxyhttp.Pools), checked: make(chan struct{}), since: time.Now(), pool: slices.Clone(o.Sockets)}
+	a.cookieKey = affinity.NewKey()
+	if o.CookieKey != nil {
+		a.cookieKey = *o.CookieKey
+	}
 	if o.Heir != nil {
 		a.pool = append(a.pool, o.Heir.Sockets...)
 		a.upgrading.Store(true) // until Run has taken its predecessor's place
@@ -231,6 +241,10 @@ func (a *App) ListenAddr(name string) net.Addr {
 	}
 	return nil
 }
+
+// CookieKey is the key of strong cookies where the file has none: secret, and for a
+// process that takes over from this one, by Options.CookieKey.
+func (a *App) CookieKey() affinity.Key { return a.cookieKey }
 
 // Log returns the log that the file asks for, or Options.Log.
 func (a *App) Log() *slog.Logger { return a.log.Logger }

@@ -36,6 +36,12 @@ type proxy struct {
 // to fill in.
 func run(t *testing.T, file string) *proxy {
 	t.Helper()
+	return runWith(t, file, func(*app.Options) {})
+}
+
+// runWith is run with other options.
+func runWith(t *testing.T, file string, change func(*app.Options)) *proxy {
+	t.Helper()
 	p := &proxy{t: t, file: filepath.Join(t.TempDir(), "spillway.toml"), log: new(testkit.Buffer)}
 	p.write(file)
 	load := func() (*config.Config, error) { return config.Load(p.file) }
@@ -43,7 +49,9 @@ func run(t *testing.T, file string) *proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.App, err = app.New(cfg, app.Options{Load: load, Log: testkit.Logger(p.log), Version: "test"})
+	o := app.Options{Load: load, Log: testkit.Logger(p.log), Version: "test"}
+	change(&o)
+	p.App, err = app.New(cfg, o)
 	if err != nil {
 		t.Fatal(err)
 	}

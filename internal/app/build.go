@@ -64,7 +64,7 @@ func (a *App) buildService(p *parts, spec *config.Service) error {
 	if err != nil {
 		return err
 	}
-	face, err := proxyService(p.cfg, spec, s.balancer, s.stats)
+	face, err := proxyService(p.cfg, spec, s.balancer, s.stats, a.cookieKey)
 	if err != nil {
 		return err
 	}

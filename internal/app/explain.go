@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spillway-lb/spillway/affinity"
 	"github.com/spillway-lb/spillway/balance"
 	"github.com/spillway-lb/spillway/config"
 	"github.com/spillway-lb/spillway/internal/admin"
@@ -52,7 +53,7 @@ func (a *App) explain(name string, q admin.Question) (admin.Explanation, error) 
 	a.mu.Lock()
 	if s := a.service(name); s != nil {
 		spec := s.spec
-		x.cfg, x.spec, x.balancer = a.cfg, &spec, s.balancer
+		x.cfg, x.spec, x.balancer, x.own = a.cfg, &spec, s.balancer, &a.cookieKey
 	}
 	for _, l := range a.listeners {
 		if l.spec.LeadsTo(name) {
@@ -77,6 +78,7 @@ type asked struct {
 	balancer  *lb.Balancer
 	listeners []config.Listener // that send traffic to the service
 	question  admin.Question
+	own       *affinity.Key // the running proxy's key for strong cookies; nil: none runs
 }
 
 func (x *asked) explain() (admin.Explanation, error) {
@@ -84,7 +86,7 @@ func (x *asked) explain() (admin.Explanation, error) {
 	if err != nil {
 		return admin.Explanation{}, err
 	}
-	r := lb.Request{Key: k.key, Keyed: k.keyed, Destination: x.question.Destination}
+	r := lb.Request{Key: k.key, Keyed: k.keyed, Destination: x.question.Destination, Sticky: k.session.endpoint, Strict: k.session.strict}
 	for _, id := range x.question.Avoid {
 		r.Avoid = append(r.Avoid, &balance.Endpoint{ID: id})
 	}
@@ -97,6 +99,7 @@ func (x *asked) explain() (admin.Explanation, error) {
 		Policy:   x.spec.LocalityLBPolicy,
 		Affinity: x.spec.SessionAffinity,
 		KeyOf:    k.of,
+		Session:  k.session.says,
 		Notes:    k.notes,
 	}
 	for _, id := range x.question.Avoid {

@@ -15,21 +15,26 @@ type askedKey struct {
 	keyed bool
 	of    string   // what it is made of, or why there is none
 	notes []string // what should have been said
+
+	session askedSession
 }
 
 // key makes the key that the engines would make: proxy/http/affinity.go,
 // proxy/tcp/session.go and proxy/udp/place.go. Tests ask both.
 func (x *asked) key() (k askedKey, err error) {
-	rule, err := affinityOf(x.cfg, x.spec)
+	rule, err := affinityOf(x.cfg, x.spec, x.ownKey())
 	if err != nil {
 		return k, err
+	}
+	if rule.Kind == affinity.StrongCookie {
+		k.session = x.session(&rule)
 	}
 	switch {
 	case rule.Kind == affinity.HeaderField:
 		k.ofHeader(&rule, x.values(rule.Header))
 	case rule.Kind.NeedsCookie():
 		k.ofCookie(&rule, x.values("Cookie"))
-	case rule.Kind == affinity.None && !hashes(x.spec):
+	case !rule.Kind.NeedsHashing() && !hashes(x.spec):
 		k.of = "the policy does not look at keys"
 	default:
 		x.flowKey(&k, &rule)
@@ -66,7 +71,7 @@ func (x *asked) flowKey(k *askedKey, rule *affinity.Rule) {
 		return
 	}
 	f := affinity.Flow{Src: peer, Dst: x.destination(k, rule, peer), Proto: x.protocol()}
-	if x.spec.IsHTTP() && rule.Kind != affinity.None {
+	if x.spec.IsHTTP() && rule.Kind.NeedsHashing() {
 		f.Src = x.client(peer)
 	}
 	k.key, k.keyed = rule.FlowKey(f), true

@@ -48,9 +48,10 @@ func Found(ctx context.Context, cfg *config.Config) (*config.Config, error) {
 	return &filled, errors.Join(errs...)
 }
 
-// Affinity is how one of cfg's services names its clients.
+// Affinity is how one of cfg's services names its clients. Where cfg has no keys for
+// strong cookies, the rule opens none: those of a proxy that runs are its own.
 func Affinity(cfg *config.Config, s *config.Service) (affinity.Rule, error) {
-	return affinityOf(cfg, s)
+	return affinityOf(cfg, s, affinity.NewKey())
 }
 
 // Hashes reports whether the service's policy goes by keys. Where it does not, nobody

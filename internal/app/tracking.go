@@ -28,6 +28,7 @@ func trackingOf(cfg *config.Config, s *config.Service, kind affinity.Kind) (prox
 		CutOnFailover:   s.FailoverPolicy != nil && s.FailoverPolicy.DisableConnectionDrainOnFailover,
 		IdleTimeout:     time.Duration(s.Timeout),
 	}
+	t.Strong, t.KeepSessions = s.IsStrong(), s.KeepsSessions()
 	if p.IdleTimeout > 0 {
 		t.PerSession, t.IdleTimeout = true, time.Duration(p.IdleTimeout)
 	}

@@ -35,6 +35,7 @@ func balancerOptions(cfg *config.Config, s *config.Service, log *slog.Logger) (l
 		Failover:       failoverOf(s),
 		ZonalAffinity:  zonalAffinityOf(cfg, s),
 		Subsetting:     subsettingOf(cfg, s),
+		MoveSessions:   s.IsStrong() && !s.KeepsSessions(),
 		LoadWeights:    loadWeightsOf(s),
 		SlowStart:      slowStartOf(s),
 		Panic:          panicOf(s),
@@ -70,25 +71,9 @@ func hashes(s *config.Service) bool {
 	return false
 }
 
-func affinityOf(cfg *config.Config, s *config.Service) (affinity.Rule, error) {
-	kind, err := affinity.ParseKind(s.SessionAffinity)
-	if err != nil {
-		return affinity.Rule{}, fmt.Errorf("service %q: %w", s.Name, err)
-	}
-	rule := affinity.Rule{Kind: kind, Seed: uint64(cfg.Proxy.HashSeed), Service: s.Name}
-	if kind.NeedsHeader() {
-		rule.Header = s.ConsistentHash.HTTPHeaderName
-	}
-	if kind.NeedsCookie() {
-		c := s.ConsistentHash.HTTPCookie
-		rule.Cookie = affinity.Cookie{Name: c.Name, Path: c.Path, TTL: time.Duration(c.TTL)}
-	}
-	return rule, rule.Validate()
-}
-
 // proxyService is the service as the engines see it.
-func proxyService(cfg *config.Config, s *config.Service, b *lb.Balancer, stats *proxy.Stats) (*proxy.Service, error) {
-	rule, err := affinityOf(cfg, s)
+func proxyService(cfg *config.Config, s *config.Service, b *lb.Balancer, stats *proxy.Stats, own affinity.Key) (*proxy.Service, error) {
+	rule, err := affinityOf(cfg, s, own)
 	if err != nil {
 		return nil, err
 	}

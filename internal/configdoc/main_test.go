@@ -159,6 +159,14 @@ locality_lb_policy = "WEIGHTED_ROUND_ROBIN"
 [service.slow_start]
 window = "30s"
 [service.subsetting]
+`, `
+[[listener]]
+listen = ":80"
+service = "a"
+[[service]]
+name = "a"
+endpoints = ["x:1"]
+session_affinity = "STRONG_COOKIE_AFFINITY"
 `} {
 		c, err := config.Parse("test.toml", []byte(text))
 		if err != nil {
