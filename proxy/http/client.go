@@ -126,8 +126,10 @@ func (c *client) abort() {
 	}
 }
 
-// freshGrace is how long a drain waits for the first request of a connection:
-// who has just connected is about to send one.
+// freshGrace is how long a drain waits for the first request of a connection, and
+// for the next one of who has just been answered: both are about to send one. With
+// its answer they learn that it was the last; to close at once would leave it open
+// whether the request on its way was heard (RFC 9112 §9.3.1).
 const freshGrace = time.Second
 
 // An instant is a time.Time in a third of the space.

@@ -184,6 +184,7 @@ var promises = []promise{
 	{"a drain finishes what is under way", drainFinishesWhatIsUnderWay},
 	{"a drain lets every phase come to its end", drainLetsEveryPhaseComeToItsEnd},
 	{"a pipelined request is answered though a drain begins", pipelinedRequestIsAnsweredThoughADrainBegins},
+	{"a drain hears who has just been answered", drainHearsWhoHasJustBeenAnswered},
 	{"an abort cuts everything", abortCutsEverything},
 	{"an abort while a request goes out blames nobody", abortWhileARequestGoesOutBlamesNobody},
 	{"an endpoint that was removed keeps no connection", endpointThatWasRemovedKeepsNoConnection},

@@ -158,3 +158,17 @@ func drainLetsEveryPhaseComeToItsEnd(t *testing.T, d driver) {
 		t.Errorf("%d failures", n)
 	}
 }
+
+// Who has just been answered may have sent the next request already: it is answered,
+// and told that it was the last. Who has been silent for long is not waited for.
+func drainHearsWhoHasJustBeenAnswered(t *testing.T, d driver) {
+	b := d.start(t, []string{answer(t, ok).addr})
+	c := b.dial()
+	c.send(get("")).expect(ok)
+	b.engine.Drain()
+	resp, body := c.send(post("Content-Length: 0\r\n")).response("POST")
+	if resp.StatusCode != 200 || body != "ok" || !resp.Close {
+		t.Errorf("got %d %q close %v", resp.StatusCode, body, resp.Close)
+	}
+	c.end()
+}

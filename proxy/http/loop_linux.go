@@ -312,7 +312,10 @@ func (f *farewell) Run() {
 func (c *loopClient) hurry() {
 	switch c.phase.Load() {
 	case between:
-		if c.Idle() {
+		switch {
+		case c.justAnswered():
+			c.ReadBy(time.Now().Add(freshGrace))
+		case c.Idle():
 			c.leave()
 		}
 	case fresh:

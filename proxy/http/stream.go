@@ -129,8 +129,8 @@ func (c *client) awaitRequest() bool {
 	}
 	c.driver.pause() // as in receive: the next request is not here yet
 	b, err := c.conn.Receive(buffers)
-	if err != nil && c.engine.draining.Load() && !c.conn.Idle() && !c.conn.Gone() {
-		// The request came as the drain closed the door.
+	if err != nil && c.engine.draining.Load() && !c.conn.Gone() && (c.justAnswered() || !c.conn.Idle()) {
+		// The request came as the drain closed the door, or is about to.
 		c.conn.ReadBy(time.Now().Add(freshGrace))
 		b, err = c.conn.Receive(buffers)
 	}
