@@ -174,6 +174,7 @@ func (l *loader) fillService(path string, s *Service) {
 	if s.HealthCheck != nil {
 		l.fillHealthCheck(path+".health_check", s)
 	}
+	l.fillBreakers(path, s)
 	if r := s.Retry; r != nil && len(r.RetryOn) == 0 {
 		r.RetryOn = []string{"connect-failure", "refused-stream"}
 	}

@@ -10,7 +10,7 @@ const notYet = "not supported by this version"
 // this version. A key moves from here to a field when it begins to work.
 var laterKeys = map[string][]string{
 	"service": {
-		"outlier_detection", "circuit_breakers",
+		"outlier_detection",
 	},
 }
 

@@ -86,6 +86,9 @@ type Service struct {
 	// none, and then three more endpoints are tried while none can be connected
 	// to.
 	Retry *Retry `toml:"retry"`
+	// What is asked of the endpoints at once, and who waits when that is too much.
+	// Default: no limits but the endpoints' own max, and nobody waits.
+	CircuitBreakers *CircuitBreakers `toml:"circuit_breakers"`
 	// When the backups among the backends take over. Default: when no primary is
 	// healthy; and when nobody is, panic decides.
 	FailoverPolicy *FailoverPolicy `toml:"failover_policy"`
@@ -153,7 +156,8 @@ type HTTPCookie struct {
 // last try. What an endpoint may have seen is sent again only if its method is
 // idempotent (GET, HEAD, PUT, DELETE, OPTIONS, TRACE), all of it came along with
 // its head, and no part of a response has gone to the client. At most a fifth of
-// a service's requests may be retries at any time, or three.
+// a service's requests may be retries at any time, or three, unless circuit_breakers
+// say otherwise.
 type Retry struct {
 	// What is tried again: connect-failure, no connection; refused-stream, the
 	// connection ended before anything was sent; gateway-error, the client would

@@ -158,6 +158,8 @@ locality_lb_policy = "WEIGHTED_ROUND_ROBIN"
 [service.weighted_round_robin]
 [service.slow_start]
 window = "30s"
+[service.circuit_breakers]
+max_connections = 1
 [service.subsetting]
 `, `
 [[listener]]

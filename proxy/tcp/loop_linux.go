@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/spillway-lb/spillway/lb"
 	"github.com/spillway-lb/spillway/proxy"
 	"github.com/spillway-lb/spillway/proxy/internal/loop"
 	"github.com/spillway-lb/spillway/proxy/internal/relay"
@@ -26,6 +27,8 @@ type loopSession struct {
 	to               netip.AddrPort // see local; invalid: not asked
 	dialing          bool
 	resolving        bool        // a task dials
+	waiter           *lb.Waiter  // in line for an endpoint; nil: it is not
+	since            time.Time   // when it joined the line
 	over             relay.Cause // why the task is to end
 	giveUp           time.Time   // when the dial has taken too long; zero: never
 	acceptor         *loop.Acceptor
@@ -128,7 +131,12 @@ func (e *loopEndpoint) Ready() {
 // connect tries endpoints until one has accepted, or cannot say yet.
 func (s *loopSession) connect() {
 	for {
-		if refused := s.next(context.Background(), s.client.Loop().Now()); refused != "" {
+		switch refused := s.next(context.Background(), s.client.Loop().Now()); refused {
+		case "":
+		case causeInLine:
+			s.await()
+			return
+		default:
 			s.end(refused)
 			return
 		}
@@ -136,6 +144,42 @@ func (s *loopSession) connect() {
 			return
 		}
 	}
+}
+
+// await puts the session in line for an endpoint.
+func (s *loopSession) await() {
+	l := s.client.Loop()
+	w, err := s.service.Balancer.Enqueue(s.request, time.Time{}, func() { l.Post(s.admitted) })
+	if err != nil {
+		s.end(s.got(lb.Lease{}, err, l.Now()))
+		return
+	}
+	s.waiter, s.since = w, l.Now()
+	s.client.Watch()
+}
+
+// admitted goes on when the wait is over, unless the client has left the line.
+func (s *loopSession) admitted() {
+	defer s.rescue()
+	if s.waiter == nil {
+		return
+	}
+	lease, err := s.leaveLine()
+	if refused := s.got(lease, err, s.client.Loop().Now()); refused != "" {
+		s.end(refused)
+		return
+	}
+	if s.dial() {
+		s.connect()
+	}
+}
+
+// leaveLine ends the wait, and returns what it came to.
+func (s *loopSession) leaveLine() (lb.Lease, error) {
+	w := s.waiter
+	s.waiter = nil
+	s.waited(s.since, s.client.Loop().Now())
+	return w.Leave()
 }
 
 // dial begins to connect to the endpoint that is leased. It reports whether
@@ -266,6 +310,11 @@ func (s *loopSession) cut(cause relay.Cause) {
 			s.over = cause
 		}
 		s.endpoint.Interrupt()
+	case s.waiter != nil:
+		if lease, err := s.leaveLine(); err == nil {
+			lease.Done(lb.Neutral)
+		}
+		s.end(cause)
 	default:
 		s.dialing = false
 		s.abandoned()

@@ -35,6 +35,10 @@ const (
 	causePanic    relay.Cause = "proxy_internal_error"
 	causeUnrouted relay.Cause = "destination_not_found"
 	causeSlow     relay.Cause = "connection_read_timeout"
+
+	// causeInLine is no cause: everybody who could be asked is taken, and the session
+	// may wait for one.
+	causeInLine relay.Cause = "in line"
 )
 
 // A session is one client's connection and the endpoint's connection that it is
@@ -105,7 +109,8 @@ func (s *session) destination(original func() netip.AddrPort) {
 }
 
 // next leases the endpoint to try next, each at most once. Where there is none
-// the session is refused, for the reason returned.
+// the session is refused, for the reason returned, or is to wait, if that is
+// causeInLine.
 func (s *session) next(ctx context.Context, now time.Time) (refused relay.Cause) {
 	if s.record.Attempts == 0 {
 		s.sought = now
@@ -115,16 +120,37 @@ func (s *session) next(ctx context.Context, now time.Time) (refused relay.Cause)
 	}
 	s.stick(now)
 	lease, err := s.service.Balancer.Pick(ctx, s.request)
-	if err != nil {
-		if errors.Is(err, lb.ErrSaturated) {
-			s.vain = causeFull
+	if errors.Is(err, lb.ErrSaturated) {
+		return causeInLine
+	}
+	return s.got(lease, err, now)
+}
+
+// got goes on with what a search has come to: a lease, or a refusal, for the reason
+// returned.
+func (s *session) got(lease lb.Lease, err error, now time.Time) (refused relay.Cause) {
+	if errors.Is(err, lb.ErrSaturated) {
+		s.vain = causeFull
+		if limit := lb.LimitOf(err); limit != lb.EndpointsAtMax {
+			s.vain = relay.Cause(limit.String())
 		}
+		s.service.Stats.Overflows.Count(err)
+	}
+	if err != nil {
 		return s.refuse(err)
 	}
 	s.lease, s.leased, s.tried = lease, true, now
 	s.record.Endpoint = lease.Endpoint.ID
 	s.record.Attempts++
 	return ""
+}
+
+// waited notes how long the session has been in line. That is no part of the search.
+func (s *session) waited(since, now time.Time) {
+	took := now.Sub(since)
+	s.record.Queued += took
+	s.sought = s.sought.Add(took)
+	s.service.Stats.QueueWait.Observe(took)
 }
 
 // stick asks for the endpoint that the client's other connections are on, while that

@@ -86,7 +86,11 @@ func (s *streamSession) connect() *netio.Conn {
 	s.key(s.local)
 	s.destination(s.client.OriginalDestination)
 	for {
-		if refused := s.next(s.ctx, time.Now()); refused != "" {
+		refused := s.next(s.ctx, time.Now())
+		if refused == causeInLine {
+			refused = s.await()
+		}
+		if refused != "" {
 			s.cut(refused)
 			return nil
 		}
@@ -107,6 +111,18 @@ func (s *streamSession) connect() *netio.Conn {
 			return nil
 		}
 	}
+}
+
+// await waits in line for an endpoint, for as long as the client does.
+func (s *streamSession) await() (refused relay.Cause) {
+	since := time.Now()
+	lease, err := s.service.Balancer.Wait(s.ctx, s.request)
+	now := time.Now()
+	s.waited(since, now)
+	if err != nil && s.wasCut() {
+		return relay.ClientGone // or whatever it was cut for, which counts
+	}
+	return s.got(lease, err, now)
 }
 
 // local is where the client has connected to.

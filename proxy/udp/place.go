@@ -26,6 +26,9 @@ func (x *shard) place(s *session) (why proxy.UDPDrop, ok bool) {
 		lease, err = x.pick(s)
 	}
 	if err != nil {
+		if errors.Is(err, lb.ErrSaturated) {
+			s.service.Stats.Overflows.Count(err)
+		}
 		x.warn("no endpoint", s, err)
 		return proxy.DropNoEndpoint, false
 	}
