@@ -17,8 +17,11 @@ import (
 // and converse needs to know nothing of it: the connection's deadline ends its reads and writes, and so does ctx.
 func attempt(ctx context.Context, c Check, addr string, converse func(net.Conn, string) error) Result {
 	start := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
-	defer cancel()
+	if end, ok := ctx.Deadline(); !ok || end.Sub(start) > c.Timeout { // else the caller has seen to it
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.Timeout)
+		defer cancel()
+	}
 	err := dialAndConverse(ctx, c, addr, converse)
 	r := Result{OK: err == nil, Took: time.Since(start)}
 	switch {

@@ -42,7 +42,7 @@ func WatchWith(ctx context.Context, c Check, checker Checker, addr string, repor
 	c = c.WithDefaults()
 	machine := NewMachine(c)
 
-	timer := time.NewTimer(rand.N(min(c.CheckInterval, time.Second)))
+	timer := time.NewTimer(firstWait(c))
 	defer timer.Stop()
 	for {
 		select {
