@@ -23,7 +23,9 @@ type Balancer struct {
 	state state      // the writer's
 
 	watchlist chan struct{} // capacity 1: members or checks changed
+	flips     chan struct{} // capacity 1: the inbox has changes of health
 	leisure   chan struct{} // capacity 1: the inbox has changes that nobody waits for
+	prober    *health.Prober
 	checks    [2]atomic.Uint64
 	running   atomic.Bool
 }
@@ -34,7 +36,9 @@ type Balancer struct {
 func New(o Options) (*Balancer, error) {
 	b := &Balancer{
 		watchlist: make(chan struct{}, 1),
+		flips:     make(chan struct{}, 1),
 		leisure:   make(chan struct{}, 1),
+		prober:    o.Prober,
 		flow:      newFlow(o.Now, o.Seed),
 	}
 	b.gates = newGates(b)
@@ -70,6 +74,9 @@ func (b *Balancer) SetGroups(groups []Group) error {
 	return b.write(func(s *state) (bool, error) {
 		o := s.opt
 		o.Groups = groups
+		if err := o.checkPorts(problems()).ErrorOrNil(); err != nil {
+			return false, err
+		}
 		s.setOptions(o)
 		return false, nil
 	})
@@ -119,10 +126,9 @@ func (b *Balancer) Run(ctx context.Context) error {
 	if !b.running.CompareAndSwap(false, true) {
 		return fmt.Errorf("lb: Run was called twice")
 	}
-	w := watches{b: b, running: make(map[watchKey]context.CancelFunc)}
+	w := b.watchAll(ctx)
 	defer w.stop()
-	var due <-chan time.Time
-	w.sync(ctx)
+	var gather gathering
 	sweeps := time.NewTicker(time.Second)
 	defer sweeps.Stop()
 	for {
@@ -130,41 +136,16 @@ func (b *Balancer) Run(ctx context.Context) error {
 		case <-sweeps.C:
 			b.Sweep()
 		case <-b.watchlist:
-			w.sync(ctx)
+			w.sync()
+		case <-b.flips:
+			gather.flip()
 		case <-b.leisure:
-			if due == nil {
-				due = time.After(leisurely)
-			}
-		case <-due:
-			due = nil
+			gather.leisure()
+		case <-gather.due:
+			gather.published()
 			_ = b.write(func(*state) (bool, error) { return false, nil })
 		case <-ctx.Done():
 			return nil
 		}
 	}
-}
-
-// setHealth notes what a check found.
-func (b *Balancer) setHealth(k watchKey, ev health.Event) {
-	_ = b.write(func(s *state) (bool, error) {
-		m := s.watched(k)
-		if m == nil {
-			return false, nil
-		}
-		to := ev.Status
-		if to == health.Unknown {
-			to = m.health // a changed check counts anew, and knows no better yet
-		}
-		if m.health != to {
-			logHealth(s.opt, m, ev)
-		}
-		logReport(&s.opt, m, ev.Result.Weight)
-		m.report.note(ev.Result.Weight)
-		m.health, m.checked = to, true
-		m.reason = ""
-		if to != health.Healthy {
-			m.reason = ev.Reason
-		}
-		return false, nil
-	})
 }

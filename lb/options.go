@@ -30,6 +30,10 @@ type Options struct {
 	// HealthCheck is how Run checks every endpoint. Default: none, and then
 	// every endpoint counts as healthy.
 	HealthCheck *health.Check
+	// Prober makes the checks, for any number of balancers: what several of them check
+	// in the same way is checked once. Somebody else runs it. New looks at it,
+	// SetOptions does not. Default: one of the balancer's own, which Run runs.
+	Prober *health.Prober
 	// Panic says what to do when fewer than PanicThreshold percent of the
 	// endpoints are healthy. Default: PanicClosed.
 	Panic PanicMode

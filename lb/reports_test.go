@@ -25,11 +25,18 @@ func reporting(t *testing.T, n int) (b *Balancer, report func(i int, w health.We
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := func(i int) watchKey { return watchKey{fmt.Sprint(i), "192.0.2.1:80", check} }
+	report = func(i int, w health.Weight) { b.reported(fmt.Sprint(i), "192.0.2.1:80", w) }
 	for i := range n {
-		b.setHealth(key(i), health.Event{Status: health.Healthy})
+		report(i, health.Weight{})
 	}
-	return b, func(i int, w health.Weight) { b.noteWeight(key(i), w) }, builds
+	b.settle()
+	return b, report, builds
+}
+
+// reported notes what a check of an endpoint found that is well.
+func (b *Balancer) reported(id, addr string, w health.Weight) {
+	is := &watch{b: b, id: id, addr: addr, check: b.state.opt.HealthCheck}
+	b.note(is, health.Event{Status: health.Healthy, Result: health.Result{OK: true, Weight: w}})
 }
 
 // settle does what Run does for changes that nobody waits for.
@@ -151,8 +158,8 @@ func TestReportsFollowTheAddress(t *testing.T) {
 // A late report of a watch that was replaced is nobody's.
 func TestLateReportsAreDropped(t *testing.T) {
 	b, _, _ := reporting(t, 1)
-	b.noteWeight(watchKey{"0", "192.0.2.9:80", *b.state.opt.HealthCheck}, weighs(5))
-	b.noteWeight(watchKey{"gone", "192.0.2.1:80", *b.state.opt.HealthCheck}, weighs(5))
+	b.reported("0", "192.0.2.9:80", weighs(5))
+	b.reported("gone", "192.0.2.1:80", weighs(5))
 	if b.settle(); b.state.members[0].report != (report{}) {
 		t.Errorf("it has %+v", b.state.members[0].report)
 	}

@@ -50,6 +50,7 @@ type member struct {
 	health   health.Status
 	reason   string            // why it is not healthy
 	checked  bool              // its health has been checked at least once
+	watch    *watch            // that checks it; nil: none, or not yet
 	report   report            // what it said of its weight
 	loaded   loaded            // what follows from its load reports
 	weighed  *balance.Endpoint // endpoint with another weight, as it counts now; nil: not yet needed
@@ -130,7 +131,7 @@ func newMember(e balance.Endpoint, group int, old *member) *member {
 		e.Load = old.endpoint.Load
 		m.admin = old.admin
 		if e.Addr == old.endpoint.Addr {
-			m.health, m.reason, m.checked = old.health, old.reason, old.checked
+			m.health, m.reason, m.checked, m.watch = old.health, old.reason, old.checked, old.watch
 			m.report, m.loaded, m.warming = old.report, old.loaded, old.warming
 			m.suspect, m.standing, m.refusing = old.suspect, old.standing, old.refusing
 			if old.live != nil {

@@ -195,6 +195,7 @@ func (m *member) status() EndpointStatus {
 		ID:       m.endpoint.ID,
 		Addr:     m.endpoint.Addr,
 		Health:   m.health,
+		Checks:   m.checks(),
 		Reason:   m.reason,
 		Admin:    m.admin,
 		Weight:   m.endpoint.Weight,
@@ -213,13 +214,24 @@ func (m *member) status() EndpointStatus {
 }
 
 // CheckStatus is what is known of an endpoint's health checks. The zero value is of
-// one that is not checked.
+// one that is not checked, or not yet.
 type CheckStatus struct {
+	Done   uint64    // checks that have come to an end
 	Since  time.Time // when its health changed last; zero: it never did
 	Streak int       // checks in a row with the same end: positive for successes, negative for failures
-	Last   []health.Event
 	Next   time.Time // when the next one starts
 	Flaps  int       // how often its health has changed in the last ten minutes
+
+	probe *health.Probe
+}
+
+// Last returns the last checks, five at most, the newest at the end, as they are
+// known now: thousands of endpoints have too many of them for every Status.
+func (c *CheckStatus) Last() []health.Past {
+	if c.probe == nil {
+		return nil
+	}
+	return c.probe.Last()
 }
 
 // TrafficStatus is what traffic says of an endpoint, whatever its checks say.

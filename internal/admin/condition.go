@@ -8,7 +8,7 @@ import (
 
 // viewChecks fills in what is known of the endpoint's health checks.
 func viewChecks(v *EndpointStatus, c *lb.CheckStatus) {
-	if len(c.Last) == 0 {
+	if c.Done == 0 {
 		return
 	}
 	v.Checks = &CheckStatus{
@@ -17,8 +17,8 @@ func viewChecks(v *EndpointStatus, c *lb.CheckStatus) {
 		Next:   moment(c.Next),
 		Flaps:  c.Flaps,
 	}
-	for _, ev := range c.Last {
-		v.Checks.Last = append(v.Checks.Last, CheckResult{At: ev.At, OK: ev.Result.OK, Reason: ev.Result.Reason, Took: ev.Result.Took.Seconds()})
+	for _, p := range c.Last() {
+		v.Checks.Last = append(v.Checks.Last, CheckResult{At: p.At, OK: p.OK, Reason: p.Reason, Took: p.Took.Seconds()})
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spillway-lb/spillway/affinity"
 	"github.com/spillway-lb/spillway/config"
+	"github.com/spillway-lb/spillway/health"
 	"github.com/spillway-lb/spillway/internal/handover"
 	"github.com/spillway-lb/spillway/lb"
 	"github.com/spillway-lb/spillway/proxy"
@@ -51,8 +52,9 @@ type App struct {
 	opt     Options
 	log     *logs
 	pools   *proxyhttp.Pools
-	loops   *proxy.Loops // nil: none
-	admin   *adminServer // nil: none
+	prober  *health.Prober // of all services
+	loops   *proxy.Loops   // nil: none
+	admin   *adminServer   // nil: none
 	tasks   tasks
 	since   time.Time     // when it was made
 	ready   atomic.Bool   // the first round of health checks is over
@@ -83,7 +85,7 @@ func New(cfg *config.Config, o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{opt: o, log: log, pools: new(proxyhttp.Pools), checked: make(chan struct{}), since: time.Now(), pool: slices.Clone(o.Sockets)}
+	a := &App{opt: o, log: log, pools: new(proxyhttp.Pools), prober: new(health.Prober), checked: make(chan struct{}), since: time.Now(), pool: slices.Clone(o.Sockets)}
 	a.cookieKey = affinity.NewKey()
 	if o.CookieKey != nil {
 		a.cookieKey = *o.CookieKey
@@ -134,6 +136,7 @@ func (a *App) Run(ctx context.Context) error {
 	defer stopBackground()
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = a.pools.Run(background) })
+	wg.Go(func() { _ = a.prober.Run(background) })
 	wg.Go(func() { a.watchReady(background) })
 	if a.loops != nil {
 		wg.Go(func() { _ = a.loops.Run(background) })

@@ -53,7 +53,9 @@ func (a *App) buildService(p *parts, spec *config.Service) error {
 	if err != nil {
 		return err
 	}
+	o.Prober = a.prober
 	if o.HealthCheck != nil {
+		secured.checks = a.sharedTLS(p, spec, s, secured.checks)
 		o.HealthCheck.TLS = secured.checks
 	}
 	if s != nil {

@@ -55,3 +55,22 @@ func endpointTLSOf(s *config.Service, old *service) (endpointTLS, error) {
 	}
 	return e, nil
 }
+
+// sharedTLS returns what checks of a service use that are new: what those of another
+// service do that has the same tls, so that an endpoint of both is checked once.
+func (a *App) sharedTLS(p *parts, spec *config.Service, old *service, made *tls.Config) *tls.Config {
+	if made == nil || old != nil && old.tls.checks == made {
+		return made
+	}
+	for i, s := range p.services {
+		if c := p.secured[i].checks; c != nil && s != old && reflect.DeepEqual(p.cfg.Services[i].TLS, spec.TLS) {
+			return c
+		}
+	}
+	for _, s := range a.services {
+		if s != old && s.tls.checks != nil && reflect.DeepEqual(s.spec.TLS, spec.TLS) {
+			return s.tls.checks
+		}
+	}
+	return made
+}
