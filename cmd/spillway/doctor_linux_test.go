@@ -31,6 +31,7 @@ func checkedOn(t *testing.T, ip string) (port string) {
 }
 
 func TestDoctorNamesAClosedDataPort(t *testing.T) {
+	t.Parallel()
 	port := checkedOn(t, "127.0.0.2")
 	bad := "127.0.0.2:" + portOf(freeAddr(t))
 	p := admit(t, `[[listener]]`, `name = "in"`, `listen = "127.0.0.1:0"`, `service = "web"`,
@@ -41,6 +42,7 @@ func TestDoctorNamesAClosedDataPort(t *testing.T) {
 }
 
 func TestDoctorNamesAPortOfLoopbackOnly(t *testing.T) {
+	t.Parallel()
 	port := checkedOn(t, "127.0.0.2")
 	bad := "127.0.0.2:" + portOf(echo(t, "127.0.0.1:0"))
 	p := admit(t, `[[listener]]`, `name = "in"`, `listen = "127.0.0.1:0"`, `service = "web"`,
@@ -84,6 +86,7 @@ func deaf(t *testing.T, ip [4]byte) string {
 }
 
 func TestDoctorNamesTheFiltered(t *testing.T) {
+	t.Parallel()
 	port := checkedOn(t, "127.0.0.2")
 	bad := deaf(t, [4]byte{127, 0, 0, 2})
 	p := admit(t, `[[listener]]`, `name = "in"`, `listen = "127.0.0.1:0"`, `service = "web"`,
@@ -93,6 +96,7 @@ func TestDoctorNamesTheFiltered(t *testing.T) {
 }
 
 func TestDoctorNamesAShortageOfDescriptors(t *testing.T) {
+	t.Parallel()
 	back := echo(t, "127.0.0.1:0")
 	file := write(t, filepath.Join(t.TempDir(), "a.toml"), `[admin]`, `listen = "127.0.0.1:0"`,
 		`[[listener]]`, `name = "in"`, `protocol = "TCP"`, `listen = "127.0.0.1:0"`, `service = "tcp"`,
@@ -106,10 +110,10 @@ func TestDoctorNamesAShortageOfDescriptors(t *testing.T) {
 }
 
 func TestDoctorNamesAShortageOfPorts(t *testing.T) {
+	t.Parallel()
 	n := newNetwork(t)
 	n.run(n.proxy, `echo "50000 50029" > /proc/sys/net/ipv4/ip_local_port_range`)
-	l := n.echo("10.0.2.2:80")
-	_ = l
+	n.echo("10.0.2.2:80")
 	file := write(t, filepath.Join(t.TempDir(), "a.toml"), `[admin]`, `listen = "unix:`+filepath.Join(t.TempDir(), "admin")+`"`,
 		`[[listener]]`, `name = "in"`, `protocol = "TCP"`, `listen = "10.0.1.1:80"`, `service = "tcp"`,
 		`[[service]]`, `name = "tcp"`, `endpoints = ["10.0.2.2:80"]`)
@@ -120,8 +124,23 @@ func TestDoctorNamesAShortageOfPorts(t *testing.T) {
 	expectFinding(t, r, ended, "ephemeral-ports", "", nil, "24 of 30 ports (50000 to 50029) from 10.0.2.1 to 10.0.2.2:80", "ip_local_port_range")
 }
 
+func TestDoctorNamesAHairpinWithTheClientsAddress(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t)
+	n.echo("10.0.2.2:80")
+	n.echo("10.0.2.3:80")
+	file := write(t, filepath.Join(t.TempDir(), "a.toml"), `[admin]`, `listen = "unix:`+filepath.Join(t.TempDir(), "admin")+`"`,
+		`[[listener]]`, `name = "in"`, `protocol = "TCP"`, `listen = "10.0.2.1:80"`, `service = "tcp"`,
+		`[[service]]`, `name = "tcp"`, `source = "CLIENT"`, `endpoints = ["10.0.2.2:80", "10.0.2.3:80"]`)
+	p := startAs(t, "ip", "netns", "exec", n.proxy, os.Args[0], "run", "-c", file)
+	p.await(`listener=admin`)
+	inside(t, n.endpoint, func() { hold(t, "10.0.2.1:80", 4) })
+	r, ended := diagnoseAt(t, "-c", file)
+	expectFinding(t, r, ended, "hairpin", "10.0.2.2:80", []string{"filtered", "refusing"}, "4 connections came from endpoints of the service itself", "a service of their own")
+}
+
 // echo gives everybody who connects in the endpoints' namespace back what they send.
-func (n *network) echo(addr string) net.Listener {
+func (n *network) echo(addr string) {
 	n.t.Helper()
 	var l net.Listener
 	var err error
@@ -142,5 +161,4 @@ func (n *network) echo(addr string) net.Listener {
 			go func() { _, _ = io.Copy(c, c) }()
 		}
 	}()
-	return l
 }

@@ -54,7 +54,7 @@ func (p *patient) diagnose(args ...string) (doctor.Report, result) {
 
 func diagnoseAt(t *testing.T, args ...string) (r doctor.Report, ended result) {
 	t.Helper()
-	ended = spillway(t, append([]string{"doctor", "--json", "--duration", "300ms", "--probe-timeout", "500ms"}, args...)...)
+	ended = spillway(t, append([]string{"doctor", "--json", "--duration", "200ms", "--probe-timeout", "500ms"}, args...)...)
 	if err := json.Unmarshal([]byte(ended.out), &r); err != nil {
 		t.Fatalf("%v: %s%s", err, ended.out, ended.err)
 	}
@@ -134,6 +134,7 @@ func get(t *testing.T, addr string, header func(n int64) (name, value string)) {
 		}
 		_, _ = io.Copy(io.Discard, answer.Body)
 		answer.Body.Close()
+		time.Sleep(200 * time.Microsecond) // enough comes, and others use the machine, too
 	})
 }
 
@@ -218,6 +219,7 @@ func healthySetup(t *testing.T) *patient {
 }
 
 func TestDoctorFindsNothingWrongWithTheHealthyTenTimesInARow(t *testing.T) {
+	t.Parallel()
 	p := healthySetup(t)
 	for range 10 {
 		r, ended := p.diagnose("--duration", "100ms")
@@ -232,6 +234,7 @@ func TestDoctorFindsNothingWrongWithTheHealthyTenTimesInARow(t *testing.T) {
 }
 
 func TestDoctorNeedsAProxyToLookAt(t *testing.T) {
+	t.Parallel()
 	file := proxyFile(t, "a.toml", freeAddr(t), "127.0.0.1:1")
 	spillway(t, "doctor", "-c", file).want(t, exitUnreachable, "cannot be reached")
 	spillway(t, "doctor", "testdata/wrong.toml").want(t, exitConfig, "unknown key")
@@ -242,6 +245,7 @@ func TestDoctorNeedsAProxyToLookAt(t *testing.T) {
 // The matrix: one fault each, and what it is to be called.
 
 func TestDoctorNamesFewSources(t *testing.T) {
+	t.Parallel()
 	a, b, c := endpoint(t, "a"), endpoint(t, "b"), endpoint(t, "c")
 	p := admit(t, `[[listener]]`, `name = "in"`, `listen = "127.0.0.1:0"`, `service = "web"`,
 		`[[service]]`, `name = "web"`, `endpoints = `+quoted(a, b, c), `session_affinity = "CLIENT_IP"`)
@@ -250,6 +254,7 @@ func TestDoctorNamesFewSources(t *testing.T) {
 }
 
 func TestDoctorNamesSkewedKeys(t *testing.T) {
+	t.Parallel()
 	p := admit(t, `[[listener]]`, `name = "in"`, `listen = "127.0.0.1:0"`, `service = "web"`,
 		`[[service]]`, `name = "web"`, `endpoints = `+quoted(endpoint(t, "a"), endpoint(t, "b"), endpoint(t, "c")), `session_affinity = "HEADER_FIELD"`,
 		`[service.consistent_hash]`, `http_header_name = "X-User"`)
@@ -263,6 +268,7 @@ func TestDoctorNamesSkewedKeys(t *testing.T) {
 }
 
 func TestDoctorNamesFewConnections(t *testing.T) {
+	t.Parallel()
 	p := admit(t, `[[listener]]`, `name = "in"`, `listen = "127.0.0.1:0"`, `service = "web"`,
 		`[[service]]`, `name = "web"`, `endpoints = `+quoted(endpoint(t, "a"), endpoint(t, "b"), endpoint(t, "c"), endpoint(t, "d")), `locality_lb_policy = "MAGLEV"`)
 	get(t, p.addr("in"), nil) // three workers, three connections
@@ -270,6 +276,7 @@ func TestDoctorNamesFewConnections(t *testing.T) {
 }
 
 func TestDoctorNamesLongStreams(t *testing.T) {
+	t.Parallel()
 	file := func(addrs ...string) []string {
 		return []string{`[[listener]]`, `name = "in"`, `protocol = "TCP"`, `listen = "127.0.0.1:0"`, `service = "tcp"`,
 			`[[service]]`, `name = "tcp"`, `timeout = "10m"`, `endpoints = ` + quoted(addrs...)}
@@ -283,6 +290,7 @@ func TestDoctorNamesLongStreams(t *testing.T) {
 }
 
 func TestDoctorNamesAForgottenReload(t *testing.T) {
+	t.Parallel()
 	a, b := endpoint(t, "a"), endpoint(t, "b")
 	p := admit(t, `[[listener]]`, `name = "in"`, `listen = "127.0.0.1:0"`, `service = "web"`,
 		`[[service]]`, `name = "web"`, `endpoints = `+quoted(a))
@@ -297,7 +305,22 @@ func TestDoctorNamesAForgottenReload(t *testing.T) {
 	}
 }
 
+func TestDoctorNamesRemovedEndpointsWithTraffic(t *testing.T) {
+	t.Parallel()
+	file := func(addrs ...string) []string {
+		return []string{`[[listener]]`, `name = "in"`, `protocol = "TCP"`, `listen = "127.0.0.1:0"`, `service = "tcp"`,
+			`[[service]]`, `name = "tcp"`, `timeout = "10m"`, `endpoints = ` + quoted(addrs...)}
+	}
+	x, y := echo(t, "127.0.0.1:0"), echo(t, "127.0.0.1:0")
+	p := admit(t, file(x, y)...)
+	hold(t, p.addr("in"), 4)
+	write(t, p.file, append([]string{"[admin]", `listen = "127.0.0.1:0"`}, file(x)...)...)
+	spillway(t, "reload", "--admin", p.admin()).want(t, 0)
+	p.expect("removed-with-traffic", y, nil, "still has 2 requests or connections", "4 bytes", "draining_timeout")
+}
+
 func TestDoctorNamesALoop(t *testing.T) {
+	t.Parallel()
 	first, second := freeAddr(t), freeAddr(t)
 	p := admit(t, `[[listener]]`, `name = "first"`, `listen = "`+first+`"`, `service = "web"`,
 		`[[listener]]`, `name = "second"`, `listen = "`+second+`"`, `service = "inner"`,
@@ -307,6 +330,7 @@ func TestDoctorNamesALoop(t *testing.T) {
 }
 
 func TestDoctorNamesTheSilent(t *testing.T) {
+	t.Parallel()
 	mute := serveWith(t, "127.0.0.1:0", func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
 	p := admit(t, `[[listener]]`, `name = "in"`, `listen = "127.0.0.1:0"`, `service = "web"`,
 		`[[service]]`, `name = "web"`, `timeout = "200ms"`, `endpoints = `+quoted(endpoint(t, "a"), mute),
@@ -316,6 +340,7 @@ func TestDoctorNamesTheSilent(t *testing.T) {
 }
 
 func TestDoctorNamesStaleConnections(t *testing.T) {
+	t.Parallel()
 	// It answers once and closes when it is asked again: the worst of races.
 	once := serveWith(t, "127.0.0.1:0", func(c net.Conn) {
 		in := bufio.NewReader(c)
@@ -332,6 +357,7 @@ func TestDoctorNamesStaleConnections(t *testing.T) {
 }
 
 func TestDoctorNamesFlapping(t *testing.T) {
+	t.Parallel()
 	var n atomic.Int64
 	moody := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if n.Add(1)/2%2 == 1 {
@@ -349,6 +375,7 @@ func TestDoctorNamesFlapping(t *testing.T) {
 }
 
 func TestDoctorNamesIllnessAndPanic(t *testing.T) {
+	t.Parallel()
 	closed := freeAddr(t)
 	p := admit(t, `[[listener]]`, `name = "in"`, `listen = "127.0.0.1:0"`, `service = "web"`,
 		`[[service]]`, `name = "web"`, `panic = "open"`, `endpoints = `+quoted(closed),
@@ -360,6 +387,7 @@ func TestDoctorNamesIllnessAndPanic(t *testing.T) {
 }
 
 func TestDoctorNamesAFullGroup(t *testing.T) {
+	t.Parallel()
 	p := admit(t, `[proxy]`, `zone = "eu-a"`, `region = "eu"`,
 		`[[group]]`, `name = "near"`, `region = "eu"`, `zone = "eu-a"`, `endpoints = `+quoted(echo(t, "127.0.0.1:0")),
 		`[[group]]`, `name = "far"`, `region = "us"`, `zone = "us-a"`, `endpoints = `+quoted(echo(t, "127.0.0.1:0")),
@@ -380,6 +408,7 @@ func TestDoctorNamesAFullGroup(t *testing.T) {
 }
 
 func TestDoctorNamesTheSaturated(t *testing.T) {
+	t.Parallel()
 	x, y := echo(t, "127.0.0.1:0"), echo(t, "127.0.0.1:0")
 	p := admit(t, `[[listener]]`, `name = "in"`, `protocol = "TCP"`, `listen = "127.0.0.1:0"`, `service = "tcp"`,
 		`[[service]]`, `name = "tcp"`, `endpoints = [{ address = "`+x+`", max = 3 }, "`+y+`"]`)
@@ -388,6 +417,7 @@ func TestDoctorNamesTheSaturated(t *testing.T) {
 }
 
 func TestDoctorNamesABacklog(t *testing.T) {
+	t.Parallel()
 	p := admit(t, `[[listener]]`, `name = "in"`, `protocol = "TCP"`, `listen = "127.0.0.1:0"`, `service = "tcp"`, `max_connections = 2`,
 		`[[service]]`, `name = "tcp"`, `endpoints = `+quoted(echo(t, "127.0.0.1:0")))
 	hold(t, p.addr("in"), 2)

@@ -4,6 +4,7 @@
 //	GET  /livez                                    the process runs
 //	GET  /readyz                                   it takes traffic; 503 says why not
 //	GET  /metrics                                  Prometheus
+//	GET  /api/v1/proxy                             the proxy as a whole: listeners, descriptors, ports, queues
 //	GET  /api/v1/services                          {"services":[…]}
 //	GET  /api/v1/services/{name}                   one of them
 //	GET  /api/v1/services/{name}/explain?…         whom it would choose, and why: client, header, cookie, destination, avoid

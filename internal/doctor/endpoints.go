@@ -204,12 +204,15 @@ func judgeRemoved(at place, f *Facts, c course) {
 		if r.Bytes > 0 {
 			evidence += fmt.Sprintf(" with %s so far", plural(r.Bytes, "byte", "bytes"))
 		}
+		if r.Oldest > 0 {
+			evidence += fmt.Sprintf(", the oldest for %v", round(time.Duration(r.Oldest*float64(time.Second))))
+		}
 		if r.Until != nil {
 			evidence += ", until " + r.Until.Format(time.RFC3339)
 		} else {
 			evidence += ", without a limit"
 		}
 		at.of(r.ID).find("removed-with-traffic", evidence,
-			"nothing, if its clients may finish: what was there stays by design, and nobody new comes; connection_draining.draining_timeout says for how long. Do not switch it off before it is gone from spillway status")
+			"nothing, if its clients may finish: what was there stays by design, and nobody new comes; connection_draining.draining_timeout says for how long. Before you switch it off: spillway drain "+at.service+" "+r.ID+" --wait, or --now to cut what is left")
 	}
 }

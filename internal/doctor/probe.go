@@ -48,7 +48,7 @@ func probeAll(ctx context.Context, targets []target, timeout time.Duration, unti
 			<-room
 			if held != nil {
 				if len(targets) <= probesAtOnce { // more would be too many to hold
-					p.KeepAlive = orShorter(p.KeepAlive, closedAfter(held, until))
+					p.KeepAlive = orShorter(p.KeepAlive, closedAfter(ctx, held, until))
 				}
 				held.Close()
 			}
@@ -149,12 +149,13 @@ func keepAliveOf(h http.Header) time.Duration {
 
 // closedAfter waits whether the endpoint closes an idle connection, and returns how
 // long that took; 0: it did not.
-func closedAfter(conn net.Conn, until time.Time) time.Duration {
+func closedAfter(ctx context.Context, conn net.Conn, until time.Time) time.Duration {
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	began := time.Now()
 	_ = conn.SetReadDeadline(until)
 	var b [1]byte
 	_, err := conn.Read(b[:])
-	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) || ctx.Err() != nil {
 		return 0
 	}
 	return time.Since(began).Round(10 * time.Millisecond)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/spillway-lb/spillway/internal/host"
@@ -120,4 +121,12 @@ func FuzzParseFiles(f *testing.F) {
 		_, _ = host.ParseOverflows(text)
 		_, _ = host.ParseOpenFiles(text)
 	})
+}
+
+func BenchmarkParseSockets(b *testing.B) {
+	text := []byte(strings.Repeat(tcp, 5000))
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		host.ParseSockets(text, func(host.Socket) {})
+	}
 }
