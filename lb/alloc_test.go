@@ -52,3 +52,20 @@ func TestPickAndDoneAllocateNothingWithCircuitBreakers(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+func TestShedAllocatesNothing(t *testing.T) {
+	p := tenOf(t, lb.Options{Panic: lb.PanicShed, PanicThreshold: 50}, 8)
+	served, refused := 0, 0
+	n := testing.AllocsPerRun(1000, func() {
+		l, err := p.Pick(context.Background(), lb.Request{})
+		if err != nil {
+			refused++
+			return
+		}
+		l.Done(lb.Success)
+		served++
+	})
+	if n != 0 || served == 0 || refused == 0 {
+		t.Errorf("%v allocations, with %d served and %d refused", n, served, refused)
+	}
+}

@@ -428,3 +428,25 @@ func TestWarmUpOfWeightsByLoad(t *testing.T) {
 	within(t, "share of c", shareOf(got, "c"), 0.25, 0.03)
 	within(t, "share of b", shareOf(got, "b"), 0.25, 0.03)
 }
+
+// Who comes back from an ejection begins anew. A request that fails ends no warm-up.
+func TestReturnFromEjectionWarmsUp(t *testing.T) {
+	p := slowly(t, lb.Options{Endpoints: named("a", "b", "c", "d"), Outlier: &health.Outlier{EnforcingConsecutiveErrors: 100}})
+	p.ends("a", 5, lb.Failure)
+	p.pass(time.Second)
+	p.wantOut("after five failures", "a")
+	p.isWarm("a", 1) // it is out
+	for range 60 {
+		if p.out() == "" {
+			break
+		}
+		p.pass(time.Second)
+	}
+	p.wantOut("after the ejection", "")
+	p.isWarm("a", 0.1)
+	p.pass(30 * time.Second)
+	p.isWarm("a", 0.5)
+	p.ends("a", 1, lb.Failure)
+	p.isWarm("a", 0.5)
+	within(t, "share of a", part(p.picks(3500, false), "a"), 0.5/3.5, 0.005)
+}
