@@ -45,6 +45,7 @@ application utilization: 1 named: [{workers 4}]
 traffic runs over a and b
 b is drained: its requests have finished, it can be stopped
 a serves on; requests that b got meanwhile: 0
+b is removed; removed endpoints that still have requests: 0
 failed requests: 0
 `,
 }

@@ -12,6 +12,7 @@
 //	spillway doctor -c spillway.toml    what is wrong with live traffic, why, and what to do
 //	spillway status                     who gets what share of the traffic, and who is ill
 //	spillway drain web 10.0.0.1:80      take an endpoint out without hurting anybody
+//	spillway drain 10.0.0.1:80 --wait   and wait until nothing is left there
 //	spillway ready web 10.0.0.1:80      and back in
 //	spillway drain web --group eu-a     the same of a group that has a capacity
 //	spillway reload                     read the file again

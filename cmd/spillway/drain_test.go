@@ -260,6 +260,22 @@ func TestEndpointAloneMustBeUnique(t *testing.T) {
 	spillway(t, "ready", "its", "--admin", p.admin).want(t, 0, "its of other: READY")
 }
 
+func TestStatusShowsWhatRemovedServicesHaveLeft(t *testing.T) {
+	p := newTCPProxy(t)
+	text := p.text(true) // of which the listener and the last service stay
+	text = append(append(text[:8:8], `service = "other"`), text[len(text)-3:]...)
+	write(t, p.file, text...)
+	if err := p.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	spillway(t, "status", "--admin", p.admin).want(t, 0, "\ndb: it has left the file\nLEFT ON", "REMOVED", "6 B", "5m0s")
+	spillway(t, "status", "--json", "--admin", p.admin).want(t, 0, `"retired": [`, `"oldest_seconds"`)
+	p.connection.Close()
+	testkit.Eventually(t, func() bool {
+		return !strings.Contains(spillway(t, "status", "--admin", p.admin).want(t, 0).out, "left the file")
+	})
+}
+
 func TestSizesAndSpansAreForPeople(t *testing.T) {
 	for n, want := range map[uint64]string{0: "0 B", 999: "999 B", 1000: "1.0 kB", 1_234_567: "1.2 MB", 5e9: "5.0 GB", 1 << 63: "9.2 EB"} {
 		if got := size(n); got != want {

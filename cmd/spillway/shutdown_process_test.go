@@ -122,7 +122,9 @@ func (s *slowClient) ask(t *testing.T) {
 	io.Copy(io.Discard, resp.Body)
 }
 
-func (s *slowClient) half() { io.WriteString(s, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nha") }
+func (s *slowClient) half() {
+	io.WriteString(s, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nha")
+}
 
 func (s *slowClient) rest(t *testing.T) {
 	io.WriteString(s, "lf")

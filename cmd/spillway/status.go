@@ -12,6 +12,7 @@ import (
 // statuses is what status --json prints: the API's answer.
 type statuses struct {
 	Services []admin.ServiceStatus `json:"services"`
+	Retired  []admin.RetiredStatus `json:"retired,omitempty"`
 }
 
 func runStatus(c *console, f *flags, args []string) error {
@@ -28,6 +29,9 @@ func runStatus(c *console, f *flags, args []string) error {
 	var all statuses
 	if len(rest) == 0 {
 		all.Services, err = client.Services(context.Background())
+		if err == nil {
+			all.Retired, err = client.Retired(context.Background())
+		}
 	} else {
 		var one admin.ServiceStatus
 		one, err = client.Service(context.Background(), rest[0])
@@ -39,7 +43,10 @@ func runStatus(c *console, f *flags, args []string) error {
 	if *where.asJSON {
 		return c.printJSON(all)
 	}
-	return printStatus(c.out, all.Services)
+	if err := printStatus(c.out, all.Services); err != nil {
+		return err
+	}
+	return printRetired(c.out, all.Retired)
 }
 
 // printStatus prints a table for each service. It leaves out the columns that

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"io"
 	"time"
 
 	"github.com/spillway-lb/spillway/internal/admin"
@@ -32,4 +34,15 @@ func leftTable(s *admin.ServiceStatus) *table {
 		line(r.ID, r.Address, "REMOVED", r.Active, admin.ConnectionsStatus{Oldest: r.Oldest, Bytes: r.Bytes, Until: r.Until})
 	}
 	return t
+}
+
+// printRetired prints what is left of services that have left the file.
+func printRetired(w io.Writer, all []admin.RetiredStatus) error {
+	for _, r := range all {
+		left := leftTable(&admin.ServiceStatus{Removed: r.Removed})
+		if _, err := fmt.Fprintf(w, "\n%s: it has left the file\n%s", r.Name, left); err != nil {
+			return err
+		}
+	}
+	return nil
 }

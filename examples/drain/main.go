@@ -1,5 +1,5 @@
 // Drain takes an endpoint out of service while traffic runs: nobody new comes,
-// who is there may finish, and then it can be stopped.
+// who is there may finish, and then it can be stopped and removed.
 package main
 
 import (
@@ -43,9 +43,15 @@ func main() {
 	}
 	fmt.Printf("a serves on; requests that b got meanwhile: %d\n", endpoint(b, "b").Requests-atEnd)
 
+	failures := endpoint(b, "b").Failures
+	if err := b.SetEndpoints([]balance.Endpoint{{ID: "a", Addr: "10.0.0.1:80"}}); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("b is removed; removed endpoints that still have requests: %d\n", len(b.Status().Removed))
+
 	stop()
 	clients.Wait()
-	fmt.Printf("failed requests: %d\n", endpoint(b, "a").Failures+endpoint(b, "b").Failures)
+	fmt.Printf("failed requests: %d\n", failures+endpoint(b, "a").Failures)
 }
 
 // client sends one request after the other, a few milliseconds each.

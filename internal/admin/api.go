@@ -25,13 +25,18 @@ func (s *Server) readyz(r *request) {
 }
 
 func (s *Server) services(r *request) {
-	all := []ServiceStatus{} // so that none is [], not null
+	all := servicesBody{Services: []ServiceStatus{}} // so that none is [], not null
 	if s.o.Services != nil {
 		for _, service := range s.o.Services() {
-			all = append(all, viewService(&service))
+			v := viewService(&service)
+			if service.Retired {
+				all.Retired = append(all.Retired, RetiredStatus{v.Name, v.Protocol, v.Removed})
+			} else {
+				all.Services = append(all.Services, v)
+			}
 		}
 	}
-	r.answer(servicesBody{all})
+	r.answer(all)
 }
 
 func (s *Server) service(r *request) {
@@ -44,7 +49,7 @@ func (s *Server) service(r *request) {
 func (s *Server) lookUp(r *request) *ServiceStatus {
 	if s.o.Services != nil {
 		for _, service := range s.o.Services() {
-			if service.Status.Name == r.service {
+			if service.Status.Name == r.service && !service.Retired {
 				v := viewService(&service)
 				return &v
 			}

@@ -71,6 +71,13 @@ func (c *Client) Services(ctx context.Context) ([]ServiceStatus, error) {
 	return body.Services, err
 }
 
+// Retired lists the services that have left the file and still have traffic.
+func (c *Client) Retired(ctx context.Context) ([]RetiredStatus, error) {
+	var body servicesBody
+	err := c.call(ctx, http.MethodGet, "/api/v1/services", nil, &body)
+	return body.Retired, err
+}
+
 // Service returns one service.
 func (c *Client) Service(ctx context.Context, name string) (ServiceStatus, error) {
 	var s ServiceStatus

@@ -14,7 +14,8 @@ import (
 // many goroutines at once, also during a reload. A nil one is a thing that this
 // proxy cannot do, and the API says so with 501.
 type Options struct {
-	// Services lists the services in the order of the file.
+	// Services lists the services in the order of the file, and then those that have
+	// left it and still have traffic.
 	Services func() []Service
 	// Proxy tells of the proxy as a whole.
 	Proxy func() ProxyStatus
@@ -65,6 +66,8 @@ type Service struct {
 	Attempts, SourceFallbacks map[string]uint64
 	// Status is the rest, with the service's name.
 	Status lb.Status
+	// Retired: it has left the file, and only its Held means something, and its name.
+	Retired bool
 	// Held is what endpoints hold that take nothing new or are gone. nil: nobody knows
 	// more than Status.
 	Held []Held

@@ -57,6 +57,13 @@ type RemovedStatus struct {
 	Until *time.Time `json:"until,omitempty"`
 }
 
+// A RetiredStatus is a service that has left the file and still has traffic.
+type RetiredStatus struct {
+	Name     string          `json:"name"`
+	Protocol string          `json:"protocol"`
+	Removed  []RemovedStatus `json:"removed"`
+}
+
 // A GroupStatus is one group of a ServiceStatus. A service that lists its
 // endpoints itself has one with an empty name.
 type GroupStatus struct {
@@ -154,6 +161,7 @@ type CheckResult struct {
 type (
 	servicesBody struct {
 		Services []ServiceStatus `json:"services"`
+		Retired  []RetiredStatus `json:"retired,omitempty"`
 	}
 	// An adminBody sets the operator's word. Cut ends at once what is under way to an
 	// endpoint that is out by it, or has left the file: of that no word need be said.

@@ -75,6 +75,7 @@ type App struct {
 	services  []*service
 	listeners []*listener
 	leaving   []*listener // removed by a reload; they drain
+	retired   []*service  // likewise
 	pool      []handover.Socket
 }
 
@@ -144,7 +145,7 @@ func (a *App) Run(ctx context.Context) error {
 
 	a.mu.Lock()
 	for _, s := range a.services {
-		s.start(background, &wg)
+		s.start(background, &wg, a.hasDrained)
 	}
 	a.tasks.background, a.tasks.backgroundGroup = background, &wg
 	a.startFinders()
@@ -208,6 +209,13 @@ func (a *App) hasLeft(l *listener) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.leaving = slices.DeleteFunc(a.leaving, func(other *listener) bool { return other == l })
+}
+
+// hasDrained forgets a service that was removed by a reload and has drained.
+func (a *App) hasDrained(s *service) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.retired = slices.DeleteFunc(a.retired, func(other *service) bool { return other == s })
 }
 
 // Abort cuts every connection at once. It is for the operator who does not want

@@ -1,13 +1,19 @@
 package app_test
 
 import (
+	"crypto/tls"
+	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/spillway-lb/spillway/health"
+	"github.com/spillway-lb/spillway/internal/admin"
 	"github.com/spillway-lb/spillway/internal/testkit"
 	"github.com/spillway-lb/spillway/lb"
 )
@@ -202,4 +208,69 @@ func TestT18LargestDrainingTimeoutOfWhoShareAGroup(t *testing.T) {
 		}
 		conn.wantAlive()
 	}
+}
+
+func TestWhatARemovedServiceHasLeftIsListed(t *testing.T) {
+	a := newHost(t, "a")
+	before := twoServices("stream", []*host{a}, "1h", "1h")
+	p := run(t, before)
+	p.hold("in").wantAlive()
+	other := p.hold("other")
+	other.wantAlive()
+	head, _, _ := strings.Cut(before, "[[service]]\nname = \"other\"")
+	p.reload(strings.Replace(head, `service = "other"`, `service = "db"`, 1))
+	retired := func() (v []admin.RetiredStatus) {
+		t.Helper()
+		_, body := p.get("admin", "/api/v1/services")
+		var all struct {
+			Services []admin.ServiceStatus
+			Retired  []admin.RetiredStatus
+		}
+		if err := json.Unmarshal([]byte(body), &all); err != nil || len(all.Services) != 1 {
+			t.Fatalf("%v in %s", err, body)
+		}
+		return all.Retired
+	}
+	got := retired()
+	if len(got) != 1 || got[0].Name != "other" || got[0].Protocol != "TCP" || len(got[0].Removed) != 1 {
+		t.Fatalf("retired are %+v", got)
+	}
+	// Its name, and what it has echoed.
+	if r := got[0].Removed[0]; r.ID != "a" || r.Address != a.addr || r.Group != "main" || r.Active != 1 || r.Bytes != 3 || r.Oldest <= 0 || r.Until == nil {
+		t.Errorf("%+v", r)
+	}
+	other.wantAlive()
+	other.Close()
+	testkit.Eventually(t, func() bool { return retired() == nil })
+}
+
+func TestWhatIsLeftBehindTLSIsToldAndCut(t *testing.T) {
+	certificates := testkit.NewCertificates(t)
+	h := newHost(t, "a")
+	p := run(t, strings.Replace(secured(certificates.Server("127.0.0.1"), h.addr, h.addr, ""), "\n[[listener]]",
+		"[proxy]\ndrain_timeout = '0s'\n[admin]\nlisten = '127.0.0.1:0'\n\n[[listener]]", 1))
+	c, err := p.dialTLS("raw", &tls.Config{RootCAs: certificates.Pool})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := io.ReadFull(c, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Balancer("raw").SetAdmin(h.addr, lb.Drain); err != nil {
+		t.Fatal(err)
+	}
+	d := &drainage{proxy: p}
+	v := d.status("raw")
+	if left := v.Groups[0].Endpoints[0].Connections; left == nil || left.Active != 1 || left.Bytes == 0 || left.Oldest <= 0 {
+		t.Fatalf("left is %+v", left)
+	}
+	resp, err := http.Post("http://"+p.ListenAddr("admin").String()+"/api/v1/services/raw/endpoints/"+url.PathEscape(h.addr),
+		"application/json", strings.NewReader(`{"cut":true}`))
+	if err != nil || resp.StatusCode != 200 {
+		t.Fatalf("%v, %v", resp, err)
+	}
+	resp.Body.Close()
+	(&keptConn{c, t, "a"}).wantReset()
+	testkit.Eventually(t, func() bool { return d.status("raw").Groups[0].Endpoints[0].Active == 0 })
 }

@@ -28,12 +28,17 @@ func (a *App) adminServices() []admin.Service {
 		}
 		s.tell(&out[i])
 	}
+	retired := slices.Clone(a.retired)
 	a.mu.Unlock()
+	for _, s := range retired {
+		services = append(services, s)
+		out = append(out, admin.Service{Protocol: s.spec.Protocol, Status: lb.Status{Name: s.spec.Name}, Retired: true})
+	}
 
 	holders := make([][]holder, len(services))
 	var places []proxy.Place
 	for i, s := range services {
-		holders[i] = holdersOf(s, &out[i].Status)
+		holders[i] = holdersOf(s, &out[i])
 		for _, h := range holders[i] {
 			places = append(places, h.Place)
 		}
@@ -50,7 +55,7 @@ func (a *App) adminServices() []admin.Service {
 			}
 		}
 	}
-	return out
+	return slices.DeleteFunc(out, func(s admin.Service) bool { return s.Retired && len(s.Held) == 0 })
 }
 
 // carriers are the engines that may have connections.
@@ -71,13 +76,15 @@ type holder struct {
 	moved bool // it is in use at another address
 }
 
-// holdersOf lists those of s, whose status is st.
-func holdersOf(s *service, st *lb.Status) (all []holder) {
+// holdersOf lists those of s, which v describes so far.
+func holdersOf(s *service, v *admin.Service) (all []holder) {
 	fates := s.tracker.Fates()
 	known := make(map[string]bool, len(fates))
 	present := make(map[string]proxy.Place)
-	for _, c := range s.balancer.Snapshot().Candidates {
-		present[c.ID] = proxy.PlaceOf(c.Endpoint)
+	if !v.Retired {
+		for _, c := range s.balancer.Snapshot().Candidates {
+			present[c.ID] = proxy.PlaceOf(c.Endpoint)
+		}
 	}
 	for _, f := range fates {
 		_, there := present[f.ID]
@@ -86,7 +93,7 @@ func holdersOf(s *service, st *lb.Status) (all []holder) {
 	}
 	// And those that nothing has befallen but that others are preferred, or their
 	// weight is 0.
-	for _, g := range st.Groups {
+	for _, g := range v.Status.Groups {
 		for _, e := range g.Endpoints {
 			at, there := present[e.ID]
 			if e.Standing != lb.InUse && e.Active > 0 && there && !known[e.ID] {

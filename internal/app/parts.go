@@ -50,9 +50,13 @@ func newService(spec *config.Service, o lb.Options) (*service, error) {
 	return s, nil
 }
 
-// start runs the balancer and the tracker, which may outlive it.
-func (s *service) start(ctx context.Context, wg *sync.WaitGroup) {
-	wg.Go(func() { _ = s.tracker.Run(ctx) })
+// start runs the balancer and the tracker, which may outlive it. left is called when
+// the tracker has nothing more to watch over.
+func (s *service) start(ctx context.Context, wg *sync.WaitGroup, left func(*service)) {
+	wg.Go(func() {
+		defer left(s)
+		_ = s.tracker.Run(ctx)
+	})
 	balancing, cancel := context.WithCancel(ctx)
 	s.cancel = cancel
 	wg.Go(func() { _ = s.balancer.Run(balancing) })

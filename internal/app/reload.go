@@ -84,7 +84,7 @@ func (a *App) swap(next *parts) {
 		}
 		s.loads.use(loadSourceOf(spec, s.tls.reports))
 		if a.tasks.running() && s.cancel == nil {
-			s.start(a.tasks.background, a.tasks.backgroundGroup)
+			s.start(a.tasks.background, a.tasks.backgroundGroup, a.hasDrained)
 		}
 	}
 	for i, l := range next.listeners {
@@ -107,6 +107,9 @@ func (a *App) swap(next *parts) {
 	}
 	for _, s := range a.services {
 		if !slices.Contains(next.services, s) {
+			if s.cancel != nil { // it runs
+				a.retired = append(a.retired, s)
+			}
 			s.retire(drain)
 		}
 	}
