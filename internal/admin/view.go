@@ -28,6 +28,8 @@ type ServiceStatus struct {
 	// decides who gets traffic. Panics counts how often that has begun.
 	Panic  bool   `json:"panic"`
 	Panics uint64 `json:"panics"`
+	// Queue is of a service with circuit breakers.
+	Queue *QueueStatus `json:"queue,omitempty"`
 	// Removed are endpoints that have left the file and still have traffic.
 	Removed []RemovedStatus `json:"removed,omitempty"`
 	// Sources and Keys say how recent traffic is spread over client addresses, and
@@ -189,6 +191,7 @@ func viewService(s *Service) ServiceStatus {
 		Spills:     viewSpills(s.Status.Spills),
 		Panic:      s.Status.Panic,
 		Panics:     s.Status.Panics,
+		Queue:      viewQueue(s.Status.Queue),
 		Sources:    s.Sources,
 		Keys:       s.Keys,
 		Attempts:   s.Attempts,

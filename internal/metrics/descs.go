@@ -94,6 +94,7 @@ var all = []*prometheus.Desc{
 	requests, duration, attempts, retries, retriesOverBudget, endpointUp, endpointActive, removedActive, shareExpected, shareActual,
 	groupCapacity, groupUsage, groupFullness, groupShareExpected, groupShareActual, spills,
 	panicking, panics, shed,
+	queued, queuedTotal, queueWait, overflows,
 	failoverActive, healthChecks, loadReports, affinity, sourceFallbacks, tcpBytes, udpDatagrams, udpBytes, udpDropped, connectionsCut,
 	connections, tcpRefused, tcpIdleTimeouts, proxyHeaders, reloads,
 	discoveryUpdates, discoveryEndpoints,

@@ -24,6 +24,8 @@
 //	spillway_spill_total{service,from,to}
 //	spillway_failover_active{service}
 //	spillway_panic, _panics_total, _shed_total {service}
+//	spillway_requests_queued, _queued_total, _queue_wait_seconds {service}
+//	spillway_overflows_total{service,limit}
 //	spillway_health_checks_total{service,result}
 //	spillway_load_reports_total{service,result}
 //	spillway_affinity_total{service,result}
