@@ -214,6 +214,16 @@ func (q *queue) overloaded() bool {
 	return q.line.Len() > 0 && q.b.flow.clock()-q.since >= int64(overloadAfter)
 }
 
+// MaxConnections is the service's limit of that name, as it is now; 0: none. It may be
+// called from any goroutine.
+func (b *Balancer) MaxConnections() int64 {
+	s := b.snapshot.Load()
+	if s.breakers == nil {
+		return 0
+	}
+	return s.breakers.MaxConnections
+}
+
 // QueueStatus is what circuit breakers have come to.
 type QueueStatus struct {
 	// Limits are the service's circuit breakers.

@@ -13,11 +13,6 @@ import (
 // §10.3). What leases are bounded by, and who waits for one, is the Balancer's: see
 // [lb.CircuitBreakers].
 type CircuitBreakers struct {
-	// MaxConnections is, for HTTP, the largest number of connections to all of the
-	// service's endpoints, whether they carry a request or are kept for the next. It
-	// is the Balancer's MaxConnections, too, so that no more requests are under way
-	// than there may be connections. 0: no limit.
-	MaxConnections int64
 	// MaxRequestsPerConnection is, for HTTP, how many requests a connection to an
 	// endpoint carries before it is closed; with 1 the endpoint is told so. 0: no limit.
 	MaxRequestsPerConnection int
@@ -32,8 +27,10 @@ type Overflows [len(lb.Limits)]atomic.Uint64
 // Count notes one whom an lb.ErrSaturated has turned away.
 func (o *Overflows) Count(err error) { o[lb.LimitOf(err)].Add(1) }
 
-// Connections counts the connections to a service's endpoints, where there is a limit
-// of them. Those that were there before the limit was are not counted.
+// Connections counts an HTTP service's connections to its endpoints, whether they
+// carry a request or are kept for the next, where there is a limit of them: the
+// Balancer's, by which no more requests are under way than there may be connections.
+// Those that were there before the limit was are not counted.
 type Connections struct {
 	open    balance.Load
 	waiting atomic.Int64 // how many of line there are

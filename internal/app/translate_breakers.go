@@ -29,7 +29,6 @@ func breakersOf(s *config.Service) proxy.CircuitBreakers {
 		return proxy.CircuitBreakers{}
 	}
 	return proxy.CircuitBreakers{
-		MaxConnections:           int64(b.MaxConnections),
 		MaxRequestsPerConnection: b.MaxRequestsPerConnection,
 		MaxRetries:               int64(b.MaxRetries),
 	}

@@ -18,7 +18,7 @@ func TestCircuitBreakersConnectTimeout(t *testing.T) {
 func connectTimeoutIsAConnectFailure(t *testing.T, d driver) {
 	silent := silentPort(t)
 	b := d.start(t, []string{silent}, withService(func(s *proxy.Service) { s.ConnectTimeout = 50 * time.Millisecond }),
-		breaking(0, lb.CircuitBreakers{MaxConnections: 1}, proxy.CircuitBreakers{MaxConnections: 1}))
+		breaking(0, lb.CircuitBreakers{MaxConnections: 1}, proxy.CircuitBreakers{}))
 	for range 3 { // the place is given back each time
 		if resp, _ := b.dial().send(get("")).response("GET"); resp.StatusCode != 504 {
 			t.Errorf("got %d", resp.StatusCode)

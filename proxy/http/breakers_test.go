@@ -143,7 +143,7 @@ func wantOK(t *testing.T, c *rawClient) {
 // Beyond the limit a request waits until a connection is free.
 func maxConnections(t *testing.T, d driver) {
 	a, z := newGate(t), newGate(t)
-	b := d.start(t, []string{a.addr, z.addr}, breaking(0, lb.CircuitBreakers{MaxConnections: 2}, proxy.CircuitBreakers{MaxConnections: 2}))
+	b := d.start(t, []string{a.addr, z.addr}, breaking(0, lb.CircuitBreakers{MaxConnections: 2}, proxy.CircuitBreakers{}))
 	come := func() {
 		select {
 		case <-a.come:
@@ -395,7 +395,7 @@ func endpointThatDiesWhileOthersWait(t *testing.T, d driver) {
 func retryKeepsThePlaceOfTheRequest(t *testing.T, d driver) {
 	bad, good := answer(t, reply(503, "sorry")), answer(t, ok)
 	b := d.start(t, []string{bad.addr, good.addr}, retrying(proxy.Retry{On: proxy.RetryGatewayError, Most: 1}),
-		breaking(0, lb.CircuitBreakers{MaxRequests: 1, MaxConnections: 2}, proxy.CircuitBreakers{MaxConnections: 2, MaxRetries: 1}))
+		breaking(0, lb.CircuitBreakers{MaxRequests: 1, MaxConnections: 2}, proxy.CircuitBreakers{MaxRetries: 1}))
 	c := b.dial()
 	for range 6 {
 		wantOK(t, c.send(get("")))
@@ -435,7 +435,7 @@ func TestOverloadIsQueuedOrTold(t *testing.T) {
 			}))
 		}
 		b := d.start(t, addrs, quiet, breaking(most, lb.CircuitBreakers{MaxConnections: 6, MaxPendingRequests: 20, PendingTimeout: 300 * time.Millisecond},
-			proxy.CircuitBreakers{MaxConnections: 6}))
+			proxy.CircuitBreakers{}))
 		var served, told atomic.Int64
 		var all sync.WaitGroup
 		stop := make(chan struct{})

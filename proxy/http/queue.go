@@ -112,23 +112,28 @@ func (x *exchange) worn() bool {
 		}
 	}
 	p := x.conn.places
-	return p != nil && (p.Wanted() || p.Open() > x.svc.CircuitBreakers.MaxConnections)
+	if p == nil {
+		return false
+	}
+	limit := x.svc.Balancer.MaxConnections()
+	return p.Wanted() || limit > 0 && p.Open() > limit
 }
 
 // takePlace takes one of the service's places for connections, where these are
 // limited; else it is nil. No more exchanges have a lease than there are places, so
 // while all are taken some are those of idle connections, of which one is closed. If
-// that is on another loop the exchange waits, for a moment.
+// that is on another loop the exchange waits, for a moment. The limit is the one of
+// this moment: a reload may just have raised it.
 func (x *exchange) takePlace(timeout time.Duration) (*proxy.Connections, *failure) {
-	most := x.svc.CircuitBreakers.MaxConnections
-	if most == 0 {
+	limit := x.svc.Balancer.MaxConnections
+	if limit() == 0 {
 		return nil, nil
 	}
 	d, places, by := x.c.driver, &x.svc.Stats.Connections, after(time.Now(), timeout)
-	for !places.Take(most) {
+	for !places.Take(limit()) {
 		woken := d.latch()
 		leave := places.Await(func() { d.open(woken) }) // first: what is given back from now on is for us
-		if places.Take(most) {
+		if places.Take(limit()) {
 			leave()
 			break
 		}
