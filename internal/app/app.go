@@ -66,7 +66,7 @@ type App struct {
 	words     words
 	reloads   struct{ ok, failed atomic.Uint64 }
 
-	cookieKey affinity.Key // never changes
+	cookieKey affinity.Key // does not change once traffic flows
 
 	mu        sync.Mutex         // held while the running state changes
 	cfg       *config.Config     // nil until the first is in place
@@ -74,8 +74,9 @@ type App struct {
 	finders   map[string]*finder // by group
 	services  []*service
 	listeners []*listener
-	leaving   []*listener // removed by a reload; they drain
-	retired   []*service  // likewise
+	leaving   []*listener               // removed by a reload; they drain
+	retired   []*service                // likewise
+	faces     map[string]*proxy.Service // of the services, as the engines see them
 	pool      []handover.Socket
 }
 

@@ -53,7 +53,8 @@ func (a *App) explain(name string, q admin.Question) (admin.Explanation, error) 
 	a.mu.Lock()
 	if s := a.service(name); s != nil {
 		spec := s.spec
-		x.cfg, x.spec, x.balancer, x.own = a.cfg, &spec, s.balancer, &a.cookieKey
+		own := a.cookieKey
+		x.cfg, x.spec, x.balancer, x.own = a.cfg, &spec, s.balancer, &own
 	}
 	for _, l := range a.listeners {
 		if l.spec.LeadsTo(name) {

@@ -113,7 +113,7 @@ func (a *App) swap(next *parts) {
 			s.retire(drain)
 		}
 	}
-	a.cfg, a.services, a.listeners = cfg, next.services, next.listeners
+	a.cfg, a.services, a.listeners, a.faces = cfg, next.services, next.listeners, next.faces
 	a.loaded = time.Now()
 	a.useFinders(next.finders)
 	for _, s := range a.services {

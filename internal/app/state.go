@@ -15,12 +15,14 @@ type state struct {
 	// file's, by service.
 	Endpoints map[string]map[string]string  `json:"endpoints,omitempty"`
 	Scalers   map[string]map[string]float64 `json:"scalers,omitempty"`
+	// CookieKey is App.CookieKey.
+	CookieKey []byte `json:"cookie_key,omitempty"`
 }
 
 func (a *App) state() *state {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	s := &state{Endpoints: make(map[string]map[string]string), Scalers: make(map[string]map[string]float64)}
+	s := &state{Endpoints: make(map[string]map[string]string), Scalers: make(map[string]map[string]float64), CookieKey: a.cookieKey[:]}
 	for _, service := range a.services {
 		words, scalers := service.balancer.Words()
 		for id, word := range words {
@@ -42,6 +44,9 @@ func put[V any](m map[string]map[string]V, service, member string, v V) {
 
 // restore applies what a predecessor has told. What the file has no more is past.
 func (a *App) restore(s *state) {
+	if err := a.restoreCookieKey(s.CookieKey); err != nil {
+		a.log.Warn("strong sessions of the other process are lost", "error", err)
+	}
 	for service, words := range s.Endpoints {
 		for id, word := range words {
 			w, err := lb.ParseAdmin(word)

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -45,4 +46,27 @@ func keyringOf(c *config.StrongCookie, own affinity.Key) (*affinity.Keyring, err
 		keys = append(keys, key)
 	}
 	return affinity.NewKeyring(append(keys, own)...)
+}
+
+// restoreCookieKey makes a predecessor's key the process's own. Nobody is served yet, so
+// that the services, which never change, still may.
+func (a *App) restoreCookieKey(key []byte) error {
+	if len(key) != len(a.cookieKey) {
+		return errors.New("it has told no key of its own")
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.cookieKey = affinity.Key(key)
+	for i := range a.cfg.Services {
+		s := &a.cfg.Services[i]
+		if !s.IsStrong() {
+			continue
+		}
+		ring, err := keyringOf(s.StrongSessionAffinityCookie, a.cookieKey)
+		if err != nil {
+			return err
+		}
+		a.faces[s.Name].Affinity.Keys = ring
+	}
+	return nil
 }
