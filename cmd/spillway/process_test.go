@@ -32,12 +32,19 @@ func start(t *testing.T, args ...string) *process {
 // startAs is start for a whole command line, of a program that becomes the command.
 func startAs(t *testing.T, line ...string) *process {
 	t.Helper()
+	return startWith(t, func(*exec.Cmd) {}, line...)
+}
+
+// startWith is startAs for a process that prepare makes ready.
+func startWith(t *testing.T, prepare func(*exec.Cmd), line ...string) *process {
+	t.Helper()
 	p := &process{t: t, cmd: exec.Command(line[0], line[1:]...), lines: make(chan string, 1000), all: new(lockedBuffer)}
 	p.cmd.Env = append(os.Environ(), "SPILLWAY_TEST_AS_COMMAND=1")
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
+	prepare(p.cmd)
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

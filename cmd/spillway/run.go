@@ -9,6 +9,7 @@ import (
 	"github.com/spillway-lb/spillway/config"
 	"github.com/spillway-lb/spillway/internal/app"
 	"github.com/spillway-lb/spillway/internal/handover"
+	"github.com/spillway-lb/spillway/internal/systemd"
 )
 
 func runProxy(c *console, f *flags, args []string) (err error) {
@@ -61,9 +62,13 @@ func (c *console) runFile(path string) error {
 func (c *console) serve(cfg *config.Config, load func() (*config.Config, error)) error {
 	signals, end := c.signals()
 	defer end()
+	sockets, err := systemd.Sockets()
+	if err != nil {
+		return err
+	}
 	a, err := app.New(cfg, app.Options{
 		Load: load, LogTo: c.err, Version: thisBuild().Version,
-		Heir: c.heir, Successor: successor(),
+		Sockets: sockets, Heir: c.heir, Successor: successor(), Manager: systemd.FromEnvironment(),
 	})
 	if err != nil {
 		return err

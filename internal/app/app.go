@@ -16,6 +16,7 @@ import (
 	"github.com/spillway-lb/spillway/config"
 	"github.com/spillway-lb/spillway/health"
 	"github.com/spillway-lb/spillway/internal/handover"
+	"github.com/spillway-lb/spillway/internal/systemd"
 	"github.com/spillway-lb/spillway/lb"
 	"github.com/spillway-lb/spillway/proxy"
 	proxyhttp "github.com/spillway-lb/spillway/proxy/http"
@@ -42,6 +43,9 @@ type Options struct {
 	// Heir is this process as the successor of another, whose place it takes in Run.
 	// Default: nobody's.
 	Heir *handover.Heir
+	// Manager is told how the process is. Default: none, and nil is one that wants to
+	// know nothing.
+	Manager *systemd.Manager
 	// Successor returns the command that is to take this process's place. Default:
 	// none, and then Upgrade is refused.
 	Successor func() (*exec.Cmd, error)
@@ -63,6 +67,7 @@ type App struct {
 
 	reloading sync.Mutex // held by a reload from the file to the swap
 	upgrading atomic.Bool
+	replaced  atomic.Bool // by another process
 	words     words
 	reloads   struct{ ok, failed atomic.Uint64 }
 
@@ -157,11 +162,14 @@ func (a *App) Run(ctx context.Context) error {
 	} else {
 		a.startListeners(background, &wg)
 		a.takeOver()
+		a.tellReady()
+		wg.Go(func() { a.tellAlive(background) })
 	}
 
 	<-a.tasks.ctx.Done()
 	a.mu.Lock()
 	a.ending.Store(true) // no reload starts anything from here on
+	a.tellStopping()
 	a.log.Info("draining", "timeout", a.cfg.Proxy.DrainTimeout.String())
 	a.mu.Unlock()
 	err := a.tasks.wait()

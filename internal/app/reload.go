@@ -13,7 +13,9 @@ import (
 // Reload reads the file again and swaps it in whole. On an error, which lists
 // everything that is wrong, the running state is as it was.
 func (a *App) Reload() error {
+	a.told(a.opt.Manager.Reloading())
 	err := a.reload()
+	defer a.tellReady()
 	if err != nil {
 		a.reloads.failed.Add(1)
 		a.log.Error("reload failed; nothing has changed", "error", err)

@@ -33,6 +33,7 @@ const (
 func (a *App) Upgrade() (pid int, err error) {
 	pid, err = a.upgrade()
 	if err != nil {
+		a.tellReady()
 		a.log.Error("upgrade failed; this process goes on", "error", err)
 		return 0, err
 	}
@@ -62,6 +63,7 @@ func (a *App) upgrade() (int, error) {
 	case a.tasks.ctx.Err() != nil:
 		return 0, errDraining
 	}
+	a.told(a.opt.Manager.Reloading())
 	s, err := a.startSuccessor()
 	if err != nil {
 		return 0, err
@@ -76,6 +78,8 @@ func (a *App) upgrade() (int, error) {
 		return 0, fmt.Errorf("process %d: %w", s.PID(), err)
 	}
 	done = true
+	a.told(a.opt.Manager.Replaced(s.PID()))
+	a.replaced.Store(true)
 	a.leave()
 	return s.PID(), nil
 }

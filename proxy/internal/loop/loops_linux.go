@@ -49,5 +49,24 @@ func (ls *Loops) Run(ctx context.Context) error {
 	return nil
 }
 
+// Turn waits until every loop has had a turn, or ctx ends. It reports whether all had:
+// one that has not is stuck, or did not run.
+func (ls *Loops) Turn(ctx context.Context) bool {
+	turns := make(chan struct{}, len(ls.all))
+	for _, l := range ls.all {
+		if !l.Post(func() { turns <- struct{}{} }) {
+			return false
+		}
+	}
+	for range ls.all {
+		select {
+		case <-turns:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
 // All has the loops.
 func (ls *Loops) All() []*Loop { return ls.all }

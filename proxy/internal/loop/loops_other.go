@@ -17,3 +17,6 @@ func New(int, func(value any, stack []byte)) (*Loops, error) {
 
 // Run returns at once.
 func (*Loops) Run(context.Context) error { return nil }
+
+// Turn reports true: nobody is stuck.
+func (*Loops) Turn(context.Context) bool { return true }
