@@ -21,7 +21,7 @@ type planned struct {
 
 // runPlan says what a change of the file does, before it is made.
 func runPlan(c *console, f *flags, args []string) error {
-	most := f.String("max-moved", "", "fail with code 4 if more of any service's keys move: `PART` is a percentage or a number from 0 to 1")
+	most := f.String("max-moved", "", "fail with code 4 if more of any service's keys move, or of its strong sessions lose their endpoint: `PART` is a percentage or a number from 0 to 1")
 	keys := f.String("keys", "", "a `FILE` of keys, one on each line, of which to say which move: values of the header or cookie, or addresses")
 	service := f.String("service", "", "the `NAME` of the service whose keys --keys has; default: the only one that goes by keys")
 	asJSON := f.Bool("json", false, "print JSON")
@@ -88,8 +88,12 @@ func found(prev, next *config.Config) (a, b *config.Config, err error) {
 func (c *console) gate(p *plan.Plan, limit float64) error {
 	var over []string
 	for _, s := range p.Services {
-		if s.Moved > limit {
-			over = append(over, fmt.Sprintf("%s (%s)", s.Name, exactPercent(s.Moved)))
+		moved := s.Moved
+		if s.Sessions != nil {
+			moved = s.Sessions.Orphaned
+		}
+		if moved > limit {
+			over = append(over, fmt.Sprintf("%s (%s)", s.Name, exactPercent(moved)))
 		}
 	}
 	if len(over) == 0 {

@@ -65,6 +65,13 @@ func serviceTable(s *plan.Service) *table {
 	default:
 		row("moved", exactPercent(s.Moved)+" of the keys")
 	}
+	if x := s.Sessions; x != nil {
+		text := exactPercent(x.Orphaned) + " of the strong sessions lose their endpoint"
+		if x.Why != "" {
+			text += ": " + x.Why
+		}
+		row("sessions", text)
+	}
 	for _, e := range s.Gained {
 		row("gains", fmt.Sprintf("%s, which gets %s", endpointText(&e), percent(e.Share)))
 	}

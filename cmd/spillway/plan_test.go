@@ -264,3 +264,14 @@ func FuzzParsePart(f *testing.F) {
 		}
 	})
 }
+
+func TestPlanCountsStrongSessions(t *testing.T) {
+	file := func(name string, endpoints string) string {
+		return write(t, name, `[[listener]]`, `listen = "127.0.0.1:0"`, `service = "web"`, `[[service]]`, `name = "web"`,
+			`session_affinity = "STRONG_COOKIE_AFFINITY"`, `endpoints = [`+endpoints+`]`)
+	}
+	four, three := file("a.toml", `"10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80", "10.0.0.4:80"`), file("b.toml", `"10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"`)
+	spillway(t, "plan", four, three).want(t, 0, `sessions  25 % of the strong sessions lose their endpoint: their endpoints go`)
+	spillway(t, "plan", four, three, "--max-moved", "20%").want(t, 4)
+	spillway(t, "plan", three, four, "--max-moved", "0").want(t, 0, `sessions  0 % of the strong sessions`)
+}

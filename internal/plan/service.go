@@ -18,6 +18,8 @@ type Service struct {
 	// about, where it is not the change of the endpoints alone.
 	Moved float64 `json:"moved"`
 	Why   string  `json:"why,omitempty"`
+	// Sessions are those of strong affinity; nil where there are none before.
+	Sessions *Sessions `json:"sessions,omitempty"`
 	// Gained, Lost and Changed are endpoints, by ID.
 	Gained  []Endpoint `json:"gained"`
 	Lost    []Endpoint `json:"lost"`
@@ -33,6 +35,7 @@ func compareService(name string, before, after *side) Service {
 	s := Service{Name: name, Verb: Stays, Settings: []string{}}
 	s.Moved, s.Why = moved(before, after)
 	s.endpoints(before, after)
+	s.Sessions = s.sessions(before, after)
 	s.Capacity = Capacity{Before: before.tiers(), After: after.tiers()}
 	switch {
 	case before == nil:
@@ -54,6 +57,7 @@ func compareService(name string, before, after *side) Service {
 //	before    │ after    │ what else               │ moved
 //	──────────┼──────────┼─────────────────────────┼──────────────────────────
 //	none      │          │                         │ 0
+//	strong    │          │                         │ 0, see Sessions
 //	no keys   │          │                         │ 0, nobody has an endpoint
 //	          │ none     │                         │ 1
 //	          │ no keys  │                         │ 1 − Σ pᵢ·qᵢ
@@ -66,6 +70,8 @@ func moved(before, after *side) (float64, string) {
 	switch {
 	case before == nil:
 		return 0, ""
+	case before.isStrong():
+		return 0, "clients are bound by their cookies"
 	case !before.binds():
 		return 0, fmt.Sprintf("%s keeps no client on an endpoint", before.spec.LocalityLBPolicy)
 	case len(before.parts()) == 0:
