@@ -418,54 +418,49 @@ func abortEndsWhoWaits(t *testing.T, d driver) {
 	b.active(0)
 }
 
-// Fifty clients who ask again and again are four times what three endpoints take at
-// once. Each of them is answered or told to come back, all the time all endpoints
-// have work, and none has more than it may.
+// Fifty clients are eight times what three endpoints take at once. Each of their
+// requests is answered or told to come back, and no endpoint has more than it may.
 func TestOverloadIsQueuedOrTold(t *testing.T) {
 	eachDriver(t, func(t *testing.T, d driver) {
-		const clients, most, work = 50, 2, 5 * time.Millisecond
+		const clients, each, most = 50, 8, 2
 		var addrs []string
 		var busy, crowd [3]atomic.Int64
+		var once sync.Once
+		full := make(chan struct{}) // closed when the first was told: until then nobody is answered
 		for i := range 3 {
 			addrs = append(addrs, endpoint(t, func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 				raise(&crowd[i], busy[i].Add(1))
-				time.Sleep(work)
+				<-full
+				time.Sleep(time.Millisecond)
 				busy[i].Add(-1)
 				fmt.Fprint(w, "ok")
 			}))
 		}
-		b := d.start(t, addrs, quiet, breaking(most, lb.CircuitBreakers{MaxConnections: 6, MaxPendingRequests: 20, PendingTimeout: 300 * time.Millisecond},
-			proxy.CircuitBreakers{}))
+		b := d.start(t, addrs, quiet, breaking(most, lb.CircuitBreakers{MaxConnections: 6, MaxPendingRequests: 20}, proxy.CircuitBreakers{}))
 		var served, told atomic.Int64
 		var all sync.WaitGroup
-		stop := make(chan struct{})
-		time.AfterFunc(700*time.Millisecond, func() { close(stop) })
 		for range clients {
+			c := b.dial()
+			c.SetDeadline(time.Now().Add(30 * time.Second))
 			all.Go(func() {
-				c := b.dial()
-				for {
-					select {
-					case <-stop:
-						return
-					default:
-					}
+				defer c.Close()
+				for range each {
 					resp, body := c.send(get("")).response("GET")
 					switch {
 					case resp.StatusCode == 200 && body == "ok":
 						served.Add(1)
 					case resp.StatusCode == 503 && resp.Header.Get("Retry-After") == "1":
 						told.Add(1)
-						time.Sleep(20 * time.Millisecond)
+						once.Do(func() { close(full) })
 					default:
 						t.Errorf("got %d %q", resp.StatusCode, body)
-						return
 					}
 				}
 			})
 		}
 		all.Wait()
 		t.Logf("%d served, %d told to come back", served.Load(), told.Load())
-		if told.Load() == 0 || served.Load() < clients {
+		if told.Load() == 0 || served.Load() < 6 || served.Load()+told.Load() != clients*each {
 			t.Errorf("%d served and %d told to come back", served.Load(), told.Load())
 		}
 		for i := range crowd {

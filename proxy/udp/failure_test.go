@@ -102,6 +102,31 @@ func TestNameOfAnEndpointIsResolved(t *testing.T) {
 	})
 }
 
+// The row maxConnections of spec.md §10.3: for UDP a session is one, and nobody waits.
+func TestCircuitBreakerMaxConnections(t *testing.T) {
+	onBoth(t, func(t *testing.T, loops bool) {
+		at := mirror(t)
+		b := setup{loops: loops, endpoints: []string{at}}.start(t)
+		if err := b.service.Balancer.SetOptions(lb.Options{
+			Endpoints:       []balance.Endpoint{{Addr: at}},
+			CircuitBreakers: &lb.CircuitBreakers{MaxConnections: 2},
+		}); err != nil {
+			t.Fatal(err)
+		}
+		first, second, third := b.dial(""), b.dial(""), b.dial("")
+		first.ask("1")
+		second.ask("2")
+		third.send("3")
+		testkit.Eventually(t, func() bool { return b.Drops()[proxy.DropNoEndpoint].Load() == 1 })
+		if n := b.service.Stats.Overflows[lb.MaxConnections].Load(); n != 1 {
+			t.Errorf("%d overflows are counted", n)
+		}
+		if got := first.ask("again"); got != "again" {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
 func TestNobodyToPick(t *testing.T) {
 	onBoth(t, func(t *testing.T, loops bool) {
 		b := setup{loops: loops}.start(t)
