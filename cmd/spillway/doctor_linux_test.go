@@ -92,7 +92,8 @@ func TestDoctorNamesTheFiltered(t *testing.T) {
 	p := admit(t, `[[listener]]`, `name = "in"`, `listen = "127.0.0.1:0"`, `service = "web"`,
 		`[[service]]`, `name = "web"`, `endpoints = `+quoted(bad),
 		`[service.health_check]`, `type = "HTTP"`, `port = `+port)
-	p.expect("filtered", bad, nil, "had no answer in 5", "to "+bad+" pass", "traffic goes to port "+portOf(bad)+", checks to "+port)
+	r, ended := p.diagnose("--probe-timeout", "300ms")
+	expectFinding(t, r, ended, "filtered", bad, nil, "had no answer in 3", "to "+bad+" pass", "traffic goes to port "+portOf(bad)+", checks to "+port)
 }
 
 func TestDoctorNamesAShortageOfDescriptors(t *testing.T) {
@@ -120,7 +121,7 @@ func TestDoctorNamesAShortageOfPorts(t *testing.T) {
 	p := startAs(t, "ip", "netns", "exec", n.proxy, os.Args[0], "run", "-c", file)
 	p.await(`listener=admin`)
 	inside(t, n.client, func() { hold(t, "10.0.1.1:80", 24) })
-	r, ended := diagnoseAt(t, "-c", file)
+	r, ended := diagnoseAt(t, "-c", file, "--probe-timeout", "300ms")
 	expectFinding(t, r, ended, "ephemeral-ports", "", nil, "24 of 30 ports (50000 to 50029) from 10.0.2.1 to 10.0.2.2:80", "ip_local_port_range")
 }
 
@@ -135,7 +136,7 @@ func TestDoctorNamesAHairpinWithTheClientsAddress(t *testing.T) {
 	p := startAs(t, "ip", "netns", "exec", n.proxy, os.Args[0], "run", "-c", file)
 	p.await(`listener=admin`)
 	inside(t, n.endpoint, func() { hold(t, "10.0.2.1:80", 4) })
-	r, ended := diagnoseAt(t, "-c", file)
+	r, ended := diagnoseAt(t, "-c", file, "--probe-timeout", "300ms")
 	expectFinding(t, r, ended, "hairpin", "10.0.2.2:80", []string{"filtered", "refusing"}, "4 connections came from endpoints of the service itself", "a service of their own")
 }
 

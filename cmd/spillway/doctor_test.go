@@ -54,7 +54,7 @@ func (p *patient) diagnose(args ...string) (doctor.Report, result) {
 
 func diagnoseAt(t *testing.T, args ...string) (r doctor.Report, ended result) {
 	t.Helper()
-	ended = spillway(t, append([]string{"doctor", "--json", "--duration", "200ms", "--probe-timeout", "500ms"}, args...)...)
+	ended = spillway(t, append([]string{"doctor", "--json", "--duration", "200ms", "--probe-timeout", "5s"}, args...)...)
 	if err := json.Unmarshal([]byte(ended.out), &r); err != nil {
 		t.Fatalf("%v: %s%s", err, ended.out, ended.err)
 	}
@@ -326,7 +326,7 @@ func TestDoctorNamesALoop(t *testing.T) {
 		`[[listener]]`, `name = "second"`, `listen = "`+second+`"`, `service = "inner"`,
 		`[[service]]`, `name = "web"`, `endpoints = `+quoted(endpoint(t, "a"), second),
 		`[[service]]`, `name = "inner"`, `endpoints = `+quoted(first))
-	p.expect("loop", second, []string{"silent", "failing"}, "second, then first", "take it out of the endpoints")
+	p.expect("loop", second, nil, "second, then first", "take it out of the endpoints")
 }
 
 func TestDoctorNamesTheSilent(t *testing.T) {
@@ -336,7 +336,8 @@ func TestDoctorNamesTheSilent(t *testing.T) {
 		`[[service]]`, `name = "web"`, `timeout = "200ms"`, `endpoints = `+quoted(endpoint(t, "a"), mute),
 		`[service.health_check]`, `type = "TCP"`, `check_interval = "100ms"`)
 	get(t, p.addr("in"), nil)
-	p.expect("silent", mute, nil, "its checks pass", "does not answer HEAD /", "request_path")
+	r, ended := p.diagnose("--probe-timeout", "300ms")
+	expectFinding(t, r, ended, "silent", mute, nil, "its checks pass", "does not answer HEAD /", "request_path")
 }
 
 func TestDoctorNamesStaleConnections(t *testing.T) {
@@ -369,8 +370,13 @@ func TestDoctorNamesFlapping(t *testing.T) {
 	p := admit(t, `[[listener]]`, `name = "in"`, `listen = "127.0.0.1:0"`, `service = "web"`,
 		`[[service]]`, `name = "web"`, `endpoints = `+quoted(endpoint(t, "a"), at),
 		`[service.health_check]`, `type = "HTTP"`, `check_interval = "50ms"`, `healthy_threshold = 1`, `unhealthy_threshold = 1`)
-	p.T.Helper()
 	r, ended := p.diagnose("--duration", "2s")
+	for range 4 { // on a machine that is busy it may be well whenever we look
+		if slices.ContainsFunc(r.Findings, func(f doctor.Finding) bool { return f.Check == "flapping" }) {
+			break
+		}
+		r, ended = p.diagnose("--duration", "2s")
+	}
 	expectFinding(t, r, ended, "flapping", at, []string{"unhealthy"}, "its health has changed", "503")
 }
 

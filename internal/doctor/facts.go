@@ -21,7 +21,8 @@ type Facts struct {
 type Reading struct {
 	At       time.Time
 	Services []admin.ServiceStatus
-	// Proxy is nil if the proxy does not tell.
+	// Proxy is nil if the proxy does not tell, or was not asked: the first reading and
+	// the last have it.
 	Proxy *admin.ProxyStatus
 }
 

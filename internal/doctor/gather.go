@@ -39,7 +39,7 @@ func (o Options) withDefaults() Options {
 func Gather(ctx context.Context, client *admin.Client, file *config.Config, o Options) (*Facts, error) {
 	o = o.withDefaults()
 	f := &Facts{File: file}
-	first, err := read(ctx, client)
+	first, err := read(ctx, client, true)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,8 @@ func Gather(ctx context.Context, client *admin.Client, file *config.Config, o Op
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-		next, err := read(ctx, client)
+		n := len(f.Readings)
+		next, err := read(ctx, client, n == o.Readings/2 || n == o.Readings-1)
 		if err != nil {
 			return nil, err
 		}
@@ -70,10 +71,12 @@ func Gather(ctx context.Context, client *admin.Client, file *config.Config, o Op
 	return f, nil
 }
 
-// read asks once.
-func read(ctx context.Context, client *admin.Client) (r Reading, err error) {
+// read asks once, whole or for services only: what the proxy tells of its machine
+// takes a look at every socket there, of which there may be very many.
+func read(ctx context.Context, client *admin.Client, whole bool) (r Reading, err error) {
 	r.Services, err = client.Services(ctx)
-	if err != nil {
+	r.At = time.Now()
+	if err != nil || !whole {
 		return r, err
 	}
 	p, err := client.Proxy(ctx)
@@ -84,7 +87,6 @@ func read(ctx context.Context, client *admin.Client) (r Reading, err error) {
 	case !errors.As(err, &refused):
 		return r, err
 	} // else it is a proxy that does not tell
-	r.At = time.Now()
 	return r, nil
 }
 
@@ -105,6 +107,9 @@ func (f *Facts) targets(r *Reading) (all []target) {
 			continue
 		}
 		for _, e := range endpoints(s) {
+			if r.Proxy != nil && ownListener(r.Proxy, e.Address) != nil {
+				continue // what a loop makes of one request is for nobody to try
+			}
 			if e.Health == "HEALTHY" && e.Admin == "READY" {
 				all = append(all, target{ProbeKey{s.Name, e.ID}, e.Address, protocol, host, name})
 			}

@@ -91,11 +91,12 @@ func judgeQueues(at place, f *Facts) {
 // and whether most readings saw some. The kernel's list, which is read while it
 // changes, may miss one.
 func (f *Facts) waiting(listener string) (most int, often bool) {
-	seen := 0
+	seen, readings := 0, 0
 	for _, r := range f.Readings {
 		if r.Proxy == nil {
 			continue
 		}
+		readings++
 		for _, l := range r.Proxy.Listeners {
 			if l.Name == listener && l.Waiting > 0 {
 				most = max(most, l.Waiting)
@@ -103,7 +104,7 @@ func (f *Facts) waiting(listener string) (most int, often bool) {
 			}
 		}
 	}
-	return most, 2*seen > len(f.Readings)
+	return most, 2*seen > readings
 }
 
 // dropped says of each reason for which datagrams are not passed on how many of them
