@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/protobuf/proto"
 )
 
 // FuzzHTTPVerdict holds the judgement of arbitrary answers to what must be true of any: it does not depend on how
@@ -82,4 +85,26 @@ func (c *countingReader) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	c.n += n
 	return n, err
+}
+
+// FuzzHealthReply holds the reading of a HealthCheckResponse to not accept what grpc-go's own reading refuses, and to
+// read the same status.
+func FuzzHealthReply(f *testing.F) {
+	for _, s := range []string{"", "\x00\x00\x00\x00\x00", "\x00\x00\x00\x00\x02\x08\x01", "\x00\x00\x00\x00\x02\x08\x02", "\x01\x00\x00\x00\x02\x08\x01",
+		"\x00\x00\x00\x00\x06\x12\x02hi\x08\x01", "\x00\xff\xff\xff\xff", "\x00\x00\x00\x00\x04\x08\x01\x08\x02", "\x00\x00\x00\x00\x01\x0b"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, reply []byte) {
+		status, err := parseHealthReply(reply)
+		if err != nil {
+			return
+		}
+		var want healthpb.HealthCheckResponse
+		if err := proto.Unmarshal(reply[5:], &want); err != nil {
+			t.Fatalf("%x is %d, but: %v", reply, status, err)
+		}
+		if int32(status) != int32(want.GetStatus()) {
+			t.Errorf("%x is %d, want %d", reply, status, want.GetStatus())
+		}
+	})
 }
