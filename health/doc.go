@@ -1,15 +1,19 @@
 // Package health finds out whether endpoints are well, and says so (spec.md §8). It knows nothing of services,
 // balancing or traffic: who is checked, and what follows from the answer, is the caller's business.
 //
-//	            ┌───────────────── Watch, in the caller's goroutine ─────────────────┐
-//	ctx, addr ─►│ timer ──► Checker.Check ──► Result ──► Machine.Apply ──► Event ────┼─► report
-//	            │   ▲       TCP, HTTP, TLS     pure        pure              │       │
-//	            │   └────────── interval ± 10 %, start to start ─────────────┘       │
-//	            └────────────────────────────────────────────────────────────────────┘
+//	            ┌───────────── Prober.Run, one for all endpoints ─────────────┐
+//	Add(check, ─►│ who is due? ──► Checker.Check ──► Result ──► Machine ──► Event ─┼─► report, to
+//	 addr)      │  a heap         a few at once      pure       pure           │   all who watch
+//	            │   ▲                                                          │
+//	            │   └────────── interval ± 10 %, start to start ───────────────┘
+//	            └──────────────────────────────────────────────────────────────┘
+//
+// Who asks the same of the same address shares the probes of a [Prober]. [Watch] is the same for one endpoint, in the
+// caller's goroutine.
 //
 // # The machine
 //
-// One [Machine] per service and endpoint; nothing is shared between two checks of one address.
+// One [Machine] per check and endpoint: two checks of one address know nothing of each other.
 //
 //	             one success                   unhealthy_threshold
 //	┌─────────┐  is enough    ┌─────────┐      failures in a row      ┌───────────┐
@@ -21,7 +25,7 @@
 //	     └──── unhealthy_threshold failures in a row ─────────────────────────┘
 //
 // It is TIMEOUT when the last of these failures was a timeout and UNHEALTHY otherwise, and stays what it is until
-// HEALTHY. One opposite result ends a streak. A check that failed for our own want of descriptors counts for nothing.
+// HEALTHY. One opposite result ends a streak. FlapDamping keeps who falls often down for longer each time. A check that failed for our own want of descriptors counts for nothing.
 // With the defaults a dead endpoint is found out within 10 to 15 seconds:
 // check_interval × (unhealthy_threshold − 1) + timeout + what was left of the interval.
 //
@@ -35,6 +39,7 @@
 //	      found in the first 1024 bytes of the body. "Whole" ends at 64 KiB of body: more is not read, so that an
 //	      endless body is no failure and no burden
 //	SSL   a TLS handshake, then as TCP; HTTPS: a TLS handshake, then as HTTP. The endpoint's certificate must be good
+//	HTTP2 as HTTPS, by HTTP/2; GRPC, GRPC_WITH_TLS: grpc.health.v1.Health/Check answers SERVING
 //
 // With TLS 1.3 an endpoint that wants another client certificate than it got says so after the handshake: an SSL check
 // finds that out only if it asks for a response.

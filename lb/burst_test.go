@@ -248,3 +248,20 @@ func TestNamedPortsAreThoseOfTheGroup(t *testing.T) {
 		}
 	})
 }
+
+// TestStateMachineDraining is the row of spec.md §8.3 that is not of health: whatever that is, the operator's word stands
+// before it, and health is known beside it.
+func TestStateMachineDraining(t *testing.T) {
+	b := newBalancer(t, lb.Options{Endpoints: endpoints(1)})
+	for _, is := range []health.Status{health.Unknown, health.Healthy, health.Unhealthy, health.Timeout} {
+		for word, want := range map[lb.Admin]health.Status{lb.Ready: is, lb.Drain: health.Draining, lb.Down: health.Draining} {
+			t.Run(fmt.Sprint(is, " ", word), func(t *testing.T) {
+				must(t, b.SetHealth("e0", is, "why"))
+				must(t, b.SetAdmin("e0", word))
+				if e := status(t, b, "e0"); e.State() != want || e.Health != is {
+					t.Errorf("%v, health %v; want %v, %v", e.State(), e.Health, want, is)
+				}
+			})
+		}
+	}
+}

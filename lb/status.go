@@ -116,6 +116,16 @@ type EndpointStatus struct {
 	ShareExpected, ShareActual float64
 }
 
+// State is what the API calls an endpoint's health state: DRAINING as long as the
+// operator has it drained or down, or its group's scaler is 0, else its health (spec.md
+// §8.3).
+func (e *EndpointStatus) State() health.Status {
+	if e.Admin != Ready || e.Standing == GroupDrained {
+		return health.Draining
+	}
+	return e.Health
+}
+
 // Status returns the truth as it is now.
 func (b *Balancer) Status() Status {
 	b.mu.Lock()

@@ -93,15 +93,16 @@ func statusTable(s *admin.ServiceStatus) *table {
 	dropped := shown("DROPPED", func(_ *admin.GroupStatus, e *admin.EndpointStatus) bool {
 		return e.Dropped != "" && e.Dropped != e.Admin && e.Health == "HEALTHY"
 	})
+	flaps := shown("FLAPS", func(_ *admin.GroupStatus, e *admin.EndpointStatus) bool { return e.Checks != nil && e.Checks.Flaps > 1 })
 	reason := shown("REASON", func(_ *admin.GroupStatus, e *admin.EndpointStatus) bool { return e.Reason != "" })
 
 	t := new(table)
 	t.row(group, "ENDPOINT", "HEALTH", word, right(weight), right(reported), right("ACTIVE"),
-		right("REQUESTS"), right("FAILURES"), right("EXPECTED"), right("ACTUAL"), dropped, reason)
+		right("REQUESTS"), right("FAILURES"), right("EXPECTED"), right("ACTUAL"), dropped, right(flaps), reason)
 	for _, g := range s.Groups {
 		for _, e := range g.Endpoints {
 			row := []any{g.Name, e.ID, e.Health, "", "", "", e.Active,
-				e.Requests, e.Failures, percent(e.ShareExpected), percent(e.ShareActual), "", e.Reason}
+				e.Requests, e.Failures, percent(e.ShareExpected), percent(e.ShareActual), "", "", e.Reason}
 			if word != "" {
 				row[3] = e.Admin
 			}
@@ -113,6 +114,9 @@ func statusTable(s *admin.ServiceStatus) *table {
 			}
 			if dropped != "" {
 				row[11] = e.Dropped
+			}
+			if flaps != "" && e.Checks != nil {
+				row[12] = e.Checks.Flaps
 			}
 			t.row(row...)
 		}
