@@ -21,7 +21,7 @@ func TestLoadCountsLeases(t *testing.T) {
 	if !l.Acquire(0) || !l.Acquire(-1) {
 		t.Error("a lease without a limit was refused")
 	}
-	l.Fail(balance.ServerError, "")
+	l.Fail(balance.ResponseError, "")
 	if l.Active() != 5 || l.Started() != 5 || l.Failed() != 1 {
 		t.Errorf("active %d, started %d, failed %d, want 5, 5, 1", l.Active(), l.Started(), l.Failed())
 	}

@@ -6,8 +6,8 @@ import "sync/atomic"
 type Fault uint8
 
 const (
-	// ServerError: the endpoint answered, and the answer was a failure.
-	ServerError Fault = iota
+	// ResponseError: the endpoint answered, and the answer was a failure.
+	ResponseError Fault = iota
 	// GatewayError: what is behind the endpoint did not answer, or the endpoint itself
 	// did not in time.
 	GatewayError
@@ -103,7 +103,7 @@ func (l *Load) worsen(f Fault, most int64) Streaks {
 		s.Errors = min(s.Errors+1, MaxStreak)
 		s.Gateways = min(s.Gateways+1, MaxStreak)
 		s.Connects = min(s.Connects+1, MaxStreak)
-		if f == ServerError {
+		if f == ResponseError {
 			s.Gateways = 0
 		}
 		if f != ConnectError {
@@ -147,10 +147,10 @@ func (l *Load) Forget() {
 }
 
 // Restart ends the streak that f belongs to, so that it counts anew: with
-// ServerError that of errors, else that of gateway errors.
+// ResponseError that of errors, else that of gateway errors.
 func (l *Load) Restart(f Fault) {
 	l.change(func(s Streaks, penalty int64) (Streaks, int64) {
-		if f == ServerError {
+		if f == ResponseError {
 			s.Errors = 0
 		} else {
 			s.Gateways = 0

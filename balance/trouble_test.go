@@ -21,7 +21,7 @@ func TestStreaksTellKindsOfFailuresApart(t *testing.T) {
 	is("two refusals", balance.Streaks{Errors: 2, Gateways: 2, Connects: 2})
 	l.Fail(balance.GatewayError, "status 503")
 	is("and a 503", balance.Streaks{Errors: 3, Gateways: 3})
-	l.Fail(balance.ServerError, "status 500")
+	l.Fail(balance.ResponseError, "status 500")
 	is("and a 500", balance.Streaks{Errors: 4})
 	l.Connected()
 	is("a connection that is made says nothing of answers", balance.Streaks{Errors: 4})
@@ -40,7 +40,7 @@ func TestStreaksTellKindsOfFailuresApart(t *testing.T) {
 	l.Fail(balance.GatewayError, "")
 	l.Restart(balance.GatewayError)
 	is("one is counted anew", balance.Streaks{Errors: 2})
-	l.Restart(balance.ServerError)
+	l.Restart(balance.ResponseError)
 	is("the other, too", balance.Streaks{})
 
 	gateways, connects, reason := l.Faults()
@@ -64,7 +64,7 @@ func TestWhoIsToldSeesEveryStreakOnce(t *testing.T) {
 	for range goroutines {
 		wg.Go(func() {
 			for range each {
-				l.Fail(balance.ServerError, "status 500")
+				l.Fail(balance.ResponseError, "status 500")
 			}
 		})
 	}
@@ -75,7 +75,7 @@ func TestWhoIsToldSeesEveryStreakOnce(t *testing.T) {
 		}
 	}
 	l.Notify(nil)
-	l.Fail(balance.ServerError, "")
+	l.Fail(balance.ResponseError, "")
 	if len(seen) != goroutines*each {
 		t.Error("who is no longer to be told was told")
 	}
@@ -90,7 +90,7 @@ func TestThePenaltyDoublesIsBoundedAndFades(t *testing.T) {
 		}
 	}
 	for i, want := range []int64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, balance.DefaultPenalty, balance.DefaultPenalty} {
-		l.Fail(balance.ServerError, "")
+		l.Fail(balance.ResponseError, "")
 		is("failures", want)
 		if got := l.Streaks().Errors; got != i+1 {
 			t.Errorf("a streak of %d, want %d", got, i+1)
@@ -104,7 +104,7 @@ func TestThePenaltyDoublesIsBoundedAndFades(t *testing.T) {
 	l.Fade(1000)
 	is("after a second", balance.DefaultPenalty/4)
 	for range 100000 {
-		l.Fail(balance.ServerError, "")
+		l.Fail(balance.ResponseError, "")
 	}
 	is("after very many failures, with a bound", 1000)
 	if got := l.Streaks(); got != (balance.Streaks{Errors: balance.MaxStreak}) {
@@ -112,11 +112,11 @@ func TestThePenaltyDoublesIsBoundedAndFades(t *testing.T) {
 	}
 	l.Fade(0)
 	is("where there is to be none", 0)
-	l.Fail(balance.ServerError, "")
+	l.Fail(balance.ResponseError, "")
 	is("and from then on", 0)
 	for _, most := range []int64{-5, 1 << 40} {
 		l.Fade(most)
-		l.Fail(balance.ServerError, "")
+		l.Fail(balance.ResponseError, "")
 		is("an odd bound", min(max(most, 0), 1))
 	}
 }
@@ -147,7 +147,7 @@ func TestThePenaltyWearsOutByPicks(t *testing.T) {
 			c[i] = balance.Candidate{Endpoint: &balance.Endpoint{ID: string(rune('a' + i)), Weight: 1, Load: new(balance.Load)}, Share: 1}
 		}
 		for range 20 {
-			c[0].Load.Fail(balance.ServerError, "")
+			c[0].Load.Fail(balance.ResponseError, "")
 		}
 		p, got := balance.LeastRequest(2, 1)(c), 0
 		for picks := range 1 << 20 {

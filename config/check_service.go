@@ -32,6 +32,7 @@ func (l *loader) checkService(path string, s *Service, c *Config) {
 	l.checkWeightedRoundRobin(path, s)
 	l.checkSlowStart(path, s)
 	l.checkBreakers(path, s, c)
+	l.checkOutlier(path, s, c)
 	l.checkZonalAffinity(path, s, c)
 	l.checkCapacity(path, s, c)
 	l.checkLBPolicy(path+".service_lb_policy", s, c)

@@ -162,6 +162,7 @@ func (l *loader) fillService(path string, s *Service) {
 		orElse(&s.ProxyProtocol, "NONE")
 	}
 	l.fillCapacity(path, s)
+	l.fillOutlier(path+".outlier_detection", s.OutlierDetection)
 	l.fillTracking(path+".connection_tracking_policy", s)
 	l.fillConsistentHash(path+".consistent_hash", s)
 	fillStrongCookie(s)

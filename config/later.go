@@ -8,11 +8,8 @@ const notYet = "not supported by this version"
 
 // laterKeys are the keys, by section, that belong to the file format but not to
 // this version. A key moves from here to a field when it begins to work.
-var laterKeys = map[string][]string{
-	"service": {
-		"outlier_detection",
-	},
-}
+// There is none at present.
+var laterKeys = map[string][]string{}
 
 // refusedKeys are keys of the API, by section, that will never be of this format,
 // and why.

@@ -72,6 +72,9 @@ type Service struct {
 	TLS *ServiceTLS `toml:"tls"`
 	// How weights follow from load reports. WEIGHTED_ROUND_ROBIN only.
 	WeightedRoundRobin *WeightedRoundRobin `toml:"weighted_round_robin"`
+	// When endpoints that fail are taken out for a while. Default: none, and then what
+	// traffic comes to is no evidence against anybody.
+	OutlierDetection *OutlierDetection `toml:"outlier_detection"`
 	// How endpoints that join or come back warm up. Default: none, and then they get
 	// their whole share at once.
 	SlowStart *SlowStart `toml:"slow_start"`

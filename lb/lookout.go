@@ -48,9 +48,10 @@ func (s *state) setLookout() {
 }
 
 const (
-	// manyMembers is from how many endpoints on a lease's end leaves it to Run to
-	// publish what follows: that may be a large table.
-	manyMembers = 1000
+	// Up to fewMembers a lease's end publishes what follows itself: that is quickly
+	// done. From manyMembers on it leaves that to Run, for it may be a large table.
+	fewMembers, manyMembers = 64, 1000
+
 	notEnforced = "it is not enforced"
 )
 
@@ -91,13 +92,16 @@ func (l *lookout) found(rules *health.Outlier, id string, live *endpointLive, lo
 }
 
 // isPrompt reports whether who has found an outlier publishes that at once. While Run
-// is there, that is so four times a second: where a hundred endpoints die together,
-// their leases do not each wait for a new table.
+// is there, that is so of few endpoints, and else four times a second: where a hundred
+// die together, their leases do not each wait for a new table.
 func (l *lookout) isPrompt() bool {
 	if !l.b.running.Load() {
 		return true
 	}
-	if len(l.b.snapshot.Load().Candidates) >= manyMembers {
+	switch n := len(l.b.snapshot.Load().Candidates); {
+	case n <= fewMembers:
+		return true
+	case n >= manyMembers:
 		return false
 	}
 	now, last := l.b.flow.clock(), l.promptly.Load()
@@ -111,7 +115,7 @@ func (l *lookout) enforces(rules *health.Outlier, why health.OutlierReason) bool
 
 func streakOf(why health.OutlierReason) balance.Fault {
 	if why == health.ConsecutiveErrors {
-		return balance.ServerError
+		return balance.ResponseError
 	}
 	return balance.GatewayError
 }

@@ -71,7 +71,7 @@ func (l Lease) DoneFor(o Outcome, reason string) {
 	case ConnectFailure:
 		load.Fail(balance.ConnectError, reason)
 	default:
-		load.Fail(balance.ServerError, reason)
+		load.Fail(balance.ResponseError, reason)
 	}
 	load.Release()
 	if l.group != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"github.com/spillway-lb/spillway/health"
 )
 
 // refusals is after how many connect failures and nothing else an endpoint counts as
@@ -13,7 +15,7 @@ const refusals = 3
 // refuses reports whether m's checks pass, and nothing but connect failures has come
 // of its traffic since a lease last ended well: it is healthy, and refuses data.
 func (m *member) refuses() bool {
-	return m.checked && classOf(m) != ill && m.endpoint.Load.Streaks().Connects >= refusals
+	return m.checked && m.health == health.Healthy && m.endpoint.Load.Streaks().Connects >= refusals
 }
 
 // traffic is what traffic says of m.

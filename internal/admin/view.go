@@ -106,7 +106,7 @@ type EndpointStatus struct {
 	// Admin is the operator's word: READY, DRAIN or DOWN.
 	Admin string `json:"admin"`
 	// Dropped says why it takes no new traffic: SUBSET, DRAIN, DOWN, GROUP_DRAINED, WEIGHT_0,
-	// STANDBY, OTHER_ZONE, PANIC, UNHEALTHY or UNKNOWN. It is empty while it does.
+	// STANDBY, OTHER_ZONE, PANIC, UNHEALTHY, EJECTED or UNKNOWN. It is empty while it does.
 	Dropped string `json:"dropped"`
 	// Ejected: outlier detection has taken it out, for EjectedFor, until
 	// EjectedUntil. Ejections counts how often it has.

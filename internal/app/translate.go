@@ -37,6 +37,7 @@ func balancerOptions(cfg *config.Config, s *config.Service, log *slog.Logger) (l
 		Subsetting:     subsettingOf(cfg, s),
 		MoveSessions:   s.IsStrong() && !s.KeepsSessions(),
 		LoadWeights:    loadWeightsOf(s),
+		Outlier:        outlierOf(s.OutlierDetection),
 		SlowStart:      slowStartOf(s),
 
 		CircuitBreakers: limitsOf(s),

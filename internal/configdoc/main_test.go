@@ -160,6 +160,7 @@ locality_lb_policy = "WEIGHTED_ROUND_ROBIN"
 window = "30s"
 [service.circuit_breakers]
 max_connections = 1
+[service.outlier_detection]
 [service.subsetting]
 `, `
 [[listener]]

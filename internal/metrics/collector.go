@@ -152,6 +152,7 @@ func (s sink) endpoint(service, group string, e *lb.EndpointStatus) {
 	s.gauge(endpointActive, float64(e.Active), service, group, e.ID)
 	s.gauge(shareExpected, e.ShareExpected, service, group, e.ID)
 	s.gauge(shareActual, e.ShareActual, service, group, e.ID)
+	s.outlier(service, group, e)
 }
 
 // codes sends the status codes of a service's endpoints, and of the answers

@@ -93,7 +93,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 var all = []*prometheus.Desc{
 	requests, duration, attempts, retries, retriesOverBudget, endpointUp, endpointActive, removedActive, shareExpected, shareActual,
 	groupCapacity, groupUsage, groupFullness, groupShareExpected, groupShareActual, spills,
-	panicking, panics, shed,
+	panicking, panics, shed, ejections, ejected, refusing,
 	queued, queuedTotal, queueWait, overflows,
 	failoverActive, healthChecks, loadReports, affinity, sourceFallbacks, tcpBytes, udpDatagrams, udpBytes, udpDropped, connectionsCut,
 	connections, tcpRefused, tcpIdleTimeouts, proxyHeaders, reloads,

@@ -19,6 +19,8 @@
 //	spillway_retries_total{service,reason}
 //	spillway_retries_over_budget_total{service}
 //	spillway_endpoint_up, _active, _share_expected, _share_actual {service,group,endpoint}
+//	spillway_endpoint_ejected, _refusing {service,group,endpoint}
+//	spillway_ejections_total{service,group,endpoint,reason}
 //	spillway_removed_endpoint_active{service,group,endpoint}
 //	spillway_group_capacity, _usage, _fullness, _share_expected, _share_actual {service,group}
 //	spillway_spill_total{service,from,to}
