@@ -156,7 +156,7 @@ func strongCookieThatIsWorthNothingIsAsNone(t *testing.T, d driver) {
 		"1 MiB":              good + strings.Repeat("A", 1<<20),
 		"of another service": sessionOn(other, "3", time.Now())[len("Cookie: SPILLWAY="):],
 		"of another key":     sessionOn(foreign, "3", time.Now())[len("Cookie: SPILLWAY="):],
-		"expired":            sessionOn(rule, "3", time.Now().Add(-2 * time.Hour))[len("Cookie: SPILLWAY="):],
+		"expired":            sessionOn(rule, "3", time.Now().Add(-2*time.Hour))[len("Cookie: SPILLWAY="):],
 	} {
 		header := "Cookie: SPILLWAY=" + strings.TrimSuffix(value, "\r\n") + "\r\n"
 		seen := make(map[string]bool)
