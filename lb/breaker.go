@@ -83,6 +83,12 @@ func LimitOf(err error) Limit {
 	return EndpointsAtMax
 }
 
+// CanWait reports whether who was refused with err may Enqueue: for all that an
+// ErrSaturated stands for but MaxRequests, beyond which nobody waits.
+func CanWait(err error) bool {
+	return errors.Is(err, ErrSaturated) && LimitOf(err) != MaxRequests
+}
+
 // withDefaults returns a copy with the defaults filled in, and appends what is wrong.
 func (c *CircuitBreakers) withDefaults(errs *multierror.Error) (*CircuitBreakers, *multierror.Error) {
 	if c == nil {

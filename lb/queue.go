@@ -48,11 +48,11 @@ type Waiter struct {
 	err     error
 }
 
-// Enqueue waits for a lease without keeping anybody: it is Pick for who was refused
-// with ErrSaturated and can wait, until PendingTimeout or, unless that is the zero
-// time, by. When the wait is over wake is called, once, from any goroutine and
-// perhaps before Enqueue returns; it must not block. Leave then returns what it came
-// to. r.Avoid is not to be changed before.
+// Enqueue waits for a lease without keeping anybody: it is Pick for who was refused,
+// see CanWait, until PendingTimeout or, unless that is the zero time, by. When the
+// wait is over wake is called, once, from any goroutine and perhaps before Enqueue
+// returns; it must not block. Leave then returns what it came to. r.Avoid is not to be
+// changed before.
 //
 // Enqueue fails with an ErrSaturated where too many wait already, and where the
 // service has no circuit breakers: then nobody waits.
@@ -74,7 +74,7 @@ func (b *Balancer) Enqueue(r Request, by time.Time, wake func()) (*Waiter, error
 // breakers lets nobody wait.
 func (b *Balancer) Wait(ctx context.Context, r Request) (Lease, error) {
 	l, err := b.Pick(ctx, r)
-	if !errors.Is(err, ErrSaturated) || LimitOf(err) == MaxRequests {
+	if !CanWait(err) {
 		return l, err
 	}
 	over := make(chan struct{})

@@ -324,7 +324,7 @@ func (x *exchange) follow(p []byte) (int, *failure) {
 func (x *exchange) pick() *failure {
 	lease, err := x.svc.Balancer.Pick(context.Background(), x.want)
 	switch {
-	case err != nil && x.canWait(err):
+	case lb.CanWait(err): // the Balancer knows whether there is a queue
 		return inLine
 	case err != nil:
 		return x.turnedAway(err)

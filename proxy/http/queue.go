@@ -43,12 +43,6 @@ func (f *failure) retryAfter() int {
 	return 0
 }
 
-// canWait reports whether a request that was not given a lease may wait for one. The
-// Balancer knows whether there is a queue.
-func (x *exchange) canWait(err error) bool {
-	return errors.Is(err, lb.ErrSaturated) && lb.LimitOf(err) != lb.MaxRequests
-}
-
 // turnedAway counts and logs a request that gets no endpoint.
 func (x *exchange) turnedAway(err error) *failure {
 	if errors.Is(err, lb.ErrSaturated) {

@@ -48,6 +48,8 @@ func TestCircuitBreakersOfTCP(t *testing.T) {
 	}{
 		{"maxConnections", maxConnections},
 		{"maxPendingRequests", maxPendingRequests},
+		{"maxRequests", maxRequests},
+		{"nobody waits where there is no queue", nobodyWaitsWhereThereIsNoQueue},
 		{"an endpoint's max", endpointsMax},
 		{"who waits too long is reset", whoWaitsTooLongIsReset},
 		{"who leaves while waiting gives up the place", whoLeavesGivesUpThePlace},
@@ -114,6 +116,53 @@ func maxPendingRequests(t *testing.T, d driver) {
 	if !strings.Contains(causes, "max_pending_requests;") {
 		t.Errorf("the access log has the causes %q", causes)
 	}
+}
+
+// wantNoWait wants all who were turned away to have been so at once.
+func (b *bench) wantNoWait(limit lb.Limit) {
+	b.Helper()
+	for l := range b.service.Stats.Overflows {
+		want := uint64(0)
+		if lb.Limit(l) == limit {
+			want = 1
+		}
+		if n := b.service.Stats.Overflows[l].Load(); n != want {
+			b.Errorf("%d overflows of %v, want %d", n, lb.Limit(l), want)
+		}
+	}
+	if n, _, _ := b.service.Stats.QueueWait.Read(); n != 0 {
+		b.Errorf("%d waits are counted", n)
+	}
+	for _, r := range b.settled() {
+		if r["queued"] != nil {
+			b.Errorf("record %v", r)
+		}
+	}
+}
+
+// The file has no max_requests for TCP, but a library's user may.
+func maxRequests(t *testing.T, d driver) {
+	b := setup(t, d, nil, endpoint(t, echo))
+	limited(t, b.service, 0, lb.CircuitBreakers{MaxRequests: 1, PendingTimeout: time.Minute})
+	first := b.dial()
+	says(t, first)
+	b.wantRefusal()
+	first.Close()
+	b.wantNoWait(lb.MaxRequests)
+}
+
+func nobodyWaitsWhereThereIsNoQueue(t *testing.T, d driver) {
+	b := setup(t, d, nil, endpoint(t, echo))
+	o := lb.Options{}
+	for _, c := range b.service.Balancer.Snapshot().Candidates {
+		o.Endpoints = append(o.Endpoints, balance.Endpoint{Addr: c.Addr, Max: 1})
+	}
+	must(t, b.service.Balancer.SetOptions(o))
+	first := b.dial()
+	says(t, first)
+	b.wantRefusal()
+	first.Close()
+	b.wantNoWait(lb.EndpointsAtMax)
 }
 
 func endpointsMax(t *testing.T, d driver) {

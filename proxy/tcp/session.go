@@ -120,7 +120,7 @@ func (s *session) next(ctx context.Context, now time.Time) (refused relay.Cause)
 	}
 	s.stick(now)
 	lease, err := s.service.Balancer.Pick(ctx, s.request)
-	if errors.Is(err, lb.ErrSaturated) {
+	if lb.CanWait(err) {
 		return causeInLine
 	}
 	return s.got(lease, err, now)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spillway-lb/spillway/balance"
+	"github.com/spillway-lb/spillway/lb"
 	"github.com/spillway-lb/spillway/proxy"
 	"github.com/spillway-lb/spillway/proxy/internal/netio"
 	"github.com/spillway-lb/spillway/proxy/internal/relay"
@@ -115,8 +116,16 @@ func (s *streamSession) connect() *netio.Conn {
 
 // await waits in line for an endpoint, for as long as the client does.
 func (s *streamSession) await() (refused relay.Cause) {
-	since := time.Now()
-	lease, err := s.service.Balancer.Wait(s.ctx, s.request)
+	since, over := time.Now(), make(chan struct{})
+	w, err := s.service.Balancer.Enqueue(s.request, time.Time{}, func() { close(over) })
+	if err != nil {
+		return s.got(lb.Lease{}, err, since)
+	}
+	select {
+	case <-over:
+	case <-s.ctx.Done():
+	}
+	lease, err := w.Leave()
 	now := time.Now()
 	s.waited(since, now)
 	if err != nil && s.wasCut() {
