@@ -119,27 +119,29 @@ func (p *leastRequest) Pick(Request) *Endpoint {
 	r := p.dice.roll()
 	first, r := bits.Mul64(r, uint64(len(p.contenders)))
 	best := &p.contenders[first]
-	active := p.burden(best.load)
+	active := best.load.Active()
+	if best.load.penalized() {
+		active += p.penalty(best.load)
+	}
 	// Samples come in random order, so keeping the first of equals is fair.
 	s := sampler{n: len(p.contenders), random: r, dice: p.dice}
 	s.exclude(int(first))
 	for s.taken < p.samples {
 		c := &p.contenders[s.next()]
-		if a := p.burden(c.load); a < active {
+		a := c.load.Active()
+		if c.load.penalized() {
+			a += p.penalty(c.load)
+		}
+		if a < active {
 			best, active = c, a
 		}
 	}
 	return best.endpoint
 }
 
-// burden is Load.Burden. A penalty wears out by being looked at.
-func (p *leastRequest) burden(l *Load) int64 {
-	active := l.Active()
-	if l.trouble.Load() >= onePenalty {
-		active += l.wear(p.dice.roll())
-	}
-	return active
-}
+// penalty is what Load.Burden has beside Active, of an endpoint that has one. It wears
+// out by being looked at. Asking before the call keeps that out of most picks.
+func (p *leastRequest) penalty(l *Load) int64 { return l.wear(p.dice.roll()) }
 
 // scan takes the least of all, each of equals with the same chance.
 func (p *leastRequest) scan() *Endpoint {
@@ -147,7 +149,11 @@ func (p *leastRequest) scan() *Endpoint {
 	n := uint64(0)
 	least := int64(math.MaxInt64)
 	for i := range p.contenders {
-		a := p.burden(p.contenders[i].load)
+		load := p.contenders[i].load
+		a := load.Active()
+		if load.penalized() {
+			a += p.penalty(load)
+		}
 		if a < least {
 			least, n = a, 0
 		}
@@ -169,7 +175,10 @@ type weightedLeastRequest struct {
 func (p *weightedLeastRequest) Pick(Request) *Endpoint {
 	first := p.shares.draw(p.dice.roll())
 	best := &p.contenders[first]
-	active := p.burden(best.load)
+	active := best.load.Active()
+	if best.load.penalized() {
+		active += p.penalty(best.load)
+	}
 	if active == 0 {
 		return best.endpoint // nobody can be emptier
 	}
@@ -177,7 +186,10 @@ func (p *weightedLeastRequest) Pick(Request) *Endpoint {
 	s.exclude(first)
 	for s.taken < p.samples {
 		c := &p.contenders[s.next()]
-		a := p.burden(c.load)
+		a := c.load.Active()
+		if c.load.penalized() {
+			a += p.penalty(c.load)
+		}
 		if float64(a+1)*best.size <= float64(active)*c.size {
 			best, active = c, a
 		}

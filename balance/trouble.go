@@ -116,6 +116,13 @@ func (l *Load) worsen(f Fault, most int64) Streaks {
 	}
 }
 
+// penalized reports whether there is a penalty.
+func (l *Load) penalized() bool { return l.trouble.Load() >= onePenalty }
+
+// InTrouble reports whether Succeed would change anything. Who is in a hurry asks
+// first: this is inlined, and Succeed is not.
+func (l *Load) InTrouble() bool { return l.trouble.Load() != 0 }
+
 // Succeed notes that a lease ended well: streaks are over, and the penalty is halved.
 // For an endpoint that does not fail that is one look at a line that Release writes
 // to anyway.

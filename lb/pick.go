@@ -63,7 +63,9 @@ func (l Lease) DoneFor(o Outcome, reason string) {
 	load := l.Endpoint.Load
 	switch o {
 	case Success:
-		load.Succeed()
+		if load.InTrouble() {
+			load.Succeed()
+		}
 	case Neutral:
 		load.Neutral()
 	case GatewayFailure:
