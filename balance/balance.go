@@ -82,9 +82,11 @@ func (l *Load) Started() uint64 { return l.started.Load() }
 func (l *Load) Failed() uint64 { return l.failed.Load() }
 
 // Fine is how finely warm-up is counted: who needs shares smaller than weights
-// multiplies the Weight and the Share of all candidates by it. Nothing else
-// follows from that; a power of two, so that a ring has the same points.
-const Fine = 128
+// multiplies the Weight and the Share of all candidates by it. Nothing else follows
+// from that. A ring knows by it that weights are counted so, and divides them again:
+// it is a prime, which weights of a file hardly ever have in common, as they do have
+// powers of two.
+const Fine = 251
 
 // A Candidate is a configured endpoint with the share of traffic it may get now.
 type Candidate struct {

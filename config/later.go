@@ -1,15 +1,8 @@
 package config
 
-import "slices"
-
 // notYet is what a file is told that uses what a later version will have. To
 // ignore it would be worse: the file would not mean what it says.
 const notYet = "not supported by this version"
-
-// laterKeys are the keys, by section, that belong to the file format but not to
-// this version. A key moves from here to a field when it begins to work.
-// There is none at present.
-var laterKeys = map[string][]string{}
 
 // refusedKeys are keys of the API, by section, that will never be of this format,
 // and why.
@@ -18,8 +11,6 @@ var refusedKeys = map[string]map[string]string{
 		"source_regions": "endpoints are checked by this proxy, from where it is; checks from other regions are for global DNS and not for a service, and there is nobody to make them",
 	},
 }
-
-func isLaterKey(section, key string) bool { return slices.Contains(laterKeys[section], key) }
 
 // An enum is the values of a key that takes one of a few words.
 type enum struct {

@@ -7,41 +7,7 @@ import (
 	"testing"
 )
 
-// A key that begins to work must leave the table of those that do not.
-func TestLaterKeysAreNotFieldsYet(t *testing.T) {
-	sections := map[string]reflect.Type{}
-	var add func(path string, section reflect.Type)
-	add = func(path string, section reflect.Type) {
-		sections[path] = section
-		for i := range section.NumField() {
-			inner := section.Field(i).Type
-			if isSection(inner) {
-				if inner.Kind() != reflect.Struct {
-					inner = inner.Elem()
-				}
-				if key, _ := keyOf(section.Field(i)); key != "" {
-					add(join(path, key), inner)
-				}
-			}
-		}
-	}
-	add("", reflect.TypeFor[Config]())
-	for path, keys := range laterKeys {
-		section, ok := sections[path]
-		if !ok {
-			t.Errorf("there is no section %q", path)
-			continue
-		}
-		for _, key := range keys {
-			if _, ok := fieldOf(reflect.New(section).Elem(), key); ok {
-				t.Errorf("%s.%s is a field", path, key)
-			}
-		}
-	}
-}
-
-// testdata/bad/catalogue.toml has every key of the format, of this version and of
-// later ones. None of them may be called unknown.
+// testdata/bad/catalogue.toml has every key of the format. None of them may be called unknown.
 func TestNoKeyOfTheFormatIsUnknown(t *testing.T) {
 	data, err := os.ReadFile("testdata/bad/catalogue.toml")
 	if err != nil {

@@ -11,14 +11,10 @@ import (
 // given up: such a file is not this format, and guessing takes time.
 const manyProblems = 200
 
-// unknownKey notes a key that the struct has no field for: one of a later
-// version, or a mistake, and then perhaps a near one.
+// unknownKey notes a key that the struct has no field for: one that is refused, or a
+// mistake, and then perhaps a near one.
 func (l *loader) unknownKey(path, key string, section reflect.Type) {
 	full := join(path, key)
-	if isLaterKey(withoutIndices(path), key) {
-		l.errorf(full, notYet)
-		return
-	}
 	if why := refusedKeys[withoutIndices(path)][key]; why != "" {
 		l.errorf(full, "is not supported: %s", why)
 		return

@@ -100,7 +100,7 @@ func (p *play) warm(id string) float64 {
 	return 0
 }
 
-// isWarm checks warmth against the formula: it is counted in 1/128.
+// isWarm checks warmth against the formula: it is counted in 1/251.
 func (p *play) isWarm(id string, want float64) {
 	p.t.Helper()
 	within(p.t, fmt.Sprintf("after %v, warmth of %s", p.now.Sub(time.Unix(1e9, 0)), id), p.warm(id), want, 0.5/balance.Fine)
@@ -338,7 +338,7 @@ func TestWhereAllAreColdAllAreEqual(t *testing.T) {
 	within(t, "share of d", part(p.picks(3600, false), "d"), 0.6/3.6, 0.005)
 }
 
-// A policy's table is laid once a second at most, and a step is 1/128 at least.
+// A policy's table is laid once a second at most, and a step is 1/251 at least.
 func TestWarmUpPublishesAStepASecond(t *testing.T) {
 	p := slowly(t, lb.Options{Endpoints: named("a", "b")})
 	list := named("a", "b")
