@@ -100,6 +100,40 @@ func TestAZoneThatFailsAtOncePublishesAFewSnapshots(t *testing.T) {
 	}
 }
 
+// A zone whose checks pass again brings hundreds back one by one, as their checks end:
+// that is a few snapshots, not hundreds.
+func TestManyThatChecksTakeBackAreAFewSnapshots(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n, ill = 1_200, 400
+		z := new(zoned)
+		p := &health.Prober{Checker: func(health.Check) (health.Checker, error) { return z, nil }}
+		all, stop := running(t, p, lb.Options{
+			Groups: threeZones(n), Outlier: &health.Outlier{}, HealthCheck: &health.Check{CheckInterval: 5 * time.Second},
+		})
+		defer stop()
+		b := all[0]
+		time.Sleep(11 * time.Second)
+		for _, g := range b.Status().Groups[:1] {
+			for _, e := range g.Endpoints {
+				for range 3 {
+					l, err := b.Pick(t.Context(), lb.Request{Sticky: e.ID})
+					must(t, err)
+					l.Done(lb.ConnectFailure)
+				}
+			}
+		}
+		time.Sleep(300 * time.Millisecond)
+		if got := n - taking(b); got < ill/2 {
+			t.Fatalf("only %d are ejected", got)
+		}
+		before := b.Snapshot().Version
+		time.Sleep(6 * time.Second)
+		if v := b.Snapshot().Version - before; taking(b) != n || v > 20 {
+			t.Errorf("%d snapshots later %d of %d are in use", v, taking(b), n)
+		}
+	})
+}
+
 func taking(b *lb.Balancer) (n int) {
 	for _, c := range b.Snapshot().Candidates {
 		if c.Share > 0 {

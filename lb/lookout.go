@@ -40,6 +40,8 @@ func (s *state) setLookout() {
 	var all *orders
 	if s.opt.Outlier != nil {
 		all = &orders{*s.opt.Outlier, s.opt.Name, s.opt.Log}
+	} else {
+		s.looked = 0 // should it be on again, its first interval begins then
 	}
 	s.lookout.orders.Store(all)
 	for _, m := range s.members {
@@ -124,23 +126,23 @@ func streakOf(why health.OutlierReason) balance.Fault {
 // second.
 func (b *Balancer) atLeisure(apply func(*state) (bool, error)) {
 	b.inbox.put(&change{apply: apply})
-	select {
-	case b.leisure <- struct{}{}:
-	default:
-	}
+	signal(b.leisure)
 }
 
-// checkPassed notes that a check of this endpoint has passed, which took so long.
-func (b *Balancer) checkPassed(id string, at time.Time, took time.Duration) {
-	if l := b.snapshot.Load().live(id); l == nil || !l.ejected.Load() {
+// passed notes that a check has passed, which took so long. Hundreds may be
+// taken back one by one: it is published with whatever else checks find.
+func (w *watch) passed(at time.Time, took time.Duration) {
+	b := w.b
+	if l := b.snapshot.Load().live(w.id); l == nil || !l.ejected.Load() {
 		return
 	}
-	_ = b.write(func(s *state) (bool, error) {
-		if m := s.find(id); m != nil {
+	b.inbox.put(&change{apply: func(s *state) (bool, error) {
+		if m := s.watched(w); m != nil {
 			s.passed(m, at.Add(-took), s.flow.clock())
 		}
 		return false, nil
-	})
+	}})
+	signal(b.flips)
 }
 
 func logEjected(o *Options, m *member) {

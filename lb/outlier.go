@@ -188,6 +188,7 @@ func (s *state) keepWatch(m *member) {
 		m.live.told = func(k balance.Streaks) { s.lookout.failed(id, live, load, k) }
 		load.Forget() // where it has another address, what was does not count
 		load.Connected()
+		m.suspect.Look(m.tally())
 	}
 	if s.opt.Outlier == nil {
 		m.endpoint.Load.Notify(nil)

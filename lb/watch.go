@@ -129,7 +129,7 @@ func (w *watch) report(ev health.Event) {
 		b.logCheck(w.id, ev)
 	}
 	if ev.Result.OK && ev.Status == health.Healthy {
-		b.checkPassed(w.id, ev.At, ev.Result.Took)
+		w.passed(ev.At, ev.Result.Took)
 	}
 	switch {
 	case !w.known || ev.Changed:
