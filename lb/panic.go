@@ -20,8 +20,8 @@ const (
 	// when all are: by weight, the part of the service that is well. So each gets
 	// what it always gets, and no more. The others fail at once with ErrShed, evenly
 	// spread over whoever asks; no key or session is spared. A request that avoids
-	// somebody was let in before, and is not asked again. With a threshold of 0, where
-	// nobody is well in a panic, it is the same as PanicClosed.
+	// somebody, or waits for somebody, was let in before, and is not asked again. With a
+	// threshold of 0, where nobody is well in a panic, it is the same as PanicClosed.
 	PanicShed
 )
 
@@ -71,7 +71,7 @@ type shedding struct {
 // refuses decides about one request: one in so many is refused, whichever row of
 // them one looks at.
 func (s *shedding) refuses(r *Request) bool {
-	if s == nil || len(r.Avoid) > 0 || r.trace.dry() || spread(s.flow.asked.Add(1)) >= s.of64 {
+	if s == nil || len(r.Avoid) > 0 || spread(s.flow.asked.Add(1)) >= s.of64 {
 		return false
 	}
 	s.flow.shed.Add(1)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spillway-lb/spillway/balance"
 	"github.com/spillway-lb/spillway/health"
@@ -139,6 +140,41 @@ func TestShedSparesSecondTries(t *testing.T) {
 	tried := &balance.Endpoint{ID: "0"}
 	if got := p.load(200, lb.Request{Avoid: []*balance.Endpoint{tried}}); got["1"] != 200 {
 		t.Errorf("of 200 second tries %v", got)
+	}
+}
+
+// Who waits was let in: however often it is looked whether he can be served, he is
+// not asked again whether he is one of those that a panic sheds.
+func TestWhoWaitsIsNotShedAgain(t *testing.T) {
+	p := newPlay(t, lb.Options{
+		Endpoints: []balance.Endpoint{{ID: "0", Max: 1}, {ID: "1", Max: 1}, {ID: "2", Max: 1}, {ID: "3", Max: 1}},
+		Panic:     lb.PanicShed, PanicThreshold: 100, CircuitBreakers: &lb.CircuitBreakers{PendingTimeout: time.Hour},
+	})
+	for _, id := range []string{"1", "2", "3"} {
+		p.finds(id, health.Unhealthy)
+	}
+	first, err := p.Pick(t.Context(), lb.Request{})
+	for errors.Is(err, lb.ErrShed) {
+		first, err = p.Pick(t.Context(), lb.Request{})
+	}
+	must(t, err)
+	shed := p.Status().Shed
+	over := false
+	w, err := p.Enqueue(lb.Request{}, time.Time{}, func() { over = true })
+	must(t, err)
+	for range 20 {
+		p.Sweep()
+	}
+	if over {
+		_, err := w.Leave()
+		t.Fatalf("the wait came to %v", err)
+	}
+	if now := p.Status().Shed; now != shed {
+		t.Errorf("of one who waits, %d were shed", now-shed)
+	}
+	first.Done(lb.Success)
+	if l, err := w.Leave(); err != nil || l.Endpoint.ID != "0" {
+		t.Errorf("%v, %v", l, err)
 	}
 }
 

@@ -97,19 +97,19 @@ func (b *Balancer) Pick(_ context.Context, r Request) (Lease, error) {
 			return Lease{Endpoint: e}, nil
 		}
 	}
+	if s.shedding.refuses(&r) {
+		return Lease{}, ErrShed
+	}
 	if s.gates != nil {
 		return s.pickGated(&r)
 	}
 	return s.search(&r)
 }
 
-// search is Pick's other part: for services with capacities, sticky requests, when
-// endpoints are to be avoided, when the first choice is full, for exact pickers, and
-// in a panic where not everybody gets in.
+// search is Pick's other part, for who is let in: for services with capacities, sticky
+// requests, when endpoints are to be avoided, when the first choice is full, and for
+// exact pickers.
 func (s *Snapshot) search(r *Request) (Lease, error) {
-	if s.shedding.refuses(r) {
-		return Lease{}, ErrShed
-	}
 	if r.Sticky != "" && s.exact == nil { // a session is no reason to serve what was not dialed
 		l, err := s.rejoin(r)
 		if err == nil || r.Strict {
