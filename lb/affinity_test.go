@@ -124,6 +124,19 @@ func inPanic(t *testing.T, _ *play, _ string) *play {
 	return p
 }
 
+// ejected has outlier detection eject the endpoint, and then lets time pass.
+func ejected(then time.Duration) func(*testing.T, *play, string) *play {
+	return func(t *testing.T, _ *play, id string) *play {
+		o := sessionOptions("eu")
+		o.Outlier = &health.Outlier{}
+		p := newPlay(t, o)
+		p.ends(id, 3, lb.GatewayFailure)
+		p.wantOut("three gateway failures", id)
+		p.sweeps(then)
+		return p
+	}
+}
+
 // leavesAndReturns takes the endpoint out of the groups, and puts it back.
 func leavesAndReturns(t *testing.T, p *play, id string) *play {
 	changed(remove)(t, p, id)
@@ -145,6 +158,8 @@ var events = map[string]event{
 	"its endpoint is drained, and keep_sessions is false": {movingSessions(drain), its},
 	"its group is drained, and keep_sessions is false":    {movingSessions(drainGroup), itsGroup},
 	"everybody is unhealthy, and panic is open":           {inPanic, everybody},
+	"its endpoint is ejected, by outlier detection":       {ejected(0), its},
+	"its endpoint was ejected for a while":                {ejected(31 * time.Second), its},
 	"its endpoint was unhealthy for a while":              {on(ill), its},
 	"its endpoint was removed for a while":                {leavesAndReturns, its},
 	"its endpoint gets another address, and keeps its id": {changed(func(groups []lb.Group, id string) {
