@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/spillway-lb/spillway/balance"
+	"github.com/spillway-lb/spillway/capacity"
 	"github.com/spillway-lb/spillway/health"
 )
 
@@ -37,7 +38,7 @@ func (s *state) takeBack(m *member, because string, now int64) {
 // be in use but for their health.
 func (s *state) pool(m *member) (p health.Pool) {
 	for _, o := range s.members {
-		if !o.isAvailable() {
+		if !s.isAvailable(o) {
 			continue
 		}
 		p.Endpoints++
@@ -52,8 +53,13 @@ func (s *state) pool(m *member) (p health.Pool) {
 }
 
 // isAvailable reports whether m could be in use but for its health.
-func (m *member) isAvailable() bool {
-	return m.admin == Ready && !m.idle && m.endpoint.Weight > 0 && m.standing != NotInSubset
+func (s *state) isAvailable(m *member) bool {
+	return m.admin == Ready && !m.idle && m.endpoint.Weight > 0 && m.standing != NotInSubset && s.opt.inScope(m.group)
+}
+
+// inScope reports whether traffic may ever go to a group, as far as regions go.
+func (o *Options) inScope(group int) bool {
+	return o.Service.Isolation != capacity.Strict || o.Groups[group].Region == o.Here.Region || !o.hasCapacity()
 }
 
 // pardon takes back whom the rules do not permit to be out any more: since endpoints
@@ -81,7 +87,7 @@ func (s *state) pardon(now int64) {
 	}
 	slices.SortStableFunc(out, func(a, b *member) int { return cmp.Compare(a.suspect.Until.UnixNano(), b.suspect.Until.UnixNano()) })
 	for _, m := range out {
-		if excess > 0 && m.isAvailable() {
+		if excess > 0 && s.isAvailable(m) {
 			s.takeBack(m, because, now)
 			excess--
 		}

@@ -288,6 +288,18 @@ func TestOutlierDetection(t *testing.T) {
 				}
 			}
 		},
+		"the last one of a region that traffic must not leave is never ejected": func(t *testing.T) {
+			p := newPlay(t, lb.Options{
+				Groups:  []lb.Group{group("eu", "eu", "eu-a", 2, rate(10)), group("us", "us", "us-a", 8, rate(10))},
+				Here:    capacity.Place{Region: "eu"},
+				Service: capacity.ServicePolicy{Isolation: capacity.Strict},
+				Outlier: &health.Outlier{MaxEjectionPercent: 100},
+			})
+			p.ends("eu-0", 3, lb.GatewayFailure)
+			p.ends("eu-1", 3, lb.GatewayFailure)
+			p.wantOut("both fail, and nobody else is in scope", "eu-0")
+			pick(t, p.Balancer, lb.Request{})
+		},
 		"each sweep after one without ejection makes the next shorter": func(t *testing.T) {
 			p := judged(t, 3, health.Outlier{BaseEjectionTime: 10 * time.Second})
 			p.pass(time.Second)
