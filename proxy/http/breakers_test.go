@@ -28,6 +28,9 @@ func TestCircuitBreakers(t *testing.T) {
 		{"maxRetries counts those without a rule", maxRetriesCountsThoseWithoutARule},
 		{"who waits too long is told to come back", whoWaitsTooLongIsToldToComeBack},
 		{"who leaves while waiting gives up the place", whoLeavesWhileWaitingGivesUpThePlace},
+		{"a wait for a connection's place is no part of connecting", waitForAPlaceIsNoPartOfConnecting},
+		{"who gets no connection's place is told to come back", whoGetsNoPlaceIsToldToComeBack},
+		{"who leaves while waiting for a connection's place gives the lease back", whoLeavesWithoutAPlaceGivesTheLeaseBack},
 		{"a reload serves who waits", reloadServesWhoWaits},
 		{"an endpoint that dies takes no one with it who waits", endpointThatDiesWhileOthersWait},
 		{"a retry keeps the place of the request", retryKeepsThePlaceOfTheRequest},
@@ -332,6 +335,60 @@ func whoLeavesWhileWaitingGivesUpThePlace(t *testing.T, d driver) {
 		t.Errorf("%d requests came after the first, want 1", n)
 	}
 	b.active(0)
+}
+
+// onePlace is a proxy whose service may have one connection, which is taken: such as
+// by an idle one on a loop that is busy.
+func onePlace(t *testing.T, d driver, options ...option) (*gate, *bench) {
+	e := newGate(t)
+	b := d.start(t, []string{e.addr}, append(options, breaking(0, lb.CircuitBreakers{MaxConnections: 1}, proxy.CircuitBreakers{}))...)
+	if !b.service.Stats.Connections.Take(1) {
+		t.Fatal("there is no place to take")
+	}
+	return e, b
+}
+
+func (b *bench) wantsAPlace() {
+	b.t.Helper()
+	testkit.Eventually(b.t, b.service.Stats.Connections.Wanted)
+}
+
+func waitForAPlaceIsNoPartOfConnecting(t *testing.T, d driver) {
+	e, b := onePlace(t, d)
+	c := b.dial().send(get(""))
+	b.wantsAPlace()
+	b.service.Stats.Connections.GiveBack()
+	e.answer <- struct{}{}
+	wantOK(t, c)
+	c.Close()
+	b.stop()
+	if log := b.access.String(); !strings.Contains(log, `"queued":`) {
+		t.Errorf("access log %s", log)
+	}
+}
+
+func whoGetsNoPlaceIsToldToComeBack(t *testing.T, d driver) {
+	_, b := onePlace(t, d, withService(func(s *proxy.Service) { s.ConnectTimeout = 30 * time.Millisecond }))
+	wantTurnedAway(t, b.dial().send(get("")), "max_connections")
+	if n := b.service.Stats.Overflows[lb.MaxConnections].Load(); n != 1 {
+		t.Errorf("%d overflows are counted", n)
+	}
+	if b.failures() != 0 {
+		t.Error("the endpoint is blamed")
+	}
+	b.active(0)
+}
+
+func whoLeavesWithoutAPlaceGivesTheLeaseBack(t *testing.T, d driver) {
+	e, b := onePlace(t, d, withService(func(s *proxy.Service) { s.ConnectTimeout = time.Minute }))
+	c := b.dial().send(get(""))
+	b.wantsAPlace()
+	c.Close()
+	b.active(0)
+	testkit.Eventually(t, func() bool { return !b.service.Stats.Connections.Wanted() })
+	if n := len(e.come); n != 0 || b.failures() != 0 {
+		t.Errorf("%d requests came, %d failures", n, b.failures())
+	}
 }
 
 func reloadServesWhoWaits(t *testing.T, d driver) {

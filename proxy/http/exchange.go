@@ -14,8 +14,8 @@ import (
 	"github.com/spillway-lb/spillway/proxy/internal/secure"
 )
 
-// An exchange is one request and its response. With response.go this file is
-// the hot path: it allocates nothing for a request on a connection that is
+// An exchange is one request and its response. With connect.go and response.go this
+// file is the hot path: it allocates nothing for a request on a connection that is
 // there.
 //
 //	readHead ─► prepare ─► pick ─► connect ─► send ─► receive ─► relay ─► finish
@@ -337,83 +337,6 @@ func (x *exchange) pick() *failure {
 func (x *exchange) hold(lease lb.Lease) {
 	x.lease, x.load, x.codes = lease, lease.Endpoint.Load, nil
 	x.rec.Endpoint = lease.Endpoint.ID
-}
-
-// connect gets a connection to the leased endpoint: an idle one, or a new one.
-func (x *exchange) connect() *failure {
-	if x.reuse() {
-		return nil
-	}
-	return x.dial()
-}
-
-// reuse begins a try, and reports whether there is an idle connection for it.
-func (x *exchange) reuse() bool {
-	e := x.lease.Endpoint
-	x.try.number++
-	x.try.connected, x.try.reused, x.try.sent = true, false, false
-	if x.try.refreshed {
-		return false
-	}
-	for home := x.c.driver.home(e); ; x.dropConn() {
-		x.conn = home.get(e, x.start, !x.req.Idempotent())
-		if x.conn == nil {
-			return false
-		}
-		if x.conn.tls == x.svc.TLS {
-			break
-		} // else it is from before a reload
-	}
-	x.try.reused = true
-	x.connected()
-	return true
-}
-
-func (x *exchange) connected() {
-	x.conn.since.Store(int64(instantOf(x.start)))
-	x.c.endpoint.Store(x.conn)
-	if s := x.svc.Stats; x.conn.stats != s {
-		x.conn.stats, x.conn.codes = s, s.Codes(x.load)
-	}
-	x.codes = x.conn.codes
-}
-
-func (x *exchange) dial() *failure {
-	e, began := x.lease.Endpoint, time.Now()
-	x.try.connected = false
-	timeout := x.svc.ConnectTimeout
-	if !x.tryBy.IsZero() {
-		left := x.tryBy.Sub(began)
-		if left <= 0 {
-			return notAsked
-		}
-		if timeout == 0 || left < timeout {
-			timeout = left
-		}
-	}
-	places, f := x.takePlace(timeout)
-	if f != nil {
-		return f
-	}
-	conn, err := x.c.driver.dial(x.c, x.svc, e, timeout)
-	took := time.Since(began)
-	x.rec.Connect += took
-	if err != nil {
-		if places != nil {
-			places.GiveBack()
-		}
-		if x.c.engine.isAborted() {
-			return aborted
-		}
-		return x.connectFailed(err)
-	}
-	conn.places = places
-	x.svc.Balancer.Connected(e.ID, took)
-	conn.home, conn.load = x.c.driver.home(e), e.Load
-	x.conn = conn
-	x.try.connected = true
-	x.connected()
-	return nil
 }
 
 // send sends the head and what is here of the body. The rest, if there is one,

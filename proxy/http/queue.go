@@ -116,14 +116,31 @@ func (x *exchange) worn() bool {
 // takePlace takes one of the service's places for connections, where these are
 // limited; else it is nil. No more exchanges have a lease than there are places, so
 // while all are taken some are those of idle connections, of which one is closed. If
-// that is on another loop the exchange waits, for a moment. The limit is the one of
-// this moment: a reload may just have raised it.
-func (x *exchange) takePlace(timeout time.Duration) (*proxy.Connections, *failure) {
-	limit := x.svc.Balancer.MaxConnections
-	if limit() == 0 {
+// that is on another loop the exchange waits, for a moment: at most for as long as it
+// may then take to connect. The limit is the one of this moment: a reload may just have
+// raised it.
+func (x *exchange) takePlace() (*proxy.Connections, *failure) {
+	places, limit := &x.svc.Stats.Connections, x.svc.Balancer.MaxConnections
+	switch most := limit(); {
+	case most == 0:
 		return nil, nil
+	case places.Take(most):
+		return places, nil
 	}
-	d, places, by := x.c.driver, &x.svc.Stats.Connections, after(time.Now(), timeout)
+	began := time.Now()
+	timeout, f := x.timeToConnect(began)
+	if f == nil {
+		f = x.awaitPlace(places, limit, after(began, timeout))
+		x.rec.Queued += time.Since(began)
+	}
+	if f != nil {
+		return nil, f
+	}
+	return places, nil
+}
+
+func (x *exchange) awaitPlace(places *proxy.Connections, limit func() int64, by time.Time) *failure {
+	d := x.c.driver
 	for !places.Take(limit()) {
 		woken := d.latch()
 		leave := places.Await(func() { d.open(woken) }) // first: what is given back from now on is for us
@@ -136,11 +153,12 @@ func (x *exchange) takePlace(timeout time.Duration) (*proxy.Connections, *failur
 		}
 		leave()
 		if f := x.lookInLine(); f != nil {
-			return nil, f
+			return f
 		}
 		if passed(by) {
-			return nil, noPlace
+			x.svc.Stats.Overflows[lb.MaxConnections].Add(1)
+			return noPlace
 		}
 	}
-	return places, nil
+	return nil
 }
