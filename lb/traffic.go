@@ -37,7 +37,9 @@ func (s *state) observe(now int64) {
 		m.endpoint.Load.Fade(most)
 		if r := m.refuses(); r != m.refusing {
 			m.refusing = r
-			logRefusing(&s.opt, m)
+			if r || m.health == health.Healthy { // else it is ill now, and that has been logged
+				logRefusing(&s.opt, m)
+			}
 		}
 	}
 }
