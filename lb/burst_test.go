@@ -134,6 +134,36 @@ func TestManyThatChecksTakeBackAreAFewSnapshots(t *testing.T) {
 	})
 }
 
+// A machine that sets its clock an hour forth or back while it runs has checks and
+// ejections at other times of day: what began first is told by how long ago it was.
+func TestChecksTakeBackWhateverTheTimeOfDay(t *testing.T) {
+	for _, ahead := range []time.Duration{time.Hour, -time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			z := new(zoned)
+			p := &health.Prober{Checker: func(health.Check) (health.Checker, error) { return z, nil }}
+			all, stop := running(t, p, lb.Options{
+				Groups: threeZones(3), Outlier: &health.Outlier{}, HealthCheck: &health.Check{CheckInterval: 5 * time.Second, Timeout: 5 * time.Second},
+				Now: func() time.Time { return time.Now().Add(ahead) },
+			})
+			defer stop()
+			b := all[0]
+			time.Sleep(6 * time.Second)
+			for range 3 {
+				l, err := b.Pick(t.Context(), lb.Request{Sticky: "a0:80"})
+				must(t, err)
+				l.Done(lb.ConnectFailure)
+			}
+			if status(t, b, "a0:80").Standing != lb.IsEjected {
+				t.Fatal("not ejected")
+			}
+			time.Sleep(6 * time.Second)
+			if status(t, b, "a0:80").Standing != lb.InUse {
+				t.Errorf("%v ahead: a check passed, and it is still ejected", ahead)
+			}
+		})
+	}
+}
+
 func taking(b *lb.Balancer) (n int) {
 	for _, c := range b.Snapshot().Candidates {
 		if c.Share > 0 {

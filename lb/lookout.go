@@ -129,16 +129,18 @@ func (b *Balancer) atLeisure(apply func(*state) (bool, error)) {
 	signal(b.leisure)
 }
 
-// passed notes that a check has passed, which took so long. Hundreds may be
-// taken back one by one: it is published with whatever else checks find.
+// passed notes that a check has passed, which ended then and took so long. Hundreds may
+// be taken back one by one: it is published with whatever else checks find.
 func (w *watch) passed(at time.Time, took time.Duration) {
 	b := w.b
 	if l := b.snapshot.Load().live(w.id); l == nil || !l.ejected.Load() {
 		return
 	}
+	// A time of day may have been set since the balancer began to count.
+	began := b.flow.at(b.flow.clock()).Add(-time.Since(at) - took)
 	b.inbox.put(&change{apply: func(s *state) (bool, error) {
 		if m := s.watched(w); m != nil {
-			s.passed(m, at.Add(-took), s.flow.clock())
+			s.passed(m, began, s.flow.clock())
 		}
 		return false, nil
 	}})
