@@ -27,6 +27,7 @@ var strongPromises = []promise{
 	{"a strong cookie is for the paths below its own", strongCookieIsForThePathsBelowItsOwn},
 	{"a strong cookie is set with an upgrade", strongCookieIsSetWithAnUpgrade},
 	{"an answer of our own binds nobody", answerOfOurOwnBindsNobody},
+	{"a strong cookie is set once by whatever answers", strongCookieIsSetOnceByWhateverAnswers},
 }
 
 func TestStrongAffinity(t *testing.T) {
