@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -176,8 +177,17 @@ func (q *queue) admit() {
 func (s *Snapshot) choosy(r *Request) bool { return s.exact != nil || r.Strict || len(r.Avoid) > 0 }
 
 // choosyTries is how many of the choosy are asked in vain before the others of them
-// have to wait for another lease to end.
+// have to wait for another lease to end. Who is bound to the endpoint that another was
+// refused just before has not to be asked.
 const choosyTries = 16
+
+// bound is the endpoint that alone will do for the request, or "".
+func (s *Snapshot) bound(r *Request) string {
+	if r.Strict && s.exact == nil {
+		return r.Sticky
+	}
+	return ""
+}
 
 // next ends the wait of one who can be served, or who never will be, and returns it;
 // nil: there is none.
@@ -189,12 +199,16 @@ func (q *queue) next() *Waiter {
 	if q.overloaded() {
 		first, then = q.line.Back(), (*list.Element).Prev
 	}
+	var full [choosyTries]string // the endpoints that some were bound to in vain
 	for e := first; e != nil; e = then(e) {
 		w := e.Value.(*Waiter)
 		if w.choosy {
-			if tries++; tries > choosyTries {
+			to := s.bound(&w.request)
+			if tries == choosyTries || to != "" && slices.Contains(full[:tries], to) {
 				continue
 			}
+			full[tries] = to
+			tries++
 		}
 		l, err := s.enter(&w.request)
 		switch {

@@ -371,3 +371,28 @@ func TestManyWhoWantOneEndpointHoldUpNobody(t *testing.T) {
 		third.Done(lb.Success)
 	})
 }
+
+// Nor do they keep those waiting who want another one alone.
+func TestManyWhoWantOneEndpointKeepNobodyFromAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBalancer(t, breakers(lb.CircuitBreakers{}, one("a", 1), one("b", 1)))
+		first, second := pick(t, b, lb.Request{}), pick(t, b, lb.Request{})
+		for range 40 {
+			if _, err := b.Enqueue(lb.Request{Sticky: first.Endpoint.ID, Strict: true}, time.Time{}, func() {}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		served := false
+		w, err := b.Enqueue(lb.Request{Sticky: second.Endpoint.ID, Strict: true}, time.Time{}, func() { served = true })
+		if err != nil {
+			t.Fatal(err)
+		}
+		second.Done(lb.Success)
+		if !served {
+			t.Fatal("its endpoint is free, and it still waits")
+		}
+		if l, err := w.Leave(); err != nil || l.Endpoint.ID != second.Endpoint.ID {
+			t.Errorf("%v, %v", l, err)
+		}
+	})
+}
