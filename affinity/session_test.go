@@ -84,7 +84,7 @@ func TestAStrongCookieTellsNothing(t *testing.T) {
 	if len(lengths) != 1 {
 		t.Error("the length of an ID can be told from its cookie")
 	}
-	if sealed(t, rule, "a", now) == sealed(t, rule, "a", now) || len(seen) != 100 {
+	if one, other := sealed(t, rule, "a", now), sealed(t, rule, "a", now); one == other || len(seen) != 100 {
 		t.Error("who has the same endpoint can be told from cookies")
 	}
 }

@@ -62,9 +62,3 @@ func cutOff(host string, on bool) error {
 // adopt makes the process the parent of those whose own parent ends, so that an
 // upgraded proxy is still found, and waited for.
 func adopt() error { return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
-
-// reap waits for the end of a process that was adopted.
-func reap(pid int) {
-	var status syscall.WaitStatus
-	_, _ = syscall.Wait4(pid, &status, 0, nil)
-}
