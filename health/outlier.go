@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// LogOnly, as the percentage of one of the enforcing fields of [Outlier], stands for 0: what the rule finds is logged,
-// and nobody is ejected for it.
+// LogOnly is for the enforcing fields of [Outlier] and stands for 0 percent there: what the rule finds is logged, and
+// nobody is ejected for it.
 const LogOnly = -1
 
 // Outlier says when traffic itself is taken for evidence against an endpoint: it is ejected, which means that it gets

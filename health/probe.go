@@ -69,7 +69,7 @@ func (p *Probe) Status() ProbeStatus {
 		Reason: t.machine.Reason(),
 		Streak: t.machine.Streak(),
 		Checks: t.history.checks,
-		Next:   time.Unix(0, t.next),
+		Next:   p.prober.clock(t.next),
 		Flaps:  t.history.flapped(time.Now()),
 	}
 	if t.history.since != 0 {

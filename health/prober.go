@@ -30,6 +30,7 @@ type Prober struct {
 	ready   queue // of those that answered last time, or were never asked
 	silent  queue // of those that did not
 	running struct{ all, silent int }
+	epoch   time.Time     // see now
 	wakes   int64         // when Run looks again
 	wake    chan struct{} // capacity 1: that is too late
 	workers sync.WaitGroup
@@ -61,7 +62,7 @@ func (p *Prober) Add(c Check, addr string, report func(Event)) (*Probe, error) {
 	defer t.reporting.Unlock()
 	p.mu.Lock()
 	t.watchers = append(slices.Clone(t.watchers), probe)
-	ev, known := t.event(false), t.history.checks > 0
+	ev, known := p.event(t, false), t.history.checks > 0
 	p.mu.Unlock()
 	if known {
 		report(ev)
@@ -97,13 +98,23 @@ func (p *Prober) hold(c Check, addr string) (*target, error) {
 	p.kinds[c] = k
 	k.uses++
 	t := &target{kind: k, addr: addr, uses: 1, machine: NewMachine(c)}
-	t.next = time.Now().Add(firstWait(c)).UnixNano()
+	t.next = p.now() + int64(firstWait(c))
 	p.targets[key] = t
 	p.enqueue(t)
 	return t, nil
 }
 
+// now is the time by which checks are due, in nanoseconds. It is not that of the calendar: when somebody sets the
+// machine's clock back by an hour, checks go on.
+func (p *Prober) now() int64 { return int64(time.Since(p.epoch)) }
+
+// clock is the time of the calendar at which it is next by now.
+func (p *Prober) clock(next int64) time.Time { return time.Now().Add(time.Duration(next - p.now())) }
+
 func (p *Prober) init() {
+	if p.epoch.IsZero() {
+		p.epoch = time.Now()
+	}
 	if p.targets == nil {
 		p.targets, p.kinds = make(map[targetKey]*target), make(map[Check]*kind)
 	}
@@ -180,7 +191,7 @@ func (p *Prober) Run(ctx context.Context) error {
 func (p *Prober) dispatch(ctx context.Context) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := time.Now().UnixNano()
+	now := p.now()
 	for {
 		t := p.take(now)
 		if t == nil {
@@ -224,14 +235,14 @@ func (p *Prober) work(ctx context.Context, t *target) {
 	for t != nil && ctx.Err() == nil {
 		p.check(ctx, t)
 		p.mu.Lock()
-		t = p.take(time.Now().UnixNano())
+		t = p.take(p.now())
 		p.mu.Unlock()
 	}
 }
 
 // check makes one check of t and tells everybody.
 func (p *Prober) check(ctx context.Context, t *target) {
-	start := time.Now()
+	start := p.now()
 	ctx, cancel := context.WithTimeout(ctx, t.kind.check.Timeout)
 	defer cancel()
 	p.mu.Lock()
@@ -257,15 +268,15 @@ func (p *Prober) check(ctx context.Context, t *target) {
 	}
 	changed := t.apply(r, start)
 	p.enqueue(t)
-	ev, watchers := t.event(changed), t.watchers
+	ev, watchers := p.event(t, changed), t.watchers
 	p.mu.Unlock()
 	for _, w := range watchers {
 		w.report(ev)
 	}
 }
 
-// apply takes in the result of a check that started at start.
-func (t *target) apply(r Result, start time.Time) (changed bool) {
+// apply takes in the result of a check that started at start, by Prober.now.
+func (t *target) apply(r Result, start int64) (changed bool) {
 	now, before, interval := time.Now(), t.machine.Status(), t.kind.check.CheckInterval
 	changed = t.machine.ApplyAt(r, now)
 	t.latest, t.silent = r, r.Timeout
@@ -274,12 +285,12 @@ func (t *target) apply(r Result, start time.Time) (changed bool) {
 		wait = secondWait(interval)
 	}
 	t.history.note(r, now, before, changed)
-	t.next = start.Add(wait).UnixNano()
+	t.next = start + int64(wait)
 	return changed
 }
 
-// event is the last check as it is told. Caller holds Prober.mu, and there was one.
-func (t *target) event(changed bool) Event {
+// event is the last check of t as it is told. Caller holds p.mu, and there was one.
+func (p *Prober) event(t *target, changed bool) Event {
 	h := &t.history
 	return Event{
 		Result:  t.latest,
@@ -288,7 +299,7 @@ func (t *target) event(changed bool) Event {
 		Reason:  t.machine.Reason(),
 		Streak:  t.machine.Streak(),
 		At:      time.Unix(0, h.ring[(h.checks-min(h.checks, 1))%kept].at),
-		Next:    time.Unix(0, t.next),
+		Next:    p.clock(t.next),
 	}
 }
 
