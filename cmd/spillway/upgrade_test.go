@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -180,7 +181,10 @@ func (l *crowd) end(t *testing.T) {
 
 func to(network, addr string, keep bool) func() *http.Transport {
 	return func() *http.Transport {
-		return &http.Transport{DisableKeepAlives: !keep, Dial: func(string, string) (net.Conn, error) { return net.Dial(network, addr) }}
+		return &http.Transport{DisableKeepAlives: !keep, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, network, addr)
+		}}
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spillway-lb/spillway/affinity"
 	"github.com/spillway-lb/spillway/config"
+	"github.com/spillway-lb/spillway/discovery"
 	"github.com/spillway-lb/spillway/health"
 	"github.com/spillway-lb/spillway/internal/handover"
 	"github.com/spillway-lb/spillway/internal/systemd"
@@ -71,6 +72,8 @@ type App struct {
 	words     words
 	reloads   struct{ ok, failed atomic.Uint64 }
 
+	inherited map[string][]discovery.Endpoint // what a predecessor's groups had found
+
 	cookieKey affinity.Key // does not change once traffic flows
 
 	mu        sync.Mutex         // held while the running state changes
@@ -100,6 +103,11 @@ func New(cfg *config.Config, o Options) (*App, error) {
 	if o.Heir != nil {
 		a.pool = append(a.pool, o.Heir.Sockets...)
 		a.upgrading.Store(true) // until Run has taken its predecessor's place
+		var first outset
+		if err := o.Heir.Known(&first); err != nil {
+			log.Warn("what the other process has found is not known", "error", err)
+		}
+		a.inherited = first.Found
 	}
 	err = a.openLoops(&cfg.Proxy)
 	if err == nil {
@@ -188,7 +196,9 @@ func (a *App) startListeners(background context.Context, wg *sync.WaitGroup) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, l := range a.listeners {
-		l.start(&a.tasks, a.hasLeft)
+		if l.stop == nil { // a reload may have come first
+			l.start(&a.tasks, a.hasLeft)
+		}
 	}
 }
 

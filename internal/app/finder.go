@@ -65,7 +65,11 @@ func (a *App) findersFor(cfg *config.Config) map[string]*finder {
 			finders[g.Name] = f
 			continue
 		}
-		f := a.newFinder(g, lastOf(old[g.Name], running, g.Name))
+		last := lastOf(old[g.Name], running, g.Name)
+		if running == nil {
+			last = a.inherited[g.Name]
+		}
+		f := a.newFinder(g, last)
 		finders[g.Name] = f
 		looks.Go(func() { f.watcher.Look(ctx) })
 	}

@@ -16,6 +16,13 @@ func (a *App) told(err error) {
 	}
 }
 
+// tellReloading says that something is about to change, until tellReady.
+func (a *App) tellReloading() {
+	if !a.replaced.Load() && !a.ending.Load() {
+		a.told(a.opt.Manager.Reloading())
+	}
+}
+
 // tellReady says that the proxy serves what its file says, also where that is what it
 // was before.
 func (a *App) tellReady() {

@@ -13,7 +13,7 @@ import (
 // Reload reads the file again and swaps it in whole. On an error, which lists
 // everything that is wrong, the running state is as it was.
 func (a *App) Reload() error {
-	a.told(a.opt.Manager.Reloading())
+	a.tellReloading()
 	err := a.reload()
 	defer a.tellReady()
 	if err != nil {
@@ -42,7 +42,10 @@ func (a *App) reload() error {
 	}
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
-	if a.upgrading.Load() {
+	switch {
+	case a.replaced.Load():
+		return errReplaced
+	case a.upgrading.Load():
 		return errUpgrading
 	}
 	cfg, err := a.opt.Load()

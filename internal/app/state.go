@@ -5,10 +5,28 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/spillway-lb/spillway/discovery"
 	"github.com/spillway-lb/spillway/lb"
 )
 
-// A state is what a process tells its successor: what was said to it, and is in no
+// An outset is what a process tells its successor at the beginning: what groups have
+// found. A source that is down at that moment costs nobody their endpoints then, as it
+// costs nobody theirs in a reload.
+type outset struct {
+	Found map[string][]discovery.Endpoint `json:"found,omitempty"` // by group
+}
+
+func (a *App) outset() outset {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	o := outset{Found: make(map[string][]discovery.Endpoint)}
+	for group, f := range a.finders {
+		o.Found[group] = f.watcher.Endpoints()
+	}
+	return o
+}
+
+// A state is what a process tells its successor at the end: what was said to it, and is in no
 // file. Health is not told: the successor has looked for itself.
 type state struct {
 	// Endpoints are those that are not READY, and Groups those whose scaler is not the

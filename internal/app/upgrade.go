@@ -33,7 +33,6 @@ const (
 func (a *App) Upgrade() (pid int, err error) {
 	pid, err = a.upgrade()
 	if err != nil {
-		a.tellReady()
 		a.log.Error("upgrade failed; this process goes on", "error", err)
 		return 0, err
 	}
@@ -43,6 +42,8 @@ func (a *App) Upgrade() (pid int, err error) {
 
 func (a *App) upgrade() (int, error) {
 	switch {
+	case a.replaced.Load():
+		return 0, errReplaced
 	case a.opt.Successor == nil:
 		return 0, errors.New("this process does not know how it was started")
 	case os.Getpid() == 1:
@@ -52,18 +53,11 @@ func (a *App) upgrade() (int, error) {
 	}
 	done := false
 	defer func() { a.upgrading.Store(done) }()
-	a.reloading.Lock() // one that has begun comes to its end; the next sees upgrading
-	a.reloading.Unlock()
-	a.mu.Lock()
-	running := a.tasks.running()
-	a.mu.Unlock()
-	switch {
-	case !running:
-		return 0, errors.New("this process does not serve yet")
-	case a.tasks.ctx.Err() != nil:
-		return 0, errDraining
+	if err := a.settle(); err != nil {
+		return 0, err
 	}
-	a.told(a.opt.Manager.Reloading())
+	a.tellReloading()
+	defer a.tellReady() // unless it has been replaced
 	s, err := a.startSuccessor()
 	if err != nil {
 		return 0, err
@@ -84,6 +78,22 @@ func (a *App) upgrade() (int, error) {
 	return s.PID(), nil
 }
 
+// settle waits for a reload that has begun, and says why there is nothing to hand over.
+// The next reload sees that an upgrade is under way.
+func (a *App) settle() error {
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case !a.tasks.running():
+		return errors.New("this process does not serve yet")
+	case a.tasks.ctx.Err() != nil:
+		return errDraining
+	}
+	return nil
+}
+
 func (a *App) startSuccessor() (*handover.Successor, error) {
 	cmd, err := a.opt.Successor()
 	if err != nil {
@@ -94,7 +104,7 @@ func (a *App) startSuccessor() (*handover.Successor, error) {
 		return nil, err
 	}
 	defer handover.Close(sockets)
-	return handover.Start(cmd, sockets)
+	return handover.Start(cmd, sockets, a.outset())
 }
 
 // whileRunning calls f with a context that ends after a time, or when this process is

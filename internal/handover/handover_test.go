@@ -49,6 +49,10 @@ func succeed(role string) {
 	case "hangs":
 		time.Sleep(time.Minute)
 	}
+	var known string
+	if err := h.Known(&known); err != nil || known != "at first" {
+		os.Exit(15)
+	}
 	var state map[string]string
 	if err := h.Prepared(context.Background(), &state); err != nil {
 		os.Exit(10) // the predecessor has given up
@@ -77,7 +81,7 @@ func begin(t *testing.T, role string, sockets ...handover.Socket) *handover.Succ
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), envRole+"="+role, "LISTEN_FDS=1")
 	cmd.Stderr = os.Stderr
-	s, err := handover.Start(cmd, sockets)
+	s, err := handover.Start(cmd, sockets, "at first")
 	if err != nil {
 		t.Fatal(err)
 	}

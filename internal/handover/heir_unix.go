@@ -17,6 +17,7 @@ import (
 type Heir struct {
 	// Sockets are what the predecessor listens on.
 	Sockets []Socket
+	known   json.RawMessage
 	wire    wire
 }
 
@@ -44,8 +45,11 @@ func Inherit() (*Heir, error) {
 		return nil, fmt.Errorf("the process to be replaced: %w", err)
 	}
 	w.within(0)
-	return &Heir{Sockets: m.Sockets, wire: w}, nil
+	return &Heir{Sockets: m.Sockets, known: m.State, wire: w}, nil
 }
+
+// Known puts into v what the predecessor has said at the beginning.
+func (h *Heir) Known(v any) error { return json.Unmarshal(h.known, v) }
 
 // Prepared tells the predecessor that this process could serve, and waits for what it
 // knows, which is put into state.

@@ -15,7 +15,7 @@ import (
 type Successor struct{}
 
 // Start fails with errors.ErrUnsupported: sockets cannot be passed to another process.
-func Start(*exec.Cmd, []Socket) (*Successor, error) {
+func Start(*exec.Cmd, []Socket, any) (*Successor, error) {
 	return nil, fmt.Errorf("%s cannot pass listening sockets to another process: %w", runtime.GOOS, errors.ErrUnsupported)
 }
 
@@ -33,6 +33,9 @@ type Heir struct{ Sockets []Socket }
 
 // Inherit returns nil: nobody can have started this process as a successor.
 func Inherit() (*Heir, error) { return nil, nil }
+
+// Known fails.
+func (*Heir) Known(any) error { return errors.ErrUnsupported }
 
 // Prepared fails.
 func (*Heir) Prepared(context.Context, any) error { return errors.ErrUnsupported }

@@ -27,9 +27,13 @@ type Successor struct {
 }
 
 // Start starts cmd with what it needs to Inherit, and sends it sockets, which stay the
-// caller's. Of cmd's environment, which is this process's unless it says another,
+// caller's, and what it should know from the beginning. Of cmd's environment, which is this process's unless it says another,
 // what is meant for this process alone is left out.
-func Start(cmd *exec.Cmd, sockets []Socket) (*Successor, error) {
+func Start(cmd *exec.Cmd, sockets []Socket, known any) (*Successor, error) {
+	state, err := json.Marshal(known)
+	if err != nil {
+		return nil, err
+	}
 	w, other, err := pair()
 	if err != nil {
 		return nil, err
@@ -47,7 +51,7 @@ func Start(cmd *exec.Cmd, sockets []Socket) (*Successor, error) {
 	s := &Successor{cmd: cmd, wire: w, ended: make(chan struct{})}
 	go s.reap()
 	w.within(sendTimeout)
-	if err := w.send(message{Sockets: sockets}); err != nil {
+	if err := w.send(message{Sockets: sockets, State: state}); err != nil {
 		return nil, s.giveUp(err)
 	}
 	return s, nil

@@ -22,7 +22,7 @@ type wire struct{ *net.UnixConn }
 type message struct {
 	// Sockets says which descriptors follow.
 	Sockets []Socket `json:"sockets,omitempty"`
-	// State is what the predecessor knows.
+	// State is what the predecessor knows: at the beginning, and at the end.
 	State json.RawMessage `json:"state,omitempty"`
 	// Prepared and Serving are the successor's progress, Failed why there is none.
 	Prepared bool   `json:"prepared,omitempty"`
