@@ -147,14 +147,13 @@ func drain(t *testing.T, engine string, way departure) {
 		for _, kind := range kinds {
 			testkit.Eventually(t, func() bool { _, _, ok := d.left(kind); return !ok })
 		}
-		_, metrics := d.get("admin", "/metrics")
 		for kind, n := range map[string]int{"http": 3, "tcp": 1, "udp": 1} {
-			if want := fmt.Sprintf(`spillway_connections_cut_total{cause=%q,service=%q} %d`, way.cut, kind, n); !strings.Contains(metrics, want) {
-				t.Errorf("the metrics do not have %s", want)
-			}
-			if want := fmt.Sprintf("service=%s endpoint=a cause=%s connections=%d", kind, way.cut, n); !strings.Contains(d.log.String(), want) {
-				t.Errorf("the log does not say %s:\n%s", want, d.log.String())
-			}
+			counted := fmt.Sprintf(`spillway_connections_cut_total{cause=%q,service=%q} %d`, way.cut, kind, n)
+			logged := fmt.Sprintf("service=%s endpoint=a cause=%s connections=%d", kind, way.cut, n)
+			testkit.Eventually(t, func() bool { // they are gone before it is written down
+				_, metrics := d.get("admin", "/metrics")
+				return strings.Contains(metrics, counted) && strings.Contains(d.log.String(), logged)
+			})
 		}
 		testkit.Eventually(t, func() bool { return d.a.open.Load() == 0 })
 	})
