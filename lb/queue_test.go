@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -347,9 +348,9 @@ func TestManyWhoWantOneEndpointHoldUpNobody(t *testing.T) {
 		b := newBalancer(t, breakers(lb.CircuitBreakers{PendingTimeout: time.Second}, one("a", 1), one("b", 1)))
 		first, second := pick(t, b, lb.Request{}), pick(t, b, lb.Request{})
 		strict := lb.Request{Sticky: first.Endpoint.ID, Strict: true}
-		expired := 0
+		var expired atomic.Int64 // several waits may end at the same moment
 		for range 40 {
-			if _, err := b.Enqueue(strict, time.Time{}, func() { expired++ }); err != nil {
+			if _, err := b.Enqueue(strict, time.Time{}, func() { expired.Add(1) }); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -364,8 +365,8 @@ func TestManyWhoWantOneEndpointHoldUpNobody(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if n := b.Queue().Queued; n != 0 || expired != 40 {
-			t.Errorf("%d still wait, and %d waited in vain", n, expired)
+		if n := b.Queue().Queued; n != 0 || expired.Load() != 40 {
+			t.Errorf("%d still wait, and %d waited in vain", n, expired.Load())
 		}
 		first.Done(lb.Success)
 		third.Done(lb.Success)
