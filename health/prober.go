@@ -34,6 +34,8 @@ type Prober struct {
 	wakes   int64         // when Run looks again
 	wake    chan struct{} // capacity 1: that is too late
 	workers sync.WaitGroup
+	resting chan *target // unbuffered: to workers that have nothing to do
+	rests   int          // how many those are
 	started bool
 }
 
@@ -120,6 +122,7 @@ func (p *Prober) init() {
 	}
 	if p.wake == nil {
 		p.wake = make(chan struct{}, 1)
+		p.resting = make(chan *target)
 	}
 	if p.MaxChecks <= 0 {
 		p.MaxChecks = defaultMaxChecks
@@ -197,7 +200,11 @@ func (p *Prober) dispatch(ctx context.Context) time.Duration {
 		if t == nil {
 			break
 		}
-		p.workers.Go(func() { p.work(ctx, t) })
+		select {
+		case p.resting <- t:
+		default:
+			p.workers.Go(func() { p.work(ctx, t) })
+		}
 	}
 	// What is due and has no room is taken by the first worker that is done, and what comes after it is looked at again
 	// soon.
@@ -230,12 +237,37 @@ func (p *Prober) take(now int64) *target {
 	return t
 }
 
-// work checks t, and then whatever has waited for room.
+// rest is how long a worker waits for more. Connecting needs a stack that is larger than a goroutine begins with, and
+// to grow it for each check costs a fifth of the check.
+const rest = time.Second
+
+// maxResting is how many may wait: what a burst has needed is not kept.
+const maxResting = 256
+
+// work checks t, then whatever has waited for room, and then what it is given while it rests.
 func (p *Prober) work(ctx context.Context, t *target) {
+	over := time.NewTimer(rest)
+	defer over.Stop()
 	for t != nil && ctx.Err() == nil {
 		p.check(ctx, t)
 		p.mu.Lock()
 		t = p.take(p.now())
+		stays := t == nil && p.rests < maxResting
+		if stays {
+			p.rests++
+		}
+		p.mu.Unlock()
+		if !stays {
+			continue
+		}
+		over.Reset(rest)
+		select {
+		case t = <-p.resting:
+		case <-over.C:
+		case <-ctx.Done():
+		}
+		p.mu.Lock()
+		p.rests--
 		p.mu.Unlock()
 	}
 }
