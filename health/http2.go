@@ -57,7 +57,7 @@ func overHTTP2(conn net.Conn, req *http.Request, judge func(*http.Response) erro
 	transport.Protocols.SetUnencryptedHTTP2(req.URL.Scheme == "http")
 	client, err := transport.NewClientConn(context.Background(), req.URL.Scheme, "endpoint:443") // which nobody dials
 	if err != nil {
-		return err
+		return plainHTTP2(err)
 	}
 	defer client.Close()
 	resp, err := client.RoundTrip(req)
@@ -74,6 +74,8 @@ func plainHTTP2(err error) error {
 		return err
 	}
 	switch text := err.Error(); {
+	case strings.Contains(text, "client conn could not be established"): // it hung up while we began
+		return verdict("connection closed before it was one of HTTP/2")
 	case strings.Contains(text, "frame too large"), strings.Contains(text, "looked like an HTTP/1.1 header"), strings.Contains(text, "PROTOCOL_ERROR"):
 		return verdict("the endpoint does not speak HTTP/2")
 	case strings.Contains(text, "header list larger"), strings.Contains(text, "COMPRESSION_ERROR"):

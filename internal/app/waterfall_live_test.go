@@ -242,7 +242,7 @@ func (d *diary) noOscillation(t *testing.T, length time.Duration, nearer map[str
 	t.Helper()
 	const step, second = 250 * time.Millisecond, time.Second
 	for group, before := range nearer {
-		switches, used := 0, false
+		switches, used, idle := 0, false, 0
 		for at := second; at+step <= length; at += step {
 			n, all := d.count(group, at, at+step), d.count("", at, at+step)
 			last := float64(d.count("", at-second, at)) // and then a quarter more at most
@@ -254,7 +254,10 @@ func (d *diary) noOscillation(t *testing.T, length time.Duration, nearer map[str
 			}
 			// It comes with some of the traffic and goes with all of it: in between, where
 			// demand just exceeds what is nearer, a step may have some requests or none.
-			if !used && n > 10 || used && n == 0 {
+			if idle++; n > 0 {
+				idle = 0
+			}
+			if !used && n > 10 || used && idle >= 2 {
 				used = !used
 				switches++
 			}
