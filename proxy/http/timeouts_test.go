@@ -15,7 +15,7 @@ import (
 )
 
 // soon is a timeout for tests to wait for; what is well takes less on any machine.
-const soon = 2 * time.Second
+const soon = time.Second
 
 // silent is an endpoint that reads and says nothing.
 func silent(t *testing.T) string {
