@@ -238,7 +238,7 @@ func (p *Prober) take(now int64) *target {
 }
 
 // rest is how long a worker waits for more. Connecting needs a stack that is larger than a goroutine begins with, and
-// to grow it for each check costs a fifth of the check.
+// to grow it for each check costs a seventh of the check.
 const rest = time.Second
 
 // maxResting is how many may wait: what a burst has needed is not kept.
