@@ -171,7 +171,7 @@ func redirectNeedsNoEndpointAndKeepsTheConnection(t *testing.T, d driver) {
 	if resp, _ := c.response("GET"); resp.StatusCode != 400 || resp.Header.Get("Location") != "" {
 		t.Errorf("an ambiguous path: %d %v", resp.StatusCode, resp.Header)
 	}
-	b.stop()
+	b.end()
 	if log := b.access.String(); strings.Count(log, `"service":"","endpoint":""`) != 10 || strings.Count(log, `"status":308`) != 9 ||
 		strings.Count(log, `"cause":""`) != 9 {
 		t.Errorf("access log: %s", log)
@@ -228,7 +228,7 @@ func fixedResponseIsTheSameForEverybody(t *testing.T, d driver) {
 				t.Errorf("%s: %d %v and %d bytes", method, resp.StatusCode, resp.Header, len(got))
 			}
 		}
-		b.stop()
+		b.end()
 		log := b.access.String()
 		if strings.Count(log, fmt.Sprintf(`"bytes_out":%d,`, len(body))) != 4 && body != "" || strings.Count(log, `"cause":""`) != 5 {
 			t.Errorf("access log: %s", log)

@@ -175,7 +175,7 @@ func maxConnections(t *testing.T, d driver) {
 	if n, m := a.crowd.Load(), z.crowd.Load(); n+m > 4 || n > 2 || m > 2 {
 		t.Errorf("%d and %d requests at once", n, m)
 	}
-	b.stop()
+	b.end()
 	testkit.Eventually(t, func() bool { return b.service.Stats.Connections.Open() == 0 })
 }
 
@@ -199,7 +199,7 @@ func maxPendingRequests(t *testing.T, d driver) {
 	}
 	e.answer <- struct{}{}
 	wantOK(t, fourth.send(get(""))) // its connection is of use
-	b.stop()
+	b.end()
 	if log := b.access.String(); strings.Count(log, `"cause":"max_pending_requests"`) != 1 || strings.Count(log, `"queued":`) != 2 {
 		t.Errorf("access log %s", log)
 	}
@@ -361,7 +361,7 @@ func waitForAPlaceIsNoPartOfConnecting(t *testing.T, d driver) {
 	e.answer <- struct{}{}
 	wantOK(t, c)
 	c.Close()
-	b.stop()
+	b.end()
 	if log := b.access.String(); !strings.Contains(log, `"queued":`) {
 		t.Errorf("access log %s", log)
 	}
@@ -534,7 +534,7 @@ func TestOverloadIsQueuedOrTold(t *testing.T) {
 		}
 		b.active(0)
 		b.queued(0)
-		b.stop()
+		b.end()
 		testkit.Eventually(t, func() bool { return b.service.Stats.Connections.Open() == 0 })
 	})
 }

@@ -31,7 +31,7 @@ func (b *bench) doom(cause proxy.CutCause) {
 // this cause, which the access log says, and nobody is blamed.
 func (b *bench) wantCuts(n uint64, cause proxy.CutCause) {
 	b.t.Helper()
-	b.stop()
+	b.end()
 	if got := b.service.Stats.Cuts[cause].Load(); got != n {
 		b.t.Errorf("%d cuts are counted, want %d", got, n)
 	}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"flag"
+	"net"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -37,6 +39,7 @@ type bench struct {
 	access   *testkit.Buffer
 	quiet    bool   // no access log
 	stop     func() // drains, and waits
+	dialed   connections
 }
 
 // option changes the bench before it starts.
@@ -130,6 +133,28 @@ func (b *bench) serve() {
 		b.stop = func() {}
 	}
 	b.t.Cleanup(func() { b.stop() })
+}
+
+// A connections is those that clients have made.
+type connections struct {
+	mu  sync.Mutex
+	all []net.Conn
+}
+
+func (c *connections) add(conn net.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.all = append(c.all, conn)
+}
+
+// end is stop when all clients have hung up: whom a drain need not wait for.
+func (b *bench) end() {
+	b.dialed.mu.Lock()
+	for _, c := range b.dialed.all {
+		c.Close()
+	}
+	b.dialed.mu.Unlock()
+	b.stop()
 }
 
 // active waits until the balancer holds n leases.

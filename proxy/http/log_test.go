@@ -18,7 +18,7 @@ func accessLogHasOneLineForEachRequest(t *testing.T, d driver) {
 		c.send("GET /x?y HTTP/1.1\r\nHost: a.b\r\nX-Forwarded-For: 9.9.9.9\r\n\r\n")
 		c.response("GET")
 	}
-	b.stop()
+	b.end()
 	lines := strings.Split(strings.TrimSpace(b.access.String()), "\n")
 	if len(lines) != 2 {
 		t.Fatalf("got %d lines: %s", len(lines), b.access)
@@ -48,7 +48,7 @@ func logOfAnUnfinishedHeadShowsItsOwnClient(t *testing.T, d driver) {
 		t.Errorf("got %d, want 408", resp.StatusCode)
 	}
 	c.Close()
-	b.stop()
+	b.end()
 	for line := range strings.Lines(b.access.String()) {
 		if strings.Contains(line, `"status":408`) && !strings.Contains(line, `"method":"GET","host":"","path":"/mine"`) {
 			t.Errorf("the log of one client shows another's bytes: %s", line)

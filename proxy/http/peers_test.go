@@ -122,6 +122,7 @@ func (b *bench) dial() *rawClient {
 		b.t.Fatal(err)
 	}
 	b.t.Cleanup(func() { c.Close() })
+	b.dialed.add(c)
 	c.SetDeadline(time.Now().Add(10 * time.Second))
 	return &rawClient{b.t, c, bufio.NewReader(c)}
 }

@@ -64,7 +64,7 @@ func unwelcomeStatusIsTriedAgainElsewhere(t *testing.T, d driver) {
 		if bad.conns.Load() != 1 || good.conns.Load() != 1 {
 			t.Errorf("%d: %d and %d connections, want one each: the responses were whole", status, bad.conns.Load(), good.conns.Load())
 		}
-		b.stop()
+		b.end()
 		stats, retries := b.service.Stats, uint64(bad.requests.Load())
 		if got := stats.Retries[proxy.AttemptStatus].Load(); got != retries || stats.Attempts[proxy.AttemptStatus].Load() != retries {
 			t.Errorf("%d: %d retries were counted, want %d", status, got, retries)
@@ -83,7 +83,7 @@ func eachAttemptIsInTheAccessLog(t *testing.T, d driver) {
 	closed, bad := closedPort(t), answer(t, reply(503, "sorry"))
 	b := d.start(t, []string{closed, bad.addr}, retrying(proxy.Retry{On: proxy.Retry5xx, Most: 5}))
 	b.dial().send(get("")).response("GET")
-	b.stop()
+	b.end()
 	var line struct {
 		Attempts int
 		Status   int

@@ -147,7 +147,7 @@ func bytesOfATunnelAreNotTheNextRequests(t *testing.T, d driver) {
 		c.response("GET")
 		c.closed()
 	}
-	b.stop()
+	b.end()
 	for line := range strings.Lines(b.access.String()) {
 		if strings.Contains(line, `"status":200`) && !strings.Contains(line, `"bytes_in":0,`) {
 			t.Errorf("a request without a body brought bytes: %s", line)

@@ -58,7 +58,7 @@ func (b *bench) ended(failures uint64, want ...string) {
 	if n := b.failures(); n != failures {
 		b.t.Errorf("%d failures, want %d", n, failures)
 	}
-	b.stop()
+	b.end()
 	line := b.access.String()
 	for _, w := range append(want, `"status":101`) {
 		if !strings.Contains(line, w) || strings.Count(line, "\n") != 1 {
