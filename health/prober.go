@@ -19,7 +19,8 @@ type Prober struct {
 	// MaxChecks is how many checks may be under way at once, and so how many goroutines and file descriptors there are.
 	// Endpoints whose last check was a timeout get three quarters of that, so that many that are silent keep no check
 	// of the others waiting. Beyond it checks come later than their interval says, those first that have waited
-	// longest. Default: 4096. It must not change once there is an endpoint.
+	// longest. Default: 4096. It must not change once there is an endpoint or Run
+	// was called.
 	MaxChecks int
 	// Checker makes what checks endpoints. Default: NewChecker.
 	Checker func(Check) (Checker, error)

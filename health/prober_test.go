@@ -70,9 +70,14 @@ func refused(context.Context) health.Result { return health.Result{Reason: "conn
 
 // probing runs a Prober of the fleet in a bubble until test returns.
 func probing(t *testing.T, test func(t *testing.T, p *health.Prober, f *fleet)) {
+	probingAtMost(t, 0, test)
+}
+
+// probingAtMost is probing with so many checks at once.
+func probingAtMost(t *testing.T, checks int, test func(t *testing.T, p *health.Prober, f *fleet)) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet()
-		p := &health.Prober{Checker: func(health.Check) (health.Checker, error) { return f, nil }}
+		p := &health.Prober{MaxChecks: checks, Checker: func(health.Check) (health.Checker, error) { return f, nil }}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- p.Run(ctx) }()
@@ -140,8 +145,7 @@ func TestTenThousandEndpointsAreCheckedWithoutAHerd(t *testing.T) {
 
 // TestChecksUnderWayAreBounded has everybody silent: no more checks at once than allowed, and everybody gets his turn.
 func TestChecksUnderWayAreBounded(t *testing.T) {
-	probing(t, func(t *testing.T, p *health.Prober, f *fleet) {
-		p.MaxChecks = 8
+	probingAtMost(t, 8, func(t *testing.T, p *health.Prober, f *fleet) {
 		for i := range 40 {
 			f.set(fmt.Sprint(i), silent)
 			add(t, p, health.Check{CheckInterval: time.Second}, fmt.Sprint(i))
@@ -163,8 +167,7 @@ func TestChecksUnderWayAreBounded(t *testing.T) {
 
 // TestSilentEndpointsDoNotKeepOthersWaiting is about a zone that goes dark: the others are checked as before.
 func TestSilentEndpointsDoNotKeepOthersWaiting(t *testing.T) {
-	probing(t, func(t *testing.T, p *health.Prober, f *fleet) {
-		p.MaxChecks = 8
+	probingAtMost(t, 8, func(t *testing.T, p *health.Prober, f *fleet) {
 		for i := range 40 {
 			f.set(fmt.Sprint("dark", i), silent)
 			add(t, p, health.Check{CheckInterval: time.Second}, fmt.Sprint("dark", i))

@@ -75,15 +75,21 @@ func (j *junction) route(name string) proxy.Route {
 	return proxy.Route{Host: name, Service: &proxy.Service{Name: name, Balancer: b, Stats: new(proxy.Stats)}}
 }
 
-// read is what the route's endpoint has read of the one client that it has had.
+// read is what the route's endpoint has read of the one client that it has had. The endpoint says so when it is done,
+// which may be after the proxy is.
 func (j *junction) read(route string) []byte {
 	j.Helper()
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if len(j.greeted[route]) != 1 {
-		j.Fatalf("%s has had %d clients", route, len(j.greeted[route]))
+	var greeted [][]byte
+	eventually(j, route+" has had a client", func() bool {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		greeted = j.greeted[route]
+		return len(greeted) > 0
+	})
+	if len(greeted) != 1 {
+		j.Fatalf("%s has had %d clients", route, len(greeted))
 	}
-	return j.greeted[route][0]
+	return greeted[0]
 }
 
 // A spiedConn keeps what is read.
