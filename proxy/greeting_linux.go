@@ -24,7 +24,7 @@ func (o *onLoops) greet(a *loop.Acceptor, l *loop.Loop, fd int, peer netip.AddrP
 	g := &greeting{of: o, acceptor: a, peer: peer}
 	l.Attach(&g.Conn, fd, g)
 	g.ReadBy(h.deadline(l.Now()))
-	g.look() // it is probably here
+	g.Ready() // it is probably here
 }
 
 // Ready looks at what there is. A panic there ends the connection.

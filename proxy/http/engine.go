@@ -86,6 +86,7 @@ func New(o Options) *Engine {
 func (e *Engine) SetSettings(s *Settings) { e.settings.Store(s) }
 
 func (e *Engine) logPanic(client netip.AddrPort, value any, stack []byte) {
+	defer func() { _ = recover() }() // the log panics, too: whoever calls has a connection to end
 	e.opt.Log.Error("panic: connection closed", "listener", e.opt.Listener,
 		"client", client, "panic", value, "stack", string(stack))
 }

@@ -217,6 +217,7 @@ func (s *session) release(o lb.Outcome, reason string) {
 
 // logPanic says that the session ends because of a panic.
 func (s *session) logPanic(value any, stack []byte) {
+	defer func() { _ = recover() }() // the log panics, too: whoever calls has a connection to end
 	s.engine.log.Write(slog.LevelError, "panic: connection closed",
 		slog.Any("panic", value), slog.String("stack", string(stack)))
 }

@@ -183,10 +183,11 @@ func (d *door) take() bool {
 	return false
 }
 
-// Hand calls serve, which takes fd, a connection of a's, over on l. A panic there
-// ends the connection, and nothing else.
+// Hand calls serve, which takes fd, a connection of a's, over on l: it attaches it
+// first of all. A panic there ends the connection, if serve has not done so itself,
+// and nothing else.
 func (a *Acceptor) Hand(l *Loop, fd int, serve func()) {
-	served := false
+	served, before := false, l.serial
 	l.guard(func() {
 		serve()
 		served = true
@@ -194,10 +195,12 @@ func (a *Acceptor) Hand(l *Loop, fd int, serve func()) {
 	if served {
 		return
 	}
-	if c := l.conns[fd]; c != nil {
+	if l.serial == before { // not attached
+		unix.Close(fd)
+	} else if c := l.conns[fd]; c != nil && c.serial == before+1 {
 		c.Abort()
 	} else {
-		unix.Close(fd)
+		return // closed since, and counted; what has its descriptor now is another's
 	}
 	a.Done()
 }

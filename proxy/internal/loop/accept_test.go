@@ -94,19 +94,25 @@ func TestAPanicInServeClosesNoDoor(t *testing.T) {
 			e := &echo{acceptor: a, t: t}
 			l.Attach(&e.Conn, fd, e)
 			panic("after")
+		case 3:
+			e := &echo{acceptor: a, t: t}
+			l.Attach(&e.Conn, fd, e)
+			e.Abort()
+			a.Done()
+			panic("after it has ended")
 		}
 		serve(a, l, fd, p)
 	}})
-	for i := range 3 {
+	for i := range 4 {
 		c, err := net.Dial("tcp", (&net.TCPAddr{IP: addr.Addr[:], Port: addr.Port}).String())
-		if err != nil && i < 2 {
+		if err != nil && i < 3 {
 			continue // so early was it closed
 		}
 		must(t, err)
 		defer c.Close()
 		c.SetDeadline(time.Now().Add(10 * time.Second))
 		io.WriteString(c, "x")
-		if n, err := c.Read(make([]byte, 1)); (err == nil) != (i == 2) {
+		if n, err := c.Read(make([]byte, 1)); (err == nil) != (i == 3) {
 			t.Errorf("%d: %d, %v", i, n, err)
 		}
 	}
