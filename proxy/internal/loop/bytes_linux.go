@@ -171,6 +171,10 @@ func (c *Conn) BrokenNow() bool {
 	return c.Broken() || c.state&closed == 0 && sys.Poll(int(c.fd), 0)&broken != 0
 }
 
+// BrokenOff reports whether an end that was read was none: the peer has reset the connection, and a splice to it has
+// not told.
+func (c *Conn) BrokenOff() bool { return c.state&closed == 0 && sys.BrokenOff(int(c.fd), c.received) }
+
 // Closed reports whether this end is closed.
 func (c *Conn) Closed() bool { return c.state&closed != 0 }
 

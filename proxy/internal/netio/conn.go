@@ -212,6 +212,13 @@ func (c *Conn) Gone() bool { return c.sock != nil && c.sock.gone() }
 // it is false.
 func (c *Conn) Broken() bool { return c.sock != nil && c.sock.broken() }
 
+// BrokenOff reports whether an end that was read was none: the peer has reset the
+// connection, and who was told keeps it to himself. Where the platform cannot tell
+// it is false.
+func (c *Conn) BrokenOff() bool {
+	return c.records == nil && c.sock != nil && c.sock.brokenOff(c.Received())
+}
+
 // Idle is for connections kept for later: it is true only if nothing is
 // readable and the peer has not closed. Where that cannot be known it is false.
 func (c *Conn) Idle() bool { return c.sock != nil && c.records.quiet() && c.sock.idle() }

@@ -51,3 +51,5 @@ func (c *Conn) broken() bool {
 	_, err := c.peek()
 	return err != nil && err != unix.EAGAIN
 }
+
+func (c *Conn) brokenOff(int64) bool { return false }

@@ -66,3 +66,8 @@ func (c *Conn) poll() int16 {
 func (c *Conn) tryPoll(fd uintptr) {
 	c.raw.ask.mask = sys.Poll(int(fd), unix.POLLIN|unix.POLLRDHUP)
 }
+
+func (c *Conn) brokenOff(received int64) (is bool) {
+	err := c.raw.rc.Control(func(fd uintptr) { is = sys.BrokenOff(int(fd), received) })
+	return err == nil && is
+}

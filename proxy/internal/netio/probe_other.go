@@ -10,3 +10,5 @@ const canProbe = false
 func (c *Conn) idle() bool   { return false }
 func (c *Conn) gone() bool   { return false }
 func (c *Conn) broken() bool { return false }
+
+func (c *Conn) brokenOff(int64) bool { return false }

@@ -28,6 +28,7 @@ type flow struct {
 	direction proxy.Direction
 	big       uint8 // so many reads in a row were of bulk, up to bulkReads
 	noSplice  bool  // the kernel cannot
+	spliced   bool  // to dst, which may then have been reset without a word
 	denied    bool  // held is of bulk, and had to be read for want of a pipe
 	ended     bool  // src has ended, and dst was told
 	reset     bool  // a write was told that dst had reset the connection
@@ -68,6 +69,7 @@ func (f *flow) run() (more bool) {
 func (f *flow) send() bool {
 	switch {
 	case f.inside > 0:
+		f.spliced = true
 		n, err := f.dst.DrainNow(f.pipe, f.inside)
 		f.inside -= n
 		f.count(proxy.Spliced, n)
@@ -161,7 +163,7 @@ func (f *flow) read() (int, error) {
 func (f *flow) srcEnded(err error) {
 	other := f.other()
 	// The kernel tells of a reset once. If a write was told, reading finds an end.
-	if err != io.EOF || other.reset {
+	if err != io.EOF || other.reset || other.spliced && f.src.BrokenOff() {
 		f.fail(other.blame())
 		return
 	}

@@ -206,6 +206,9 @@ func (p *pump) wasReset() bool {
 	if p.other.ended.Load() || !p.src.Broken() {
 		return false
 	}
+	if p.src.BrokenOff() {
+		return true // whoever was told
+	}
 	for end := time.Now().Add(verdict); !p.other.reset.Load() && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}

@@ -164,3 +164,11 @@ func Poll(fd int, events int16) int16 {
 		}
 	}
 }
+
+// BrokenOff reports whether the peer of a TCP connection, of which so many bytes were received and then an end,
+// has broken it off. The kernel tells of a reset once, and splice(2) keeps that to itself if it has sent something
+// before. But a peer that ends in good order does so with a FIN, which the kernel counts as a byte.
+func BrokenOff(fd int, received int64) bool {
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	return err == nil && info.State == unix.BPF_TCP_CLOSE && info.Bytes_received == uint64(received)
+}
