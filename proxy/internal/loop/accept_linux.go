@@ -102,7 +102,7 @@ func (a *Acceptor) end(end func(*door)) {
 	var wg sync.WaitGroup
 	for _, d := range a.doors {
 		wg.Add(1)
-		if !d.loop.Post(func() { end(d); wg.Done() }) {
+		if !d.loop.Post(func() { defer wg.Done(); end(d) }) {
 			wg.Done()
 		}
 	}
