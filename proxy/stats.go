@@ -25,6 +25,9 @@ type Stats struct {
 	// Overflows counts requests and connections that were turned away because all was
 	// taken, QueueWait how long those waited that were not turned away at once.
 	Overflows Overflows
+	// Loops counts HTTP requests that were refused because they came round again and
+	// again.
+	Loops     atomic.Uint64
 	QueueWait Histogram
 	// Connections are those to the endpoints, where the service has a limit of them.
 	Connections Connections

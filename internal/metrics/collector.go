@@ -191,6 +191,7 @@ func (s sink) traffic(service string, stats *proxy.Stats) {
 		}
 	}
 	s.counter(retriesOverBudget, stats.RetriesOverBudget.Load(), service)
+	s.counter(loops, stats.Loops.Load(), service)
 	s.counter(affinity, stats.AffinityHit.Load(), service, "keyed")
 	s.counter(affinity, stats.AffinityMiss.Load(), service, "unkeyed")
 	for i, result := range proxy.CookieResults {

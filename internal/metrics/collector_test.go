@@ -38,6 +38,7 @@ func web(t *testing.T) metrics.Service {
 	}
 	s.Stats.Codes(nil).Add(404)
 	s.Stats.AffinityHit.Add(5)
+	s.Stats.Loops.Add(2)
 	s.Stats.Cookies[proxy.CookieMoved].Add(3)
 	s.Stats.TCPBytes[proxy.ToClient][proxy.Spliced].Add(1 << 20)
 	return s
@@ -216,6 +217,9 @@ spillway_health_checks_total{result="success",service="web"} 0
 # HELP spillway_log_dropped_total Lines that are missing in the log because it could not be written fast enough.
 # TYPE spillway_log_dropped_total counter
 spillway_log_dropped_total 2
+# HELP spillway_loops_total HTTP requests that were refused because they had come through ten Spillways: they go in circles.
+# TYPE spillway_loops_total counter
+spillway_loops_total{service="web"} 2
 # HELP spillway_tcp_bytes_total Bytes relayed by TCP connections and upgraded HTTP connections, inside the kernel (splice) or through memory (copy) for a reason.
 # TYPE spillway_tcp_bytes_total counter
 spillway_tcp_bytes_total{direction="from_client",path="copy",reason="descriptors",service="web"} 0

@@ -19,6 +19,9 @@ var (
 	retriesOverBudget = desc("retries_over_budget_total",
 		"Retries that were not made, because too many were under way.",
 		"service")
+	loops = desc("loops_total",
+		"HTTP requests that were refused because they had come through ten Spillways: they go in circles.",
+		"service")
 	endpointUp = desc("endpoint_up",
 		"1 while the endpoint is healthy, or not checked at all; the operator's word does not count.",
 		"service", "group", "endpoint")
@@ -91,7 +94,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 
 // all is every Desc above, for Describe.
 var all = []*prometheus.Desc{
-	requests, duration, attempts, retries, retriesOverBudget, endpointUp, endpointActive, removedActive, shareExpected, shareActual,
+	requests, duration, attempts, retries, retriesOverBudget, loops, endpointUp, endpointActive, removedActive, shareExpected, shareActual,
 	groupCapacity, groupUsage, groupFullness, groupShareExpected, groupShareActual, spills,
 	panicking, panics, shed, ejections, ejected, refusing,
 	queued, queuedTotal, queueWait, overflows,

@@ -18,6 +18,7 @@
 //	spillway_attempts_total{service,reason}
 //	spillway_retries_total{service,reason}
 //	spillway_retries_over_budget_total{service}
+//	spillway_loops_total{service}
 //	spillway_endpoint_up, _active, _share_expected, _share_actual {service,group,endpoint}
 //	spillway_endpoint_ejected, _refusing {service,group,endpoint}
 //	spillway_ejections_total{service,group,endpoint,reason}

@@ -125,6 +125,8 @@ var promises = []promise{
 	// What is ambiguous or too large is refused.
 	{"requests that are refused reach nobody", requestsThatAreRefusedReachNobody},
 	{"heads at the limits pass", headsAtTheLimitsPass},
+	{"a request that has come through ten Spillways is 508", requestThroughTenSpillwaysIs508},
+	{"a request that goes in circles ends", requestThatGoesInCirclesEnds},
 	{"bad bodies are 400 and never whole", badBodiesAre400AndNeverWhole},
 	{"bodies beyond the limit are 413", bodiesBeyondTheLimitAre413},
 	{"a bad chunk after the head went out is still 400", badChunkAfterTheHeadWentOutIsStill400},

@@ -249,6 +249,9 @@ func (x *exchange) prepare() *failure {
 	x.svc = x.route.Service
 	x.deadline = after(x.start, x.route.Timeout)
 
+	if x.svc != nil && req.Hops() >= maxHops {
+		return x.circles()
+	}
 	if limit := x.route.MaxBodyBytes; limit > 0 && req.Framing == h1.Length && req.Length > limit {
 		return bodyTooLarge
 	}

@@ -30,6 +30,7 @@ var (
 	saturated     = &failure{503, "connection_limit_reached", "all endpoints are full\n", lb.Neutral, 0}
 	sessionGone   = &failure{503, "destination_unavailable", "the session's endpoint cannot be had\n", lb.Neutral, 0}
 	sessionFull   = &failure{503, "connection_limit_reached", "the session's endpoint is full\n", lb.Neutral, 0}
+	circling      = &failure{508, "proxy_loop_detected", "the request goes in circles: it has come through too many Spillways\n", lb.Neutral, 0}
 	bodyTooLarge  = &failure{413, "http_request_error", "request body too large\n", lb.Neutral, 0}
 	badBody       = &failure{400, "http_request_error", "malformed request body\n", lb.Neutral, proxy.AttemptClientGone}
 	clientSlow    = &failure{408, "http_request_error", "request timeout\n", lb.Neutral, proxy.AttemptClientGone}

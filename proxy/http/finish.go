@@ -225,12 +225,15 @@ func (x *exchange) recordFailed(f *failure, took time.Duration, v verdict) {
 
 // noteNobody says in the log that the balancer had no endpoint, or none any
 // more, for a request.
-func (x *exchange) noteNobody(f *failure) {
+func (x *exchange) noteNobody(f *failure) { x.noteRefused("no endpoint", f) }
+
+// noteRefused says in the log that a request gets no endpoint, and why.
+func (x *exchange) noteRefused(what string, f *failure) {
 	log := x.c.engine.failed
 	if !log.Enabled(slog.LevelWarn) {
 		return
 	}
-	log.Write(slog.LevelWarn, "no endpoint",
+	log.Write(slog.LevelWarn, what,
 		slog.String("service", x.svc.Name),
 		slog.String("cause", f.cause),
 		slog.Int("attempts", x.try.number),

@@ -84,8 +84,11 @@ func (a attempt) conditions() proxy.RetryOn {
 	return proxy.RetryGatewayError | proxy.Retry5xx
 }
 
+// statusConditions are those of a response. One that tells of a loop meets none: each
+// round of it would ask again.
 func statusConditions(status int) proxy.RetryOn {
 	switch {
+	case status == circling.status:
 	case 502 <= status && status <= 504:
 		return proxy.RetryGatewayError | proxy.Retry5xx
 	case 500 <= status && status <= 599:

@@ -75,6 +75,7 @@ func TestJudge(t *testing.T) {
 		{"503, POST", answered(503).but(post), nothing, giveUp},
 		{"504", answered(504), gateway | fivexx, giveUp},
 		{"505", answered(505), fivexx, giveUp},
+		{"508, a loop", answered(508), nothing, giveUp},
 		{"599", answered(599), fivexx, giveUp},
 		{"600", answered(600), nothing, giveUp},
 

@@ -24,6 +24,7 @@ func TestNothingIsAllocatedPerMessage(t *testing.T) {
 					t.Error(err)
 				}
 				out = req.AppendTo(out[:0], &forward)
+				_ = req.Hops()
 			}
 		}
 		if _, err := resp.Parse(response, method, h1.Limits{}); err != nil {

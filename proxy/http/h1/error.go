@@ -138,6 +138,8 @@ func phrase(status int) string {
 		return "Gateway Timeout"
 	case 505:
 		return "HTTP Version Not Supported"
+	case 508:
+		return "Loop Detected"
 	}
 	return "" // legal, RFC 9112 §4
 }

@@ -134,7 +134,7 @@ func (r *Request) appendForwarding(dst []byte, f *Forward) []byte {
 	}
 	dst = append(dst, "Via: "...)
 	dst = r.appendList(dst, kVia)
-	return append(dst, "1.1 spillway\r\n"...)
+	return append(dst, "1.1 "+pseudonym+"\r\n"...)
 }
 
 // appendList appends the values of all lines of one kind, each with a comma

@@ -267,6 +267,9 @@ func sameAfterForwarding(t *testing.T, r *h1.Request) {
 		string(q.Upgrade) != string(r.Upgrade) || q.ExpectContinue != r.ExpectContinue || q.Close {
 		t.Fatalf("we wrote %s for %s", meaning(&q), meaning(r))
 	}
+	if q.Hops() != r.Hops()+1 {
+		t.Fatalf("%d hops became %d: %q", r.Hops(), q.Hops(), out)
+	}
 	if len(r.Authority) == 0 {
 		return // the second proxy would add an X-Forwarded-Host
 	}
