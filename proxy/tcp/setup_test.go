@@ -187,12 +187,16 @@ func echo(c *net.TCPConn) {
 	c.CloseWrite()
 }
 
-// nobody is an address that refuses connections.
+// nobody is an address that refuses connections, and that nobody else gets meanwhile: a
+// connection to somewhere else goes out from it.
 func nobody(t *testing.T) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	l.Close()
-	return l.Addr().String()
+	defer l.Close()
+	c, err := net.Dial("tcp", l.Addr().String())
+	must(t, err)
+	t.Cleanup(func() { c.Close() })
+	return c.LocalAddr().String()
 }
 
 type lockedBuffer struct {
