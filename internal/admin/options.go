@@ -64,6 +64,9 @@ type Service struct {
 	// connections that came from the proxy's address although the file wants the
 	// client's, by the reason.
 	Attempts, SourceFallbacks map[string]uint64
+	// Unusable says, by group, what is wrong with endpoints that were found and cannot
+	// be used.
+	Unusable map[string][]string
 	// Status is the rest, with the service's name.
 	Status lb.Status
 	// Retired: it has left the file, and only its Held means something, and its name.

@@ -82,6 +82,9 @@ type GroupStatus struct {
 	Share       float64          `json:"share"`
 	ShareActual float64          `json:"share_actual"`
 	Endpoints   []EndpointStatus `json:"endpoints"`
+	// Unusable says of each endpoint that the group has found and the service cannot
+	// use what is wrong with it.
+	Unusable []string `json:"unusable,omitempty"`
 }
 
 // An EndpointStatus is one endpoint of a GroupStatus.
@@ -210,6 +213,7 @@ func viewService(s *Service) ServiceStatus {
 			Name: g.Name, Region: g.Region, Zone: g.Zone, Failover: g.Backup,
 			GroupCapacity: viewCapacity(g),
 			Endpoints:     make([]EndpointStatus, len(g.Endpoints)),
+			Unusable:      s.Unusable[g.Name],
 		}
 		v.Groups[i].Share, v.Groups[i].ShareActual = shares(g)
 		for j := range g.Endpoints {

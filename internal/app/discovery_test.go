@@ -15,6 +15,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/spillway-lb/spillway/internal/admin"
 	"github.com/spillway-lb/spillway/internal/dnstest"
 	"github.com/spillway-lb/spillway/internal/testkit"
 	"github.com/spillway-lb/spillway/lb"
@@ -438,6 +439,56 @@ file = %q
 	}
 	if n := len(strings.Fields(p.members("web"))); n != 3 {
 		t.Errorf("%d endpoints: %s", n, p.members("web"))
+	}
+}
+
+func TestAGroupOfWhichNobodyCanBeUsedIsStillThere(t *testing.T) {
+	a, b := named(t, "a"), named(t, "b")
+	file := filepath.Join(t.TempDir(), "endpoints.json")
+	writeList(t, file, b)
+	p := run(t, oneListener+fmt.Sprintf(`
+[[service.backend]]
+group = "static"
+balancing_mode = "RATE"
+max_rate = 100
+[[service.backend]]
+group = "found"
+balancing_mode = "RATE"
+max_rate = 100
+[[group]]
+name = "static"
+endpoints = [%q]
+[[group]]
+name = "found"
+file = %q
+`, a, file))
+	scale := func(to string) {
+		if status, body := p.post("/api/v1/services/web/groups/found", `{"capacity_scaler":`+to+`}`); status != 200 {
+			t.Errorf("scaled to %s: %d %s", to, status, body)
+		}
+	}
+	scale("0.5")
+	writeList(t, file, a, "10.0.0.1") // one is the other group's, and one has no port
+	testkit.Eventually(t, func() bool { return p.members("web") == a })
+	found := func() admin.GroupStatus {
+		for _, g := range p.service("web").Groups {
+			if g.Name == "found" {
+				return g
+			}
+		}
+		t.Fatal("the group is gone")
+		return admin.GroupStatus{}
+	}
+	g := found()
+	if g.CapacityScaler != 0.5 || len(g.Endpoints) != 0 || len(g.Unusable) != 2 ||
+		!strings.Contains(g.Unusable[0], `in group "static" too`) || !strings.Contains(g.Unusable[1], "has no port") {
+		t.Errorf("the group is %+v, %+v", g, g.GroupCapacity)
+	}
+	scale("0.7")
+	writeList(t, file, b)
+	testkit.Eventually(t, func() bool { return len(found().Endpoints) == 1 })
+	if g := found(); g.CapacityScaler != 0.7 || g.Unusable != nil {
+		t.Errorf("with somebody again the group is %+v, %+v", g, g.GroupCapacity)
 	}
 }
 

@@ -25,6 +25,7 @@ func (a *App) adminServices() []admin.Service {
 			Affinity: s.spec.SessionAffinity,
 			Protocol: s.spec.Protocol,
 			Status:   s.balancer.Status(),
+			Unusable: s.unusable,
 		}
 		s.tell(&out[i])
 	}

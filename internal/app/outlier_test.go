@@ -14,15 +14,20 @@ import (
 	"github.com/spillway-lb/spillway/internal/testkit"
 )
 
-// status is what the admin API says of an endpoint.
-func (p *proxy) status(service, id string) (found admin.EndpointStatus) {
+// service is what the admin API says of a service.
+func (p *proxy) service(name string) (v admin.ServiceStatus) {
 	p.t.Helper()
-	var v admin.ServiceStatus
-	_, body := p.get("admin", "/api/v1/services/"+service)
+	_, body := p.get("admin", "/api/v1/services/"+name)
 	if err := json.Unmarshal([]byte(body), &v); err != nil {
 		p.t.Fatalf("%v in %s", err, body)
 	}
-	for _, g := range v.Groups {
+	return v
+}
+
+// status is what the admin API says of an endpoint.
+func (p *proxy) status(service, id string) (found admin.EndpointStatus) {
+	p.t.Helper()
+	for _, g := range p.service(service).Groups {
 		for _, e := range g.Endpoints {
 			if e.ID == id {
 				found = e

@@ -35,8 +35,9 @@ type service struct {
 	loads    *loadWatches
 	source   *proxy.ClientSource // nil: none
 
-	complaints string             // about endpoints that were found
-	cancel     context.CancelFunc // nil: not started
+	complaints string              // about endpoints that were found
+	unusable   map[string][]string // those about single ones, by group
+	cancel     context.CancelFunc  // nil: not started
 }
 
 // newService makes a service that nobody uses yet.

@@ -29,9 +29,21 @@ func (a *App) regroup(cfg *config.Config, s *service) {
 	s.complain(a, cfg)
 }
 
-// complain logs what is wrong with endpoints that were found, when that changes.
+// complain logs what is wrong with endpoints that were found, when that changes, and
+// keeps it for the admin API. Caller holds a.mu.
 func (s *service) complain(a *App, cfg *config.Config) {
-	complaints := complaintsAbout(cfg, &s.spec)
+	wrong, complaints := misfits(cfg, &s.spec), []string(nil)
+	s.unusable = nil
+	for _, m := range wrong {
+		if s.unusable == nil {
+			s.unusable = make(map[string][]string)
+		}
+		s.unusable[m.group] = append(s.unusable[m.group], m.why)
+		complaints = append(complaints, m.why)
+	}
+	if c := crowding(cfg, &s.spec); c != "" {
+		complaints = append(complaints, c)
+	}
 	all := strings.Join(complaints, "\n")
 	if all == s.complaints {
 		return
@@ -47,18 +59,21 @@ func (s *service) complain(a *App, cfg *config.Config) {
 	}
 }
 
+// A misfit is an endpoint of a group that a service cannot use.
+type misfit struct{ group, why string }
+
 // membersOf returns the endpoints of a service that it can use, and what is wrong with
 // the others. In a file's own endpoints nothing is.
-func membersOf(cfg *config.Config, s *config.Service) (members []config.Endpoint, wrong []string) {
+func membersOf(cfg *config.Config, s *config.Service) (members []config.Endpoint, wrong []misfit) {
 	taken := make(map[string]string) // the group of an ID
 	for _, e := range cfg.Endpoints(s) {
 		other, twice := taken[e.ID]
 		switch {
 		case twice:
-			wrong = append(wrong, fmt.Sprintf("the endpoint %q of group %q is in group %q too, and is used there", e.ID, e.Group, other))
+			wrong = append(wrong, misfit{e.Group, fmt.Sprintf("the endpoint %q of group %q is in group %q too, and is used there", e.ID, e.Group, other)})
 			continue
 		case !reachable(s, e.Address):
-			wrong = append(wrong, fmt.Sprintf("the endpoint %q of group %q is a unix socket, which the service cannot use", e.ID, e.Group))
+			wrong = append(wrong, misfit{e.Group, fmt.Sprintf("the endpoint %q of group %q is a unix socket, which the service cannot use", e.ID, e.Group)})
 			continue
 		}
 		taken[e.ID] = e.Group
@@ -73,9 +88,9 @@ func reachable(s *config.Service, addr string) bool {
 	return !needsIP || !strings.HasPrefix(addr, "unix:")
 }
 
-// complaintsAbout says what is wrong with a service's endpoints.
-func complaintsAbout(cfg *config.Config, s *config.Service) []string {
-	members, wrong := membersOf(cfg, s)
+// misfits says which endpoints a service cannot use, and why.
+func misfits(cfg *config.Config, s *config.Service) []misfit {
+	_, wrong := membersOf(cfg, s)
 	for _, b := range s.Backends {
 		g := groupOf(cfg, b.Group)
 		if g == nil {
@@ -83,14 +98,21 @@ func complaintsAbout(cfg *config.Config, s *config.Service) []string {
 		}
 		for _, e := range g.Endpoints {
 			if !g.HasPort(e.Address, s.PortName) {
-				wrong = append(wrong, fmt.Sprintf("the endpoint %q of group %q has no port, and named_ports none for %q", e.Address, b.Group, s.PortName))
+				wrong = append(wrong, misfit{b.Group, fmt.Sprintf("the endpoint %q of group %q has no port, and named_ports none for %q", e.Address, b.Group, s.PortName)})
 			}
 		}
 	}
-	if size := s.ConsistentHash.MaglevTableSize; size > 0 && size < len(members) {
-		wrong = append(wrong, fmt.Sprintf("maglev_table_size: %d slots are too few for %d endpoints: some get no traffic", size, len(members)))
-	}
 	return wrong
+}
+
+// crowding says whether a service has more endpoints than its table has room for; ""
+// means that it has not.
+func crowding(cfg *config.Config, s *config.Service) string {
+	members, _ := membersOf(cfg, s)
+	if size := s.ConsistentHash.MaglevTableSize; size > 0 && size < len(members) {
+		return fmt.Sprintf("maglev_table_size: %d slots are too few for %d endpoints: some get no traffic", size, len(members))
+	}
+	return ""
 }
 
 func addresses(cfg *config.Config, s *config.Service) []string {

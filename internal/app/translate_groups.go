@@ -7,12 +7,13 @@ import (
 )
 
 // groupsOf lists a service's endpoints by group, in the order of the file. A group
-// of several zones becomes one for each; one that has found nobody yet is there, too.
+// of several zones becomes one for each; one that has found nobody yet, or nobody whom
+// the service can use, is there, too.
 func groupsOf(cfg *config.Config, s *config.Service) ([]lb.Group, error) {
 	g := grouping{at: make(map[part]int), last: make(map[int]uint16)}
 	for i := range s.Backends {
-		if group := groupOf(cfg, s.Backends[i].Group); group != nil && len(group.Endpoints) == 0 {
-			if _, err := g.of(cfg, s, part{group.Name, group.Zone}); err != nil {
+		for _, p := range partsOf(groupOf(cfg, s.Backends[i].Group)) {
+			if _, err := g.of(cfg, s, p); err != nil {
 				return nil, err
 			}
 		}
@@ -31,6 +32,21 @@ func groupsOf(cfg *config.Config, s *config.Service) ([]lb.Group, error) {
 
 // A part is a group of the file, as far as it is in one zone.
 type part struct{ group, zone string }
+
+// partsOf lists those of a group, which may be nil, one as often as it has endpoints.
+func partsOf(g *config.Group) []part {
+	if g == nil {
+		return nil
+	}
+	if len(g.Endpoints) == 0 {
+		return []part{{g.Name, g.Zone}}
+	}
+	parts := make([]part, len(g.Endpoints))
+	for i := range g.Endpoints {
+		parts[i] = part{g.Name, g.ZoneOf(&g.Endpoints[i])}
+	}
+	return parts
+}
 
 // A grouping makes groups of endpoints.
 type grouping struct {
