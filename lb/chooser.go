@@ -114,7 +114,11 @@ func take(e *balance.Endpoint, r *Request) (Lease, bool) {
 	if r.trace.dry() {
 		return r.trace.take(e, r.Avoid)
 	}
-	if avoids(r.Avoid, e) || !e.Load.Acquire(e.Max) {
+	if avoids(r.Avoid, e) {
+		return Lease{}, false
+	}
+	if !e.Load.Acquire(e.Max) {
+		r.full = true
 		return Lease{}, false
 	}
 	return Lease{Endpoint: e}, true

@@ -26,6 +26,9 @@ type Explanation struct {
 	// Sheds is the part of requests, 0 to 1, that is refused in a panic of PanicShed. The
 	// explanation is of one that is not.
 	Sheds float64
+	// Queue is what the service's circuit breakers have come to; nil: it has none. Where
+	// they let nobody in, Err is their refusal, and CanWait says whether one may wait.
+	Queue *QueueStatus
 	// Version is that of the snapshot that was asked.
 	Version uint64
 	// Tiers are of a service with capacities, in the order in which they are filled.
@@ -112,7 +115,10 @@ func (b *Balancer) Explain(r Request) Explanation {
 	t := newTrace()
 	r.trace = t
 	l, err := s.search(&r)
-	x := Explanation{Endpoint: l.Endpoint, Err: err, Sheds: s.shedding.refused(), Version: s.Version, Overfilled: t.overfull && err == nil}
+	if refusal := s.refusal(&r); refusal != nil {
+		l, err = Lease{}, refusal
+	}
+	x := Explanation{Endpoint: l.Endpoint, Err: err, Sheds: s.shedding.refused(), Queue: status.Queue, Version: s.Version, Overfilled: t.overfull && err == nil}
 	winner := -1
 	if err == nil {
 		winner, _ = s.byID(l.Endpoint.ID)

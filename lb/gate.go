@@ -50,6 +50,21 @@ func (s *Snapshot) pickGated(r *Request) (Lease, error) {
 	return l, err
 }
 
+// refusal is what pickGated would refuse the request with before it looks for an
+// endpoint, or nil. It takes nothing.
+func (s *Snapshot) refusal(r *Request) error {
+	if s.gates == nil {
+		return nil
+	}
+	if s.gates.queue.plain.Load() != 0 && !s.choosy(r) {
+		return ErrSaturated
+	}
+	if most, full := s.breakers.most(); most > 0 && s.gates.places.Active() >= most {
+		return full
+	}
+	return nil
+}
+
 // enter takes a place at the gate, if the service has one, and a lease.
 func (s *Snapshot) enter(r *Request) (Lease, error) {
 	if s.gates == nil {

@@ -25,6 +25,8 @@ type flow struct {
 	shed   atomic.Uint64 // those that were
 	_      [48]byte
 	keyed  atomic.Bool // a request with a key has come since the last sweep
+
+	displaced displaced
 }
 
 // newFlow begins at a turn of its own, so that many balancers that start at once

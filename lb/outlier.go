@@ -16,6 +16,7 @@ import (
 // tryEject ejects m, if there is room for that, and reports whether it did.
 func (s *state) tryEject(m *member, why health.OutlierReason, now int64) bool {
 	if refused := s.opt.Outlier.Permits(s.pool(m)); refused != "" {
+		m.spared = spared{why, refused, now}
 		s.lookout.logSpared(m.endpoint.ID, m.live, why, refused, now)
 		return false
 	}

@@ -262,10 +262,22 @@ func TestOutlierDetection(t *testing.T) {
 				p.pass(time.Second)
 			}
 			p.wantOut("three of four fail", "e0 e1")
+			if e := p.endpoint("e2").Ejection; e.Spared != "CONSECUTIVE_GATEWAY_FAILURE" || e.SparedBecause != "max_ejection_percent" {
+				t.Errorf("nobody says why e2 is in use: %+v", e)
+			}
+			if e := p.endpoint("e0").Ejection; e.Spared != "" {
+				t.Errorf("e0 is out: %+v", e)
+			}
+			if e := p.endpoint("e3").Ejection; e.Spared != "" {
+				t.Errorf("e3 is well: %+v", e)
+			}
 			p.sweeps(2 * time.Second) // e0's time is over
 			p.wantOut("e0 is back", "e1")
 			p.pass(time.Second)
 			p.wantOut("e2 has failed all the while", "e2")
+			if e := p.endpoint("e2").Ejection; e.Spared != "" {
+				t.Errorf("there was room for e2: %+v", e)
+			}
 		},
 		"the last one that could serve is never ejected": func(t *testing.T) {
 			p := judged(t, 2, health.Outlier{MaxEjectionPercent: 100})
@@ -273,6 +285,13 @@ func TestOutlierDetection(t *testing.T) {
 			p.ends("e1", 100, lb.GatewayFailure)
 			p.sweeps(3 * time.Second)
 			p.wantOut("both fail", "e0")
+			if e := p.endpoint("e1").Ejection; e.Spared != "CONSECUTIVE_GATEWAY_FAILURE" || e.SparedBecause != "nobody else could serve" {
+				t.Errorf("nobody says why e1 is in use: %+v", e)
+			}
+			p.ends("e1", 1, lb.Success)
+			if e := p.endpoint("e1").Ejection; e.Spared != "" {
+				t.Errorf("e1 has answered: %+v", e)
+			}
 			for name, set := range map[string]func(p *play) error{
 				"the other is drained": func(p *play) error { return p.SetAdmin("e1", lb.Drain) },
 				"the other is ill":     func(p *play) error { return p.SetHealth("e1", health.Unhealthy, "down") },

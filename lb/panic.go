@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 )
 
 // PanicMode says what to do when too few endpoints are healthy.
@@ -105,10 +106,12 @@ func (s *state) panicFrom(d *ruling, prev, next *Snapshot) {
 	}
 	log := s.opt.Log.With(slog.String("service", s.opt.Name))
 	if !next.panic {
+		s.panicSince = time.Time{}
 		log.LogAttrs(context.Background(), slog.LevelInfo, "panic is over")
 		return
 	}
 	s.panics++
+	s.panicSince = s.flow.at(s.flow.clock())
 	well := 0
 	for _, m := range s.members {
 		if !m.isOut() {

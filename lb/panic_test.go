@@ -194,8 +194,8 @@ func TestPanicIsLoggedAndCounted(t *testing.T) {
 			p := tenOf(t, o, 5)
 			expect := func(now bool, times uint64, line string) {
 				t.Helper()
-				if st := p.Status(); st.Panic != now || st.Panics != times {
-					t.Errorf("panic %v, %d so far; want %v, %d", st.Panic, st.Panics, now, times)
+				if st := p.Status(); st.Panic != now || st.Panics != times || now != st.PanicSince.Equal(p.now) {
+					t.Errorf("panic %v, %d so far, since %v; want %v, %d", st.Panic, st.Panics, st.PanicSince, now, times)
 				}
 				if line == "" && log.Len() > 0 || !strings.Contains(log.String(), line) {
 					t.Errorf("log %q, want %q", &log, line)

@@ -26,6 +26,7 @@ type Request struct {
 	Destination netip.AddrPort
 
 	trace *trace // nil: it is to be picked, not explained
+	full  bool   // somebody was asked who is at his Max
 }
 
 // Outcome says whose fault the end of a lease was.
@@ -110,6 +111,16 @@ func (b *Balancer) Pick(_ context.Context, r Request) (Lease, error) {
 // requests, when endpoints are to be avoided, when the first choice is full, and for
 // exact pickers.
 func (s *Snapshot) search(r *Request) (Lease, error) {
+	r.full = false
+	l, err := s.seek(r)
+	if r.full && err == nil && r.belongs() {
+		s.flow.displaced.atMax.Add(1)
+	}
+	return l, err
+}
+
+// seek is search but for counting who is displaced.
+func (s *Snapshot) seek(r *Request) (Lease, error) {
 	if r.Sticky != "" && s.exact == nil { // a session is no reason to serve what was not dialed
 		l, err := s.rejoin(r)
 		if err == nil || r.Strict {

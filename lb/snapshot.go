@@ -30,6 +30,7 @@ type Snapshot struct {
 	states   []State // of each candidate
 	total    uint64  // sum of shares
 	since    []uint64
+	flow     *flow
 	lives    []*endpointLive // of each candidate
 
 	gates    *gates           // nil: there are no circuit breakers

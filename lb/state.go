@@ -20,6 +20,8 @@ type state struct {
 	closed   bool
 	panics   uint64 // how often there was one
 
+	panicSince time.Time // zero: there is none
+
 	flow   *flow
 	gates  *gates
 	groups map[string]*groupState // of a service with capacities, by name
@@ -57,6 +59,7 @@ type member struct {
 	live     *endpointLive
 	warming  warming // see SlowStart
 	suspect  health.Suspect
+	spared   spared
 	standing Standing // in the last snapshot
 	refusing bool     // the log says so
 	counted  uint64   // leases it had got at the last sweep
@@ -134,6 +137,7 @@ func newMember(e balance.Endpoint, group int, old *member) *member {
 			m.health, m.reason, m.checked, m.watch = old.health, old.reason, old.checked, old.watch
 			m.report, m.loaded, m.warming = old.report, old.loaded, old.warming
 			m.suspect, m.standing, m.refusing = old.suspect, old.standing, old.refusing
+			m.spared = old.spared
 			if old.live != nil {
 				m.live = old.live
 			}
@@ -153,7 +157,7 @@ func newMember(e balance.Endpoint, group int, old *member) *member {
 // snapshot makes the snapshot that follows prev, or returns prev where neither
 // picks nor those who watch the endpoints' states would notice a difference.
 func (s *state) snapshot(prev *Snapshot, rebuild bool) *Snapshot {
-	next := &Snapshot{err: ErrNoEndpoint, sticky: make([]bool, len(s.members)), replaced: make(chan struct{})}
+	next := &Snapshot{err: ErrNoEndpoint, sticky: make([]bool, len(s.members)), flow: s.flow, replaced: make(chan struct{})}
 	if prev == nil {
 		prev, rebuild = &Snapshot{}, true
 	} else {

@@ -23,6 +23,8 @@ type Status struct {
 	// Spills counts the requests or connections that went to another tier than the
 	// one where they began, because that was full.
 	Spills []Spill
+	// Displaced counts what affinity could not keep for want of room.
+	Displaced Displacement
 	// Queue is what circuit breakers have come to; nil: there are none.
 	Queue *QueueStatus
 	// ChecksPassed and ChecksFailed count health checks since New.
@@ -31,6 +33,8 @@ type Status struct {
 	// who is picked; Panics counts how often that has begun since New.
 	Panic  bool
 	Panics uint64
+	// PanicSince is when the one that there is began; zero: there is none.
+	PanicSince time.Time
 	// Sheds is the part of the requests, 0 to 1, that a panic of PanicShed refuses
 	// now, and Shed counts those that were, since New.
 	Sheds float64
@@ -147,6 +151,8 @@ func (b *Balancer) status(snap *Snapshot) Status {
 		ChecksFailed: b.checks[1].Load(),
 		Panic:        snap.panic,
 		Panics:       b.state.panics,
+		PanicSince:   b.state.panicSince,
+		Displaced:    b.flow.displaced.read(),
 		Sheds:        snap.shedding.refused(),
 		Shed:         b.flow.shed.Load(),
 		Groups:       make([]GroupStatus, len(b.state.opt.Groups)),
@@ -163,6 +169,9 @@ func (b *Balancer) status(snap *Snapshot) Status {
 	for i, m := range b.state.members {
 		es := m.status()
 		es.Warm = m.warmth(b.state.opt.SlowStart)
+		if was := b.state.sparedNow(m, now); was.at != 0 {
+			es.Ejection.Spared, es.Ejection.SparedBecause = was.why.String(), was.because
+		}
 		if r, age, ok := m.live.report(now, b.state.opt.ReportExpiration); ok {
 			es.Load, es.LoadAge = &r, age
 		}
@@ -263,6 +272,10 @@ type EjectionStatus struct {
 	Reason  string    // CONSECUTIVE_ERRORS, CONSECUTIVE_GATEWAY_FAILURE, SUCCESS_RATE or FAILURE_PERCENTAGE, of the last one
 	Until   time.Time // when it is over
 	Times   uint64    // since New
+	// Spared is the rule by which it should be out now, and is not because of
+	// SparedBecause: max_ejection_percent, or because nobody else could serve. Both are
+	// empty of an endpoint that no rule finds.
+	Spared, SparedBecause string
 	// ByReason are the same by reason, in the order of health.OutlierReasons.
 	ByReason [len(health.OutlierReasons)]uint64
 }

@@ -378,6 +378,9 @@ func (p *picking) ended(group int) {
 	if p.home < 0 || p.request.trace.dry() {
 		return
 	}
+	if p.home != group && !p.request.full && p.request.belongs() {
+		p.plan.flow.displaced.groupFull.Add(1)
+	}
 	if from, to := &p.plan.groups[p.home], &p.plan.groups[group]; from.tier != to.tier {
 		from.live.spill(to.live)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spillway-lb/spillway/internal/admin"
 	"github.com/spillway-lb/spillway/internal/app"
@@ -112,6 +113,9 @@ func printExplanation(w io.Writer, x *admin.Explanation) error {
 	if x.Session != "" {
 		fmt.Fprintf(&b, "session: %s\n", x.Session)
 	}
+	if x.Queue != nil {
+		fmt.Fprintf(&b, "limits: %s\n", limits(x.Queue))
+	}
 	for _, note := range x.Notes {
 		fmt.Fprintf(&b, "note: %s\n", note)
 	}
@@ -121,6 +125,31 @@ func printExplanation(w io.Writer, x *admin.Explanation) error {
 	fmt.Fprintf(&b, "\n%s", candidateTable(x))
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// limits are the service's circuit breakers, and what is taken of each.
+func limits(q *admin.QueueStatus) string {
+	var all []string
+	for _, l := range []struct {
+		name   string
+		limit  int64
+		is     int64
+		what   string
+		always bool
+	}{
+		{"max_connections", q.Limits.MaxConnections, q.Active, "taken", false},
+		{"max_requests", q.Limits.MaxRequests, q.Active, "under way", false},
+		{"max_pending_requests", q.Limits.MaxPendingRequests, q.Queued, "waiting", true},
+	} {
+		switch {
+		case l.limit > 0:
+			all = append(all, fmt.Sprintf("%s %d (%d %s)", l.name, l.limit, l.is, l.what))
+		case l.always:
+			all = append(all, fmt.Sprintf("%s unlimited (%d %s)", l.name, l.is, l.what))
+		}
+	}
+	patience := time.Duration(q.Limits.PendingTimeout * float64(time.Second))
+	return strings.Join(append(all, fmt.Sprintf("pending_timeout %v", patience.Round(time.Millisecond))), ", ")
 }
 
 func inGroup(name string) string {

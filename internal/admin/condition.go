@@ -29,6 +29,7 @@ func viewTraffic(v *EndpointStatus, e *lb.EndpointStatus) {
 		v.Traffic, v.TrafficReason = "REFUSED", e.Traffic.Reason
 	}
 	v.Ejected, v.Ejections = e.Ejection.Ejected, e.Ejection.Times
+	v.SparedFor, v.SparedBecause = e.Ejection.Spared, e.Ejection.SparedBecause
 	if v.Ejected {
 		v.EjectedFor, v.EjectedUntil = e.Ejection.Reason, moment(e.Ejection.Until)
 	}

@@ -41,6 +41,9 @@ type Explanation struct {
 	// Sheds is the part of requests, 0 to 1, that is refused since too few endpoints
 	// are healthy. The answer is about one that is not.
 	Sheds float64 `json:"sheds,omitempty"`
+	// Queue is what the service's circuit breakers have come to; not there if it has
+	// none. Of a file alone nobody has taken anything.
+	Queue *QueueStatus `json:"queue,omitempty"`
 	// Session is what the request's strong cookie says; empty where the service has
 	// none.
 	Session string `json:"session,omitempty"`
@@ -189,6 +192,7 @@ func (v *Explanation) Fill(x *lb.Explanation) {
 		v.Group, v.Endpoint, v.Address = x.Group, x.Endpoint.ID, x.Endpoint.Addr
 	}
 	v.Sheds = x.Sheds
+	v.Queue = viewQueue(x.Queue)
 	v.Candidates = make([]ExplainedCandidate, len(x.Candidates))
 	for i, t := range x.Tiers {
 		tier := ExplainedTier{Tier: i, Region: t.Region}

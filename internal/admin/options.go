@@ -67,6 +67,10 @@ type Service struct {
 	// Unusable says, by group, what is wrong with endpoints that were found and cannot
 	// be used.
 	Unusable map[string][]string
+	// Overflows counts who was turned away because of a limit, AffinityResults what became
+	// of affinity, by their names, and Loops the requests that go in circles.
+	Overflows, AffinityResults map[string]uint64
+	Loops                      uint64
 	// Status is the rest, with the service's name.
 	Status lb.Status
 	// Retired: it has left the file, and only its Held means something, and its name.

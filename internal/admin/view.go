@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"maps"
 	"time"
 
 	"github.com/spillway-lb/spillway/health"
@@ -28,6 +29,11 @@ type ServiceStatus struct {
 	// decides who gets traffic. Panics counts how often that has begun.
 	Panic  bool   `json:"panic"`
 	Panics uint64 `json:"panics"`
+	// PanicSince is when the one that there is began. Sheds is the part of requests,
+	// 0 to 1, that it refuses, Shed how many were ever refused so.
+	PanicSince *time.Time `json:"panic_since,omitempty"`
+	Sheds      float64    `json:"sheds,omitempty"`
+	Shed       uint64     `json:"shed,omitempty"`
 	// Queue is of a service with circuit breakers.
 	Queue *QueueStatus `json:"queue,omitempty"`
 	// Removed are endpoints that have left the file and still have traffic.
@@ -39,7 +45,15 @@ type ServiceStatus struct {
 	// Attempts counts tries on endpoints by how they ended, and SourceFallbacks
 	// connections from the proxy's address that were to come from the client's, by
 	// the reason.
-	Attempts        map[string]uint64 `json:"attempts,omitempty"`
+	Attempts map[string]uint64 `json:"attempts,omitempty"`
+	// Overflows counts who was turned away because of a limit, by the limit, and Loops
+	// the requests that were refused because they go in circles.
+	Overflows map[string]uint64 `json:"overflows,omitempty"`
+	Loops     uint64            `json:"loops,omitempty"`
+	// AffinityResults counts requests, or connections, of a service with an affinity:
+	// keyed and unkeyed; what strong cookies were worth, such as hit and moved; and
+	// at_max and group_full, those that went elsewhere for want of room.
+	AffinityResults map[string]uint64 `json:"affinity_results,omitempty"`
 	SourceFallbacks map[string]uint64 `json:"source_fallbacks,omitempty"`
 }
 
@@ -117,7 +131,11 @@ type EndpointStatus struct {
 	EjectedFor   string     `json:"ejected_for,omitempty"`
 	EjectedUntil *time.Time `json:"ejected_until,omitempty"`
 	Ejections    uint64     `json:"ejections"`
-	Weight       uint32     `json:"weight"`
+	// SparedFor is the rule by which it should be out, and is not because of
+	// SparedBecause, such as max_ejection_percent.
+	SparedFor     string `json:"spared_for,omitempty"`
+	SparedBecause string `json:"spared_because,omitempty"`
+	Weight        uint32 `json:"weight"`
 	// ReportedWeight is the last valid one that it reported, and WeightError says
 	// what is wrong with its report: INVALID_WEIGHT, MISSING_WEIGHT,
 	// UNAVAILABLE_WEIGHT, or WEIGHT_NONE. Only where the service has Weights.
@@ -194,12 +212,18 @@ func viewService(s *Service) ServiceStatus {
 		Spills:     viewSpills(s.Status.Spills),
 		Panic:      s.Status.Panic,
 		Panics:     s.Status.Panics,
+		PanicSince: moment(s.Status.PanicSince),
+		Sheds:      s.Status.Sheds,
+		Shed:       s.Status.Shed,
 		Queue:      viewQueue(s.Status.Queue),
 		Sources:    s.Sources,
 		Keys:       s.Keys,
 		Attempts:   s.Attempts,
+		Overflows:  s.Overflows,
+		Loops:      s.Loops,
 
 		SourceFallbacks: s.SourceFallbacks,
+		AffinityResults: viewAffinity(s),
 	}
 	if s.Status.TakesReports || s.Status.WeighsLoads {
 		v.Weights = "CONFIGURED"
@@ -222,6 +246,16 @@ func viewService(s *Service) ServiceStatus {
 	}
 	viewHeld(&v, s)
 	return v
+}
+
+// viewAffinity adds what the balancer counts to what the engines do.
+func viewAffinity(s *Service) map[string]uint64 {
+	if s.AffinityResults == nil {
+		return nil
+	}
+	all := maps.Clone(s.AffinityResults)
+	all["at_max"], all["group_full"] = s.Status.Displaced.AtMax, s.Status.Displaced.GroupFull
+	return all
 }
 
 func viewEndpoint(e *lb.EndpointStatus, reports bool) EndpointStatus {

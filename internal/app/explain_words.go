@@ -94,9 +94,34 @@ func nobody(x *lb.Explanation) string {
 	}
 	slices.Sort(parts)
 	if errors.Is(x.Err, lb.ErrSaturated) {
-		return "nobody can be had: all hold as much as their max allows (" + strings.Join(parts, ", ") + ")"
+		return "nobody can be had: " + noRoom(x, counts[""] > 0, strings.Join(parts, ", ")) + queueing(x)
 	}
 	return "nobody can be had: " + strings.Join(parts, ", ")
+}
+
+// noRoom says which limit is reached. anybody: some endpoint has room all the same.
+func noRoom(x *lb.Explanation, anybody bool, dropped string) string {
+	switch limit := lb.LimitOf(x.Err); {
+	case limit == lb.MaxConnections:
+		return fmt.Sprintf("max_connections of the service is reached, %d of %d are taken", x.Queue.Active, x.Queue.Limits.MaxConnections)
+	case limit == lb.MaxRequests:
+		return fmt.Sprintf("max_requests of the service is reached, %d of %d are under way", x.Queue.Active, x.Queue.Limits.MaxRequests)
+	case anybody && x.Queue != nil && x.Queue.Queued > 0:
+		return "others wait already, and come first"
+	}
+	return "all hold as much as their max allows (" + dropped + ")"
+}
+
+// queueing says what becomes of a request that comes when all is taken.
+func queueing(x *lb.Explanation) string {
+	switch q := x.Queue; {
+	case q == nil || !lb.CanWait(x.Err):
+		return "; it is refused at once"
+	case q.Limits.MaxPendingRequests > 0 && q.Queued >= q.Limits.MaxPendingRequests:
+		return fmt.Sprintf("; it is refused at once, for %d wait already, as many as max_pending_requests allows", q.Queued)
+	default:
+		return fmt.Sprintf("; it waits, as %d do already, for at most %v (pending_timeout)", q.Queued, q.Limits.PendingTimeout)
+	}
 }
 
 // warming says of what a policy does not give all that is due at present.

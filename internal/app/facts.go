@@ -9,6 +9,7 @@ import (
 
 	"github.com/spillway-lb/spillway/internal/admin"
 	"github.com/spillway-lb/spillway/internal/host"
+	"github.com/spillway-lb/spillway/lb"
 	"github.com/spillway-lb/spillway/proxy"
 )
 
@@ -80,6 +81,14 @@ func (s *service) tell(v *admin.Service) {
 	for i, reason := range proxy.AttemptReasons {
 		v.Attempts[reason] = s.stats.Attempts[i].Load()
 	}
+	v.Loops = s.stats.Loops.Load()
+	v.Overflows = make(map[string]uint64, len(lb.Limits))
+	for i, limit := range lb.Limits {
+		v.Overflows[limit] = s.stats.Overflows[i].Load()
+	}
+	if s.spec.SessionAffinity != "NONE" {
+		v.AffinityResults = s.affinityResults()
+	}
 	if s.spec.Source != "CLIENT" {
 		return
 	}
@@ -87,6 +96,15 @@ func (s *service) tell(v *admin.Service) {
 	for i, reason := range proxy.SourceFallbacks {
 		v.SourceFallbacks[reason] = s.stats.SourceFallbacks[i].Load()
 	}
+}
+
+// affinityResults are those that engines count.
+func (s *service) affinityResults() map[string]uint64 {
+	all := map[string]uint64{"keyed": s.stats.AffinityHit.Load(), "unkeyed": s.stats.AffinityMiss.Load()}
+	for i, result := range proxy.CookieResults {
+		all[result] = s.stats.Cookies[i].Load()
+	}
+	return all
 }
 
 // viewSpread is nil where nothing is known.

@@ -135,6 +135,7 @@ func (s sink) service(v Service) {
 	}
 	s.capacity(v.Name, &status)
 	s.panics(v.Name, &status)
+	s.displaced(v.Name, &status)
 	s.queue(v.Name, status.Queue, v.Stats)
 	if v.Stats == nil {
 		return

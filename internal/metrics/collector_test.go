@@ -193,9 +193,11 @@ func TestTheRestOfTheProxyIsShown(t *testing.T) {
 # HELP spillway_access_log_dropped_total Lines that are missing in the access log because it could not be written fast enough.
 # TYPE spillway_access_log_dropped_total counter
 spillway_access_log_dropped_total 9
-# HELP spillway_affinity_total Picks with an affinity key (keyed), and those that had none although the service has affinity; and what strong cookies were worth (hit, moved, miss, invalid, expired, refused).
+# HELP spillway_affinity_total Picks with an affinity key (keyed), and those that had none although the service has affinity; and what strong cookies were worth (hit, moved, miss, invalid, expired, refused), and how many had to go elsewhere because their endpoint (at_max) or their group (group_full) had no room.
 # TYPE spillway_affinity_total counter
+spillway_affinity_total{result="at_max",service="web"} 0
 spillway_affinity_total{result="expired",service="web"} 0
+spillway_affinity_total{result="group_full",service="web"} 0
 spillway_affinity_total{result="hit",service="web"} 0
 spillway_affinity_total{result="invalid",service="web"} 0
 spillway_affinity_total{result="keyed",service="web"} 5

@@ -44,7 +44,7 @@ var (
 		"Health checks by result.",
 		"service", "result")
 	affinity = desc("affinity_total",
-		"Picks with an affinity key (keyed), and those that had none although the service has affinity; and what strong cookies were worth (hit, moved, miss, invalid, expired, refused).",
+		"Picks with an affinity key (keyed), and those that had none although the service has affinity; and what strong cookies were worth (hit, moved, miss, invalid, expired, refused), and how many had to go elsewhere because their endpoint (at_max) or their group (group_full) had no room.",
 		"service", "result")
 	sourceFallbacks = desc("source_fallbacks_total",
 		"Connections to endpoints that came from the proxy's address although source is CLIENT.",

@@ -23,3 +23,9 @@ func (s sink) panics(service string, status *lb.Status) {
 	s.counter(panics, status.Panics, service)
 	s.counter(shed, status.Shed, service)
 }
+
+// displaced is of affinities that found no room.
+func (s sink) displaced(service string, status *lb.Status) {
+	s.counter(affinity, status.Displaced.AtMax, service, "at_max")
+	s.counter(affinity, status.Displaced.GroupFull, service, "group_full")
+}
