@@ -52,6 +52,20 @@ func listen(t testing.TB) (net.PacketConn, net.Listener) {
 	}
 }
 
+// Port is one of this machine that is free for UDP and TCP, for a program that wants
+// to be told. Until that has it, anybody else may take it.
+func Port(t testing.TB) string {
+	t.Helper()
+	packets, stream := listen(t)
+	defer packets.Close()
+	defer stream.Close()
+	_, port, err := net.SplitHostPort(stream.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
 func (s *Server) start(t testing.TB, d *dns.Server) {
 	started := make(chan struct{})
 	d.NotifyStartedFunc = func() { close(started) }
