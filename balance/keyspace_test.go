@@ -7,7 +7,17 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/spillway-lb/spillway/internal/testkit"
 )
+
+// fewer is n, or less of it under the race detector.
+func fewer(n, underRace int) int {
+	if testkit.UnderRace {
+		return underRace
+	}
+	return n
+}
 
 // keyed returns candidates of these IDs, the i-th of weight 1 + i mod 3 if they are
 // weighted.
@@ -123,10 +133,11 @@ func TestKeySpaceOfMaglevIsCountedSlotBySlot(t *testing.T) {
 
 // All keys up to the product of the two sizes: each pair of slots once.
 func TestKeySpaceOfMaglevTablesOfTwoSizesIsTheProduct(t *testing.T) {
+	a, b := fewer(307, 101), fewer(401, 151)
 	for name, list := range lists {
 		t.Run(name, func(t *testing.T) {
-			prev, next := Maglev(307)(list[0]), Maglev(401)(list[1])
-			keys := make([]uint64, 307*401)
+			prev, next := Maglev(a)(list[0]), Maglev(b)(list[1])
+			keys := make([]uint64, a*b)
 			for i := range keys {
 				keys[i] = uint64(i)
 			}
@@ -160,7 +171,7 @@ func TestKeySpaceOfRingsIsCountedArcByArc(t *testing.T) {
 }
 
 func TestKeySpaceIsThatOfRandomKeys(t *testing.T) {
-	const n = 200_000
+	n := fewer(200_000, 20_000)
 	rng := rand.New(rand.NewPCG(1, 2))
 	keys := make([]uint64, n)
 	for i := range keys {
@@ -173,7 +184,7 @@ func TestKeySpaceIsThatOfRandomKeys(t *testing.T) {
 			t.Run(a+" to "+b, func(t *testing.T) {
 				prev, next := before(list[0]), after(list[1])
 				moved, flows := counted(prev, next, keys, func(int) *big.Int { return big.NewInt(1) })
-				check(t, prev, next, moved, flows, 5/math.Sqrt(n)/2) // five standard deviations at most
+				check(t, prev, next, moved, flows, 5/math.Sqrt(float64(n))/2) // five standard deviations at most
 			})
 		}
 	}

@@ -10,7 +10,7 @@ import (
 // after a change of one weight. What must move is what some win and others lose.
 func TestChangedWeightMovesFewKeysMoreThanItMust(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 3))
-	for round := range 24 {
+	for round := range fewer(24, 8) {
 		before := make([]uint32, 2+random.IntN(30))
 		for i := range before {
 			before[i] = random.Uint32N(1001) // as endpoints report them

@@ -173,12 +173,11 @@ func idleShares(t *testing.T, p balance.Policy) {
 		{100, 100, 100, 100, 100, 100, 100, 100, 100, 50},
 	} {
 		c := Candidates(weights...)
-		const picks = 60000
-		count := countPicks(t, p(c), c, picks)
+		count := countPicks(t, p(c), c, idlePicks)
 		if hash {
-			closeToWeights(t, c, count, picks)
+			closeToWeights(t, c, count, idlePicks)
 		} else {
-			chiSquare(t, c, count, picks)
+			chiSquare(t, c, count, idlePicks)
 		}
 	}
 }

@@ -61,7 +61,7 @@ var broken = map[string]struct {
 	"does not hash": {balance.Random(), true, "equal keys"},
 	"hashes over those that are in": {
 		func(c []balance.Candidate) balance.Picker {
-			p := balance.Maglev(0)(in(c))
+			p := balance.Maglev(8009)(in(c))
 			return pickerFunc(p.Pick)
 		}, true, "OutageMovesOnlyItsOwnKeys",
 	},
@@ -81,7 +81,7 @@ var broken = map[string]struct {
 	},
 	"repeats alternatives": {
 		func(c []balance.Candidate) balance.Picker {
-			p := balance.Maglev(0)(c)
+			p := balance.Maglev(8009)(c)
 			return pickerFunc(func(q balance.Request) *balance.Endpoint { q.Try = min(q.Try, 1); return p.Pick(q) })
 		}, true, "AlternativesAreAllOnceThenNil",
 	},

@@ -6,8 +6,6 @@ import (
 	"github.com/spillway-lb/spillway/balance"
 )
 
-const keys = 20000
-
 func equalBuilds(t *testing.T, p balance.Policy) {
 	for _, weights := range [][]uint32{{1, 1, 1}, {5, 1, 3, 0, 2}} {
 		a, b := answers(p(Candidates(weights...)), keys), answers(p(Candidates(weights...)), keys)
@@ -127,7 +125,7 @@ func alternatives(t *testing.T, p balance.Policy) {
 				}
 			}
 			picker := p(c)
-			for i := range 50 {
+			for i := range keys / 400 {
 				met := make(counter)
 				for try := range want {
 					q := keyed(i)
