@@ -18,7 +18,10 @@ import (
 	"github.com/spillway-lb/spillway/lb"
 )
 
-func TestMain(m *testing.M) { testkit.LeakCheck(m) }
+func TestMain(m *testing.M) {
+	testkit.SetUnderRace("rapid.checks", "30")
+	testkit.LeakCheck(m)
+}
 
 func newBalancer(t *testing.T, o lb.Options) *lb.Balancer {
 	t.Helper()

@@ -66,7 +66,7 @@ func TestAZoneThatFailsAtOncePublishesAFewSnapshots(t *testing.T) {
 	for _, silent := range []bool{false, true} {
 		t.Run(fmt.Sprintf("silent=%v", silent), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				const n = 3_000
+				n := fewer(3_000, 1_200)
 				z := new(zoned)
 				p := &health.Prober{Checker: func(health.Check) (health.Checker, error) { return z, nil }}
 				all, stop := running(t, p, lb.Options{Groups: threeZones(n), HealthCheck: &health.Check{CheckInterval: time.Second}})

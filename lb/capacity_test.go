@@ -13,6 +13,7 @@ import (
 	"github.com/spillway-lb/spillway/balance"
 	"github.com/spillway-lb/spillway/capacity"
 	"github.com/spillway-lb/spillway/health"
+	"github.com/spillway-lb/spillway/internal/testkit"
 	"github.com/spillway-lb/spillway/lb"
 )
 
@@ -121,9 +122,21 @@ func TestT3FullGroupsAreOverfilledInProportion(t *testing.T) {
 
 func policyFor(keyed bool) balance.Policy {
 	if keyed {
-		return balance.Maglev(0)
+		return balance.Maglev(tableSize)
 	}
 	return balance.RoundRobin()
+}
+
+// tableSize is of tables of keys in tests that lay many: the default, and a smaller
+// one where to lay one takes long.
+var tableSize = fewer(0, 4099)
+
+// fewer is n, or less of it under the race detector.
+func fewer(n, underRace int) int {
+	if testkit.UnderRace {
+		return underRace
+	}
+	return n
 }
 
 func TestTheFirstRequestThatIsTooManySpills(t *testing.T) {
@@ -324,7 +337,7 @@ func TestAKeyStaysWhereItIsWhileDemandStandsStill(t *testing.T) {
 	for _, demand := range []float64{95, 130, 250} {
 		t.Run(fmt.Sprint(demand), func(t *testing.T) {
 			p := newPlay(t, lb.Options{
-				Policy: balance.Maglev(0),
+				Policy: balance.Maglev(tableSize),
 				Here:   capacity.Place{Region: "near", Zone: "z1"},
 				Groups: []lb.Group{group("a", "near", "z1", 3, rate(100)), group("b", "far", "z2", 3, rate(100))},
 			})

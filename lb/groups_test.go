@@ -33,7 +33,7 @@ func TestStatusShowsHowFarZonesAreNow(t *testing.T) {
 func TestAGroupThatIsWellAgainHasItsKeysBack(t *testing.T) {
 	for _, panics := range []lb.PanicMode{lb.PanicClosed, lb.PanicOpen} {
 		p := newPlay(t, lb.Options{
-			Policy: balance.Maglev(0), Panic: panics, PanicThreshold: 20,
+			Policy: balance.Maglev(tableSize), Panic: panics, PanicThreshold: 20,
 			Service: capacity.ServicePolicy{AutoDrain: true},
 			Groups:  []lb.Group{group("a", "r", "z1", 4, rate(3000)), group("b", "r", "z2", 4, rate(1000)), group("c", "r", "z3", 4, rate(2000)), group("d", "s", "z4", 4, rate(2000))},
 		})

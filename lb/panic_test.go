@@ -63,7 +63,7 @@ func TestShedLetsInThePartThatIsWell(t *testing.T) {
 		{"ROUND_ROBIN", lb.Options{}, lb.Request{}},
 		{"LEAST_REQUEST", lb.Options{Policy: balance.LeastRequest(0, 1)}, lb.Request{}},
 		{"RANDOM", lb.Options{Policy: balance.Random()}, lb.Request{}},
-		{"MAGLEV", lb.Options{Policy: balance.Maglev(0)}, lb.Request{Keyed: true}},
+		{"MAGLEV", lb.Options{Policy: balance.Maglev(tableSize)}, lb.Request{Keyed: true}},
 		{"sessions", lb.Options{}, lb.Request{Sticky: "1"}},
 		{"capacity", lb.Options{Groups: []lb.Group{
 			{Name: "a", Endpoints: named("0", "1", "5", "6", "7"), Capacity: rate(10)},

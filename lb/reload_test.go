@@ -15,7 +15,7 @@ import (
 // could serve its own, those that went to the other must not keep its keys out.
 func TestKeysComeHomeWhenDemandHasFallen(t *testing.T) {
 	p := newPlay(t, lb.Options{
-		Policy: balance.Maglev(0),
+		Policy: balance.Maglev(tableSize),
 		Groups: []lb.Group{group("a", "r", "z1", 3, rate(5000)), group("b", "r", "z2", 3, rate(5000)), group("c", "s", "z3", 3, rate(1e5))},
 	})
 	away := func() (n int) {

@@ -148,7 +148,7 @@ func TestSlowStartInEveryPolicy(t *testing.T) {
 			p := slowly(t, o)
 			p.set(named("a", "b", "c", "d", "e"))
 			keyed := balance.MapsKeys(policy([]balance.Candidate{{Endpoint: &balance.Endpoint{ID: "x"}, Share: 1}}))
-			const n = 20000
+			n := fewer(20_000, 10_000)
 			for _, at := range []float64{6, 15, 30, 45} {
 				p.pass(time.Unix(1e9, 0).Add(time.Duration(at) * time.Second).Sub(p.now))
 				so := at / 60
@@ -175,10 +175,11 @@ func (p *play) ownPart(o lb.Options, id string, n int) float64 {
 // keys that it has in the end, no fewer than before, and nobody else's key has moved
 // that would not have without slow start.
 func TestJoinMovesOnlyKeysOfTheNewcomer(t *testing.T) {
-	for _, name := range []string{"MAGLEV", "WEIGHTED_MAGLEV", "RING_HASH"} {
-		policy, _ := balance.Lookup(name)
+	for name, policy := range map[string]balance.Policy{
+		"MAGLEV": balance.Maglev(tableSize), "WEIGHTED_MAGLEV": balance.WeightedMaglev(tableSize), "RING_HASH": balance.RingHash(0, 0),
+	} {
 		t.Run(name, func(t *testing.T) {
-			const n = 5000
+			n := fewer(5_000, 1_000)
 			o := lb.Options{Policy: policy, Endpoints: named("a", "b", "c", "d")}
 			p := slowly(t, o)
 			o.Endpoints = named("a", "b", "c", "d", "e")
