@@ -343,12 +343,16 @@ func TestRunFollowsHealth(t *testing.T) {
 		t.Error("not checked although both are healthy")
 	}
 	l.Close()
-	is("a", health.Unhealthy)
-	if got := spread(t, b, 10); got["a"] != 0 {
-		t.Errorf("an unhealthy endpoint got %d picks", got["a"])
-	}
-	if e := status(t, b, "a"); !strings.Contains(e.Reason, "refused") {
-		t.Errorf("reason %q", e.Reason)
+	testkit.Eventually(t, func() bool { e := status(t, b, "a"); return isIll(e) && strings.Contains(e.Reason, "refused") })
+	for range 10 {
+		l, err := b.Pick(ctx, lb.Request{})
+		if err != nil { // on a busy machine b may look ill, too
+			continue
+		}
+		if l.Endpoint.ID == "a" {
+			t.Error("an unhealthy endpoint was picked")
+		}
+		l.Done(lb.Success)
 	}
 	// At another address the endpoint is another: its health is not known.
 	again, err := net.Listen("tcp", "127.0.0.1:0")
@@ -361,9 +365,16 @@ func TestRunFollowsHealth(t *testing.T) {
 	}
 	cancel()
 	must(t, <-done)
-	if s := log.String(); !strings.Contains(s, "endpoint=a") || !strings.Contains(s, "to=UNHEALTHY") {
+	s := log.String()
+	if !strings.Contains(s, "endpoint=a") || !strings.Contains(s, "to=UNHEALTHY") && !strings.Contains(s, "to=TIMEOUT") {
 		t.Errorf("log: %s", s)
 	}
+}
+
+// isIll reports whether checks find that the endpoint is not well. Where it refuses,
+// and the machine is busy, the check that decides may have run into its timeout.
+func isIll(e lb.EndpointStatus) bool {
+	return e.Health == health.Unhealthy || e.Health == health.Timeout
 }
 
 // TestChangesWhilePicking applies random changes while goroutines pick, and
