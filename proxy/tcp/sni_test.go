@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -312,9 +314,15 @@ func TestAClientThatStopsInTheMiddleIsResetInTime(t *testing.T) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			eachDriver(t, func(t *testing.T, d driver) {
 				j := setupNames(t, d, func(s *tcp.Settings) { s.ClientTimeout = 50 * time.Millisecond })
-				c := j.dial()
-				c.Write(whole[:n])
-				wantReset(t, c)
+				c, err := net.Dial("tcp", j.addr)
+				if err == nil {
+					defer c.Close()
+					_, err = c.Write(whole[:n])
+				}
+				if !errors.Is(err, syscall.ECONNRESET) { // else we were late ourselves
+					must(t, err)
+					wantReset(t, c)
+				}
 				j.wantCause("connection_read_timeout")
 				if j.engine.Counters().Unrouted.Load() != 1 || !strings.Contains(j.log.String(), "not in time") {
 					t.Errorf("log: %s", j.log)
@@ -410,12 +418,12 @@ func TestASlowHelloDoesNotTakeTheEndpointsTime(t *testing.T) {
 		j := setupNames(t, d, func(s *tcp.Settings) {
 			b, err := lb.New(lb.Options{Policy: balance.RoundRobin(), Endpoints: []balance.Endpoint{{Addr: nobody(t)}, {Addr: endpoint(t, echo)}}})
 			must(t, err)
-			slow = &proxy.Service{Name: "slow", Balancer: b, Stats: new(proxy.Stats), ConnectTimeout: 20 * time.Millisecond}
+			slow = &proxy.Service{Name: "slow", Balancer: b, Stats: new(proxy.Stats), ConnectTimeout: 300 * time.Millisecond}
 			s.Service, s.Routes = slow, proxy.NewRoutes([]proxy.Route{{Host: "exact.example", Service: slow}}, nil)
 		})
-		for range 2 { // one of them meets the one that refuses first
-			c := j.dial()
-			time.Sleep(100 * time.Millisecond)
+		clients := []*net.TCPConn{j.dial(), j.dial()} // one of them meets the one that refuses first
+		time.Sleep(slow.ConnectTimeout * 7 / 2)       // the search may take three times that
+		for _, c := range clients {
 			io.WriteString(c, "plain")
 			c.CloseWrite()
 			if got, err := io.ReadAll(c); string(got) != "plain" {
