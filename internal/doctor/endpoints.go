@@ -24,9 +24,8 @@ func judgeHealth(at place, f *Facts, c course) {
 		at.of(e.ID).find("unhealthy"+cause, fmt.Sprintf("it is %s: %s%s", e.Health, e.Reason, streak(e.Checks)), remedy)
 	}
 	switch {
-	case s.Panic:
-		at.find("panic", fmt.Sprintf("%d of %d endpoints are healthy, which is so few that panic decides who gets traffic: also those that are ill; entered %s so far", well, len(all), plural(s.Panics, "time", "times")),
-			"mend endpoints or add some; panic_threshold says when it begins, and panic = \"closed\" refuses instead")
+	case s.Panic || grown(c.first().Shed, s.Shed) > 0:
+		judgePanic(at, f, c, well, len(all))
 	case len(all) > 0 && well == 0:
 		at.find("no-healthy", fmt.Sprintf("none of %d endpoints is healthy: clients get errors", len(all)),
 			"see what each endpoint is ill of below; if all are well in truth, mend the health_check")
@@ -112,14 +111,19 @@ func (c course) lastReason(e *admin.EndpointStatus) string {
 	return ""
 }
 
-func judgeEjections(at place, _ *Facts, c course) {
+func judgeEjections(at place, f *Facts, c course) {
 	ejected := 0
 	all := endpoints(c.last())
 	for _, e := range all {
+		if e.Ejected {
+			ejected++
+		}
+	}
+	for _, e := range all {
+		judgeSpared(at, f, e, ejected, len(all))
 		if !e.Ejected {
 			continue
 		}
-		ejected++
 		until := "until it is taken back"
 		if e.EjectedUntil != nil {
 			until = "until " + e.EjectedUntil.Format(time.RFC3339)
@@ -132,6 +136,27 @@ func judgeEjections(at place, _ *Facts, c course) {
 		at.find("ejected/many", fmt.Sprintf("%d of %d endpoints are ejected", ejected, len(all)),
 			"so many at once share a cause: a dependency of theirs, a release, or thresholds of outlier_detection that are too strict")
 	}
+}
+
+// judgeSpared is of an endpoint that is as ill as those that are ejected, and stays in
+// use because no more may be.
+func judgeSpared(at place, f *Facts, e *admin.EndpointStatus, ejected, all int) {
+	if e.SparedFor == "" {
+		return
+	}
+	evidence := fmt.Sprintf("by %s outlier detection would take it out, and may not: ", e.SparedFor)
+	failed := fmt.Sprintf("; %d of its %d requests failed", e.Failures, e.Requests)
+	if e.SparedBecause != "max_ejection_percent" {
+		at.of(e.ID).find("ejected/last_one", evidence+e.SparedBecause+failed,
+			"mend the endpoints that are out: this one fails, too, and gets what the others would have got")
+		return
+	}
+	limit := "max_ejection_percent"
+	if s := f.service(at.service); s != nil && s.OutlierDetection != nil {
+		limit += fmt.Sprintf(" (%d)", s.OutlierDetection.MaxEjectionPercent)
+	}
+	at.of(e.ID).find("ejected/cap", evidence+fmt.Sprintf("%d of %d endpoints are ejected, and %s keeps further ill ones in use", ejected, all, limit)+failed,
+		"mend what they share, for so many fail at once; raise max_ejection_percent if the others can carry everything")
 }
 
 // judgeLimits is of endpoints that have as much as they may.

@@ -49,18 +49,37 @@ func caller(s *admin.ServiceStatus) string {
 // judgeLoops looks for services whose endpoints are listeners of this same proxy that
 // lead back to them.
 func judgeLoops(r *Report, f *Facts) {
-	p := f.last().Proxy
-	if p == nil {
-		return
-	}
 	for i := range f.last().Services {
 		s := &f.last().Services[i]
-		for _, e := range endpoints(s) {
-			if way := f.wayBack(p, s.Name, e, nil); way != nil {
-				place{r, s.Name, e.ID}.find("loop",
-					fmt.Sprintf("%s is this proxy's own listener %s: what goes there comes back to service %s and goes round until something breaks", e.Address, strings.Join(way, ", then "), s.Name),
-					"take it out of the endpoints, or let that listener lead to another service")
-			}
+		if p := f.last().Proxy; p != nil {
+			judgeOwnLoops(r, f, p, s)
+		}
+		judgeRounds(place{r, s.Name, ""}, f)
+	}
+}
+
+// judgeRounds is of requests that came round so often that they were refused. Where the
+// way leads over another machine only these show it.
+func judgeRounds(at place, f *Facts) {
+	c := f.course(at.service)
+	n := grown(c.first().Loops, c.last().Loops)
+	if n == 0 || slices.ContainsFunc(at.report.Findings, func(f Finding) bool { return f.Service == at.service && f.Check == "loop" }) {
+		return
+	}
+	at.find("loop", fmt.Sprintf("%s in %v came back for the eleventh time and got 508: an endpoint of the service leads back to it, by way of another machine or name", plural(n, "request", "requests"), round(f.window())),
+		"look for the endpoint that is a balancer, or whose failures are 508, and take it out or let it lead elsewhere; Via of the request lists its way")
+}
+
+func judgeOwnLoops(r *Report, f *Facts, p *admin.ProxyStatus, s *admin.ServiceStatus) {
+	goesOn := "until something breaks"
+	if s.Protocol == "HTTP" {
+		goesOn = "until it gets 508"
+	}
+	for _, e := range endpoints(s) {
+		if way := f.wayBack(p, s.Name, e, nil); way != nil {
+			place{r, s.Name, e.ID}.find("loop",
+				fmt.Sprintf("%s is this proxy's own listener %s: what goes there comes back to service %s and goes round %s", e.Address, strings.Join(way, ", then "), s.Name, goesOn),
+				"take it out of the endpoints, or let that listener lead to another service")
 		}
 	}
 }

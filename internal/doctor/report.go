@@ -56,6 +56,7 @@ func judgeService(r *Report, f *Facts, name string) {
 	judgeFlaps(at, f, c)
 	judgeEjections(at, f, c)
 	judgeLimits(at, f, c)
+	judgeCrowding(at, f, c)
 	judgeUneven(at, f, c)
 	judgeStreams(at, c)
 	judgeIdle(at, c)
@@ -63,6 +64,7 @@ func judgeService(r *Report, f *Facts, name string) {
 	judgeKeepalive(at, f, c)
 	judgeWeights(at, c)
 	judgeCapacity(at, c)
+	judgeAffinity(at, f, c)
 	judgeHairpin(at, f, c)
 }
 
