@@ -71,10 +71,13 @@ func TestDialKeepsTheCauseOfFailure(t *testing.T) {
 	s := newStage(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	l.Close()
+	defer l.Close()
+	mine, err := net.Dial("tcp", l.Addr().String())
+	must(t, err)
+	defer mine.Close() // so nobody else listens where it comes from
 	s.task(func() {
 		var c loop.Conn
-		err := s.Dial(&c, l.Addr().String(), time.Minute, nil)
+		err := s.Dial(&c, mine.LocalAddr().String(), time.Minute, nil)
 		if !errors.Is(err, syscall.ECONNREFUSED) {
 			t.Errorf("error %v, want ECONNREFUSED", err)
 		}

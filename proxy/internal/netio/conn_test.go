@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/spillway-lb/spillway/internal/testkit"
 )
 
 // networks are the transports on which every promise is kept.
@@ -334,12 +336,14 @@ func TestProbesTellWithoutConsuming(t *testing.T) {
 				t.Fatalf("quiet: idle %v, gone %v, broken %v", b.Idle(), b.Gone(), b.Broken())
 			}
 			a.Write([]byte("x"))
-			if b.Idle() || b.Gone() {
-				t.Fatalf("data: idle %v, gone %v", b.Idle(), b.Gone())
+			testkit.Eventually(t, func() bool { return !b.Idle() }) // on a busy machine a byte takes its time
+			if b.Gone() {
+				t.Fatal("data: gone")
 			}
 			a.CloseWrite()
-			if b.Idle() || !b.Gone() || b.Broken() {
-				t.Fatalf("data and end: idle %v, gone %v, broken %v", b.Idle(), b.Gone(), b.Broken())
+			testkit.Eventually(t, b.Gone)
+			if b.Idle() || b.Broken() {
+				t.Fatalf("data and end: idle %v, broken %v", b.Idle(), b.Broken())
 			}
 			if got, err := io.ReadAll(b); err != nil || string(got) != "x" {
 				t.Fatalf("read %q, %v", got, err)
@@ -370,8 +374,9 @@ func TestQuestionsAndResetReachTheSocketBelowTLS(t *testing.T) {
 		t.Fatal("quiet: not idle, or gone")
 	}
 	must(t, b.CloseWrite())
-	if above.Idle() || !above.Gone() {
-		t.Fatal("after the peer's end: idle, or not gone")
+	testkit.Eventually(t, above.Gone)
+	if above.Idle() {
+		t.Fatal("after the peer's end: idle")
 	}
 	above.Abort()
 	if _, err := b.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
@@ -389,8 +394,11 @@ func TestWrapKeepsConn(t *testing.T) {
 func TestDialKeepsTheCauseOfFailure(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	l.Close()
-	_, err = Dial(context.Background(), l.Addr().String(), time.Minute)
+	defer l.Close()
+	mine, err := net.Dial("tcp", l.Addr().String())
+	must(t, err)
+	defer mine.Close() // so nobody else listens where it comes from
+	_, err = Dial(context.Background(), mine.LocalAddr().String(), time.Minute)
 	if !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("error %v, want ECONNREFUSED", err)
 	}

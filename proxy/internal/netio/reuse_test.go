@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"net"
 	"testing"
-	"time"
 
 	"github.com/spillway-lb/spillway/internal/testkit"
 )
@@ -86,10 +85,7 @@ func TestWhatNobodyAskedForMakesAConnectionUseless(t *testing.T) {
 	}
 	for name, act := range map[string]func(t *testing.T, client, server *Conn){
 		"two records that came at once": func(t *testing.T, client, server *Conn) {
-			server.Write([]byte("answer"))
-			server.Write([]byte("poison"))
-			testkit.Eventually(t, func() bool { return server.Sent() == 12 })
-			time.Sleep(5 * time.Millisecond) // so that one read takes both
+			together(t, server, "answer", "poison")
 			client.Read(make([]byte, 6))
 		},
 		"a record that was read in part": func(t *testing.T, client, server *Conn) {

@@ -100,6 +100,22 @@ type writing struct {
 
 func (w writing) Write(p []byte) (int, error) { return w.to.Write(p) }
 
+// together has c send a record for each message, all in one write: where the first is
+// the others are, too.
+func together(t *testing.T, c *Conn, messages ...string) {
+	t.Helper()
+	var all bytes.Buffer
+	below := c.records.below
+	c.records.below = Wrap(writing{below, &all})
+	for _, m := range messages {
+		_, err := c.Write([]byte(m))
+		must(t, err)
+	}
+	c.records.below = below
+	_, err := below.Write(all.Bytes())
+	must(t, err)
+}
+
 func TestAHeadAndItsBodyAreOneRecord(t *testing.T) {
 	eachVersion(t, func(t *testing.T, client, server *Conn) {
 		n, err := client.WriteBuffers([]byte("head"), []byte("body"))
@@ -119,10 +135,7 @@ func TestBytesThatWereReadButNotAskedForAreNotIdle(t *testing.T) {
 		if !server.Idle() {
 			t.Fatal("nothing was sent, and it is not idle")
 		}
-		for range 2 { // two records, which are read at once
-			_, err := client.Write([]byte("hello"))
-			must(t, err)
-		}
+		together(t, client, "hello", "hello") // and so they are read at once
 		testkit.Eventually(t, func() bool { return server.Unread() })
 		must(t, server.Await())
 		p := make([]byte, 5)

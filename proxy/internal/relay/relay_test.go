@@ -422,8 +422,8 @@ func TestEndsAreToldApart(t *testing.T) {
 			end  func(e ends)
 			want relay.Cause
 		}{
-			{"silence", 20 * time.Millisecond, func(ends) {}, relay.Idle},
-			{"silence with nobody reading", 20 * time.Millisecond, func(e ends) { fill(t, e.client) }, relay.Idle},
+			{"silence", 200 * time.Millisecond, func(ends) {}, relay.Idle},
+			{"silence with nobody reading", 200 * time.Millisecond, func(e ends) { fill(t, e.client) }, relay.Idle},
 			{"client resets", 0, func(e ends) { abort(e.client) }, relay.ClientGone},
 			{"endpoint resets", 0, func(e ends) { abort(e.endpoint) }, relay.EndpointReset},
 			{"both close", 0, func(e ends) { e.client.CloseWrite(); e.endpoint.CloseWrite() }, relay.Well},
@@ -431,8 +431,8 @@ func TestEndsAreToldApart(t *testing.T) {
 			e := connect(t)
 			idle := new(atomic.Uint64)
 			r := relayed(t, e.inClient, e.inEnd, relay.Options{Idle: tc.idle, Stats: new(proxy.Stats), IdleTimeouts: idle, NoteFirst: true})
+			io.WriteString(e.endpoint, "x") // it is there before any silence
 			wait := run(r)
-			io.WriteString(e.endpoint, "x")
 			io.ReadFull(e.client, make([]byte, 1))
 			tc.end(e)
 			if cause := wait(); cause != tc.want {

@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -65,7 +64,7 @@ func speaking(t testing.TB, config *tls.Config) *balance.Endpoint {
 }
 
 func dial(t testing.TB, e *balance.Endpoint, s *proxy.EndpointTLS) (*netio.Conn, error) {
-	c, err := secure.Dial(t.Context(), secure.Options{Endpoint: e, TLS: s, Timeout: 5 * time.Second})
+	c, err := secure.Dial(t.Context(), secure.Options{Endpoint: e, TLS: s, Timeout: 20 * time.Second})
 	if err == nil {
 		t.Cleanup(func() { c.Close() })
 	}
@@ -221,7 +220,7 @@ func TestWhatIsNoTLSIsAProtocolError(t *testing.T) {
 func TestAHandshakeTakesNoLongerThanAConnectMay(t *testing.T) {
 	silent := serving(t, func(c net.Conn) { io.Copy(io.Discard, c) })
 	_, err := secure.Dial(t.Context(), secure.Options{Endpoint: silent, TLS: new(proxy.EndpointTLS), Timeout: 20 * time.Millisecond})
-	if !errors.Is(err, os.ErrDeadlineExceeded) || secure.Cause(err) != "" {
+	if secure.DialCause(err) != secure.TimedOut || secure.Cause(err) != "" {
 		t.Errorf("error %v, want a timeout", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -283,7 +282,7 @@ func TestWhatGoesFirstIsNotEncrypted(t *testing.T) {
 		io.Copy(s, s)
 	})
 	c, err := secure.Dial(t.Context(), secure.Options{
-		Endpoint: e, TLS: &proxy.EndpointTLS{Roots: certs.Pool}, Timeout: time.Second, First: []byte(first),
+		Endpoint: e, TLS: &proxy.EndpointTLS{Roots: certs.Pool}, Timeout: 20 * time.Second, First: []byte(first),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -47,8 +47,13 @@ func TestADialIsRefusedWhereNobodyListens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.Close()
-	for _, addr := range []string{l.Addr().String(), "unix:" + t.TempDir() + "/none"} {
+	defer l.Close()
+	mine, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mine.Close() // so nobody else listens where it comes from
+	for _, addr := range []string{mine.LocalAddr().String(), "unix:" + t.TempDir() + "/none"} {
 		_, err := secure.Dial(t.Context(), secure.Options{Endpoint: &balance.Endpoint{Addr: addr}, Timeout: 10 * time.Second})
 		if secure.DialCause(err) != secure.ConnectionRefused {
 			t.Errorf("%s: %v (%s)", addr, err, secure.DialCause(err))
