@@ -106,23 +106,28 @@ func (g *greeted) dial() net.Conn { return dial(g.T, g.l) }
 // what it repeated.
 func (g *greeted) says(c net.Conn, pieces ...string) (seen, rest string) {
 	g.Helper()
+	seen, rest, err := g.mayBeReset(c, pieces...)
+	if err != nil {
+		g.Fatalf("%q: %v", pieces, err)
+	}
+	return seen, rest
+}
+
+// mayBeReset is says for a connection that may be reset meanwhile.
+func (g *greeted) mayBeReset(c net.Conn, pieces ...string) (seen, rest string, err error) {
 	for _, p := range pieces {
 		if _, err := io.WriteString(c, p); err != nil {
-			g.Fatal(err)
+			return "", "", err
 		}
 	}
 	c.(interface{ CloseWrite() error }).CloseWrite()
 	r := bufio.NewReader(c)
-	seen, err := r.ReadString('\n')
-	if err != nil {
-		g.Fatalf("%q: %v", pieces, err)
+	if seen, err = r.ReadString('\n'); err != nil {
+		return seen, "", err
 	}
 	all, err := io.ReadAll(r)
-	if err != nil {
-		g.Fatalf("%q: %v", pieces, err)
-	}
 	c.Close()
-	return strings.TrimSpace(seen), string(all)
+	return strings.TrimSpace(seen), string(all), err
 }
 
 func (g *greeted) wantReset(c net.Conn) {
@@ -290,7 +295,7 @@ func TestADrainDoesNotWaitLongForHeaders(t *testing.T) {
 	eachTeller(t, "127.0.0.1:0", &ProxyHeaders{From: fromHere.From}, func(g greeted) {
 		silent, late := g.dial(), g.dial()
 		testkit.Eventually(t, func() bool { return g.l.Active() == 2 })
-		stopped := make(chan error)
+		stopped, began := make(chan error), time.Now()
 		go func() { stopped <- g.stop() }()
 		testkit.Eventually(t, func() bool {
 			c, err := net.Dial("tcp", g.l.LocalAddr().String())
@@ -299,14 +304,16 @@ func TestADrainDoesNotWaitLongForHeaders(t *testing.T) {
 			}
 			return err != nil
 		})
-		if seen, rest := g.says(late, header1, "still served"); rest != "still served" {
-			t.Errorf("seen %q, repeated %q", seen, rest)
+		seen, rest, err := g.mayBeReset(late, header1, "still served")
+		tooLate := rest != "still served"
+		if took := time.Since(began); tooLate && took < headerGrace { // else it is the machine that was slow
+			t.Errorf("%v after the drain began: seen %q, repeated %q, %v", took, seen, rest, err)
 		}
 		g.wantReset(silent)
 		if err := <-stopped; err != nil {
 			t.Error(err)
 		}
-		if n := g.l.Headers()[HeaderTimeout].Load(); n != 1 {
+		if n := g.l.Headers()[HeaderTimeout].Load(); n != 1 && !(tooLate && n == 2) {
 			t.Errorf("%d timeouts", n)
 		}
 	})
