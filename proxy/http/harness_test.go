@@ -83,12 +83,9 @@ func (d driver) start(t *testing.T, addrs []string, options ...option) *bench {
 		access:   new(testkit.Buffer),
 		service: &proxy.Service{
 			Name: "web", Balancer: balancer, Stats: new(proxy.Stats), TLS: secure,
-			Timeout: 10 * time.Second, ConnectTimeout: time.Second, KeepaliveTimeout: time.Minute,
+			Timeout: 10 * time.Second, ConnectTimeout: 10 * time.Second, KeepaliveTimeout: time.Minute,
 		},
 		settings: &proxyhttp.Settings{ClientTimeout: 5 * time.Second, KeepaliveTimeout: 5 * time.Second},
-	}
-	if d.toTLS {
-		b.service.ConnectTimeout = 10 * time.Second // on a busy machine a hundred handshakes take their time
 	}
 	for _, o := range options {
 		o(b)

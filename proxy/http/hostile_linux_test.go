@@ -1,6 +1,7 @@
 package http_test
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"log/slog"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -82,6 +84,47 @@ func TestAClientWithManyRequestsLetsOthersHaveTheirTurn(t *testing.T) {
 	if n := strings.Count(before, "/many"); n > requests/3 {
 		t.Errorf("%d requests of one client came before the only one of another", n)
 	}
+}
+
+// A proxy that had no processor for a while finds the answer and the client's end at the
+// same time. Who has said all is answered then, and not taken for one who has left.
+func TestAnAnswerThatIsHereIsGivenToWhoHasSaidAll(t *testing.T) {
+	for !answeredWhileTheLoopStoodStill(t) {
+	}
+}
+
+// answeredWhileTheLoopStoodStill reports false if it took so long to stop the loop that
+// it may have looked for the client before there was an answer.
+func answeredWhileTheLoopStoodStill(t *testing.T) bool {
+	const look = 250 * time.Millisecond
+	var loops *proxy.Loops
+	asked, answer := make(chan bool), make(chan bool)
+	addr := scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
+		readHead(r)
+		asked <- true
+		<-answer
+		io.WriteString(c, ok)
+		answer <- true
+		io.Copy(io.Discard, r)
+	})
+	b := oneLoop(&loops).start(t, []string{addr})
+	began := time.Now()
+	c := b.dial().send(get(""))
+	c.CloseWrite()
+	<-asked
+	held, release := make(chan bool), make(chan bool)
+	loops.All()[0].Post(func() { close(held); <-release })
+	<-held
+	inTime := time.Since(began) < look
+	answer <- true
+	<-answer
+	time.Sleep(look + look/5)
+	close(release)
+	if inTime {
+		c.expect(ok)
+		c.end()
+	}
+	return inTime
 }
 
 // A logger that fails is no reason for a drain never to end.

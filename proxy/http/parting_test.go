@@ -33,6 +33,10 @@ func requestAfterTheLastResponseResetsNothing(t *testing.T, d driver) {
 			if head == "" {
 				return
 			}
+			if strings.HasPrefix(head, "GET /late") { // on a busy machine it comes before the end
+				io.WriteString(c, ok)
+				continue
+			}
 			asked <- true
 			<-release
 			if strings.HasPrefix(head, "GET /cut") {
@@ -58,7 +62,7 @@ func requestAfterTheLastResponseResetsNothing(t *testing.T, d driver) {
 		release <- true
 		b.active(0)
 		time.Sleep(200 * time.Millisecond) // let it be closed
-		c.send(get(""))
+		c.send("GET /late HTTP/1.1\r\nHost: a\r\n\r\n")
 		begin()
 		resp, err := nethttp.ReadResponse(c.r, nil)
 		if err != nil {

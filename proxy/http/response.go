@@ -166,7 +166,7 @@ func (x *exchange) look() *failure {
 	if x.c.engine.isAborted() {
 		return aborted
 	}
-	if x.c.conn.Gone() {
+	if x.c.conn.Gone() && !x.conn.Unread() { // what is here it may still want: it looks the same to have said all
 		return clientGone
 	}
 	return nil

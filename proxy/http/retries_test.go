@@ -340,7 +340,7 @@ func interimResponseIsTheEndOfRetries(t *testing.T, d driver) {
 
 func endpointThatTakesItsTimeIsLeftForAnother(t *testing.T, d driver) {
 	b := d.start(t, []string{silent(t), endpoint(t, echoBody)},
-		retrying(proxy.Retry{On: proxy.Retry5xx, Most: 1, PerTryTimeout: 300 * time.Millisecond}))
+		retrying(proxy.Retry{On: proxy.Retry5xx, Most: 1, PerTryTimeout: soon}))
 	statuses := map[string]map[int]int{"GET": {}, "POST": {}}
 	for method, seen := range statuses {
 		for range 2 {
@@ -361,7 +361,7 @@ func endpointThatTakesItsTimeIsLeftForAnother(t *testing.T, d driver) {
 }
 
 func limitOfOneTryIsNotOneForBodies(t *testing.T, d driver) {
-	const limit = 200 * time.Millisecond
+	const limit = soon
 	rest := make(chan struct{})
 	slow := scripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
 		readHead(r)
@@ -372,7 +372,7 @@ func limitOfOneTryIsNotOneForBodies(t *testing.T, d driver) {
 	rule := retrying(proxy.Retry{On: proxy.Retry5xx, Most: 1, PerTryTimeout: limit})
 	up := d.start(t, []string{endpoint(t, echoBody)}, rule).dial().send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc")
 	down := d.start(t, []string{slow}, rule).dial().send(get(""))
-	time.Sleep(2 * limit)
+	time.Sleep(limit + limit/2)
 	up.send("def")
 	close(rest)
 	for method, c := range map[string]*rawClient{"PUT": up, "GET": down} {

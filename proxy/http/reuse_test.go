@@ -172,7 +172,18 @@ func lastResponseIsFollowedByAnEndAndNotAReset(t *testing.T, d driver) {
 	c.end()
 }
 
+// Half a head that was not read when the reset comes was never there, and the request
+// goes out again. On a busy machine that takes longer.
 func halfAHeadIsNotPartOfTheNextResponse(t *testing.T, d driver) {
+	for pause := 50 * time.Millisecond; !halfAHeadWasRead(t, d, pause); pause *= 8 {
+		if pause > 5*time.Second {
+			t.Fatalf("the endpoint was asked again, %v after half an answer", pause)
+		}
+	}
+}
+
+// halfAHeadWasRead reports false if it was not, within this time.
+func halfAHeadWasRead(t *testing.T, d driver, pause time.Duration) bool {
 	var requests atomic.Int64
 	addr := scripted(t, func(n int, c net.Conn, r *bufio.Reader) {
 		readHead(r)
@@ -183,7 +194,7 @@ func halfAHeadIsNotPartOfTheNextResponse(t *testing.T, d driver) {
 		}
 		requests.Add(1)
 		io.WriteString(c, "HTTP/1.1 200 OK\r\nX-Half: ")
-		time.Sleep(50 * time.Millisecond) // let it be read
+		time.Sleep(pause) // let it be read
 		c.(*net.TCPConn).SetLinger(0)
 	})
 	b := d.start(t, []string{addr})
@@ -191,7 +202,13 @@ func halfAHeadIsNotPartOfTheNextResponse(t *testing.T, d driver) {
 	c.response("GET")
 	c.send("GET /2 HTTP/1.1\r\nHost: a\r\n\r\n")
 	resp, body := c.response("GET")
-	if resp.StatusCode != 502 || resp.Header.Get("X-Half") != "" {
+	if resp.Header.Get("X-Half") != "" {
+		t.Errorf("got %d %v %q", resp.StatusCode, resp.Header, body)
+	}
+	if requests.Load() == 3 && resp.StatusCode == 200 {
+		return false
+	}
+	if resp.StatusCode != 502 {
 		t.Errorf("got %d %v %q, want 502", resp.StatusCode, resp.Header, body)
 	}
 	if n := requests.Load(); n != 2 {
@@ -200,6 +217,7 @@ func halfAHeadIsNotPartOfTheNextResponse(t *testing.T, d driver) {
 	if b.failures() != 1 {
 		t.Errorf("%d failures, want 1", b.failures())
 	}
+	return true
 }
 
 func bytesBehindAResponseReachNobody(t *testing.T, d driver) {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spillway-lb/spillway/internal/testkit"
 	"github.com/spillway-lb/spillway/proxy"
 	proxyhttp "github.com/spillway-lb/spillway/proxy/http"
 )
@@ -31,9 +32,14 @@ func noResponseInTimeIs504(t *testing.T, d driver) {
 			}
 		}
 	})
-	b := d.start(t, []string{addr}, withService(func(s *proxy.Service) { s.Timeout = soon }))
+	b := d.start(t, []string{addr})
 	c := b.dial()
 	c.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").response("GET") // so that there is a connection
+	hasty := *b.service
+	hasty.Timeout = soon
+	settings := *b.settings
+	settings.Routes = proxy.NewRoutes(nil, &hasty)
+	b.engine.SetSettings(&settings)
 	resp, _ := c.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").response("GET")
 	if resp.StatusCode != 504 || !strings.Contains(resp.Header.Get("Proxy-Status"), "http_response_timeout") {
 		t.Errorf("got %d %v", resp.StatusCode, resp.Header)
@@ -41,6 +47,7 @@ func noResponseInTimeIs504(t *testing.T, d driver) {
 	if b.failures() != 1 {
 		t.Error("a timeout is the endpoint's failure")
 	}
+	testkit.Eventually(t, func() bool { return requests.Load() >= 2 })
 	if n := requests.Load(); n != 2 {
 		t.Errorf("the endpoint saw %d requests, want 2: what it did with one that timed out is not known", n)
 	}
@@ -71,7 +78,7 @@ func responseThatStopsIsCut(t *testing.T, d driver) {
 		io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
 		io.Copy(io.Discard, r)
 	})
-	b := d.start(t, []string{stops}, withService(func(s *proxy.Service) { s.Timeout = soon }))
+	b := d.start(t, []string{stops}, withService(func(s *proxy.Service) { s.Timeout = 3 * soon })) // by then it has begun
 	c := b.dial().send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 	if got := c.all(); !strings.HasSuffix(got, "\r\n\r\nabc") {
 		t.Errorf("got %q", got)
