@@ -137,6 +137,16 @@ func (r OutlierReason) String() string {
 	return fmt.Sprintf("OutlierReason(%d)", uint8(r))
 }
 
+// ParseOutlierReason is the reverse of [OutlierReason.String]; NotAnOutlier for what is none.
+func ParseOutlierReason(name string) OutlierReason {
+	for _, r := range OutlierReasons {
+		if r.String() == name {
+			return r
+		}
+	}
+	return NotAnOutlier
+}
+
 // Enforces draws whether what the rule has found is to be enforced; random is a number that is even over 64 bits.
 func (o *Outlier) Enforces(r OutlierReason, random uint64) bool {
 	percent := [...]int{

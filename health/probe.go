@@ -24,6 +24,7 @@ type target struct {
 	next     int64              // when the next check starts, by Prober.now
 	place    int                // in the queue; -1: not there
 	silent   bool               // its last check was a timeout
+	restored bool               // see Probe.Restore
 	cancel   context.CancelFunc // of the check that is under way
 }
 

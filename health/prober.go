@@ -65,7 +65,7 @@ func (p *Prober) Add(c Check, addr string, report func(Event)) (*Probe, error) {
 	defer t.reporting.Unlock()
 	p.mu.Lock()
 	t.watchers = append(slices.Clone(t.watchers), probe)
-	ev, known := p.event(t, false), t.history.checks > 0
+	ev, known := p.event(t, false), t.history.checks > 0 || t.restored
 	p.mu.Unlock()
 	if known {
 		report(ev)
@@ -322,7 +322,7 @@ func (t *target) apply(r Result, start int64) (changed bool) {
 	return changed
 }
 
-// event is the last check of t as it is told. Caller holds p.mu, and there was one.
+// event is the last check of t as it is told. Caller holds p.mu, and there was one, or something was restored.
 func (p *Prober) event(t *target, changed bool) Event {
 	h := &t.history
 	return Event{
@@ -333,6 +333,8 @@ func (p *Prober) event(t *target, changed bool) Event {
 		Streak:  t.machine.Streak(),
 		At:      time.Unix(0, h.ring[(h.checks-min(h.checks, 1))%kept].at),
 		Next:    p.clock(t.next),
+
+		Restored: h.checks == 0,
 	}
 }
 

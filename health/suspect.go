@@ -75,6 +75,38 @@ func (s *Suspect) Decay(then time.Time) {
 	}
 }
 
+// An Ejection is what outlier detection holds against an endpoint, for whoever goes on to judge it. Its times are counted
+// from the moment at which it was made.
+type Ejection struct {
+	Left   time.Duration // until it is over; 0: it is, or there was none
+	Since  time.Duration // how long ago it began
+	Reason OutlierReason
+	Row    int // how many times as long as the first one the last was, less what has decayed since
+}
+
+// Ejection returns what is held against it now.
+func (s *Suspect) Ejection(now time.Time) Ejection {
+	e := Ejection{Row: s.row}
+	if s.Ejected { // until somebody lets it back in
+		e.Left, e.Since, e.Reason = max(s.Until.Sub(now), 1), now.Sub(s.Since), s.Reason
+	}
+	return e
+}
+
+// Resume makes what somebody else held against it what is held against it here, as far as o, with defaults filled in,
+// goes. An ejection that is not counted in Times goes on until its time is over, and the interval that now falls into
+// is none that it was in use for.
+func (s *Suspect) Resume(o *Outlier, e Ejection, now time.Time) {
+	longest := max(o.BaseEjectionTime, o.MaxEjectionTime)
+	s.row = max(0, min(e.Row, int(longest/o.BaseEjectionTime)+1))
+	s.back = now
+	if e.Left > 0 {
+		s.row = max(s.row, 1)
+		s.Ejected, s.Reason = true, e.Reason
+		s.Since, s.Until = now.Add(-max(e.Since, 0)), now.Add(min(e.Left, o.EjectionTime(s.row)))
+	}
+}
+
 // A Rate is what came of an endpoint's requests in an interval.
 type Rate struct{ Successes, Failures uint64 }
 

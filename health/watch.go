@@ -15,6 +15,10 @@ type Event struct {
 	Streak  int       // checks in a row with the same end: positive for successes, negative for failures
 	At      time.Time // when the check ended
 	Next    time.Time // when the next one starts
+
+	// Restored says that it was no check of this process that has found Status, see [Probe.Restore]. Result is that of
+	// the last one, if there was any.
+	Restored bool
 }
 
 // Watch checks the endpoint at addr until ctx ends, and calls report after every check. It runs in the caller's
