@@ -93,7 +93,7 @@ func (s *SlowStart) Part(age time.Duration) float64 {
 type warming struct {
 	settled bool  // it has been in use, or may be as it is
 	out     bool  // it is ill
-	since   int64 // when it began, by flow.clock; 0: it does not warm up
+	since   int64 // when it began, by flow.clock, below 0 before the balancer; 0: it does not warm up
 	age     time.Duration
 	counts  uint32 // of balance.Fine, the most that it has had
 }
@@ -198,7 +198,7 @@ func (r *rules) pickerOf(m *member) int {
 
 // note notes what i of a ruling has, if it warms up.
 func (w *warming) note(parts []uint32, i int) {
-	if parts != nil && w.since > 0 {
+	if parts != nil && w.since != 0 {
 		w.counts = max(w.counts, parts[i])
 	}
 }

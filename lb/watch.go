@@ -120,6 +120,23 @@ func (w *watches) stop() {
 // writer nothing.
 func (w *watch) report(ev health.Event) {
 	b := w.b
+	if !ev.Restored {
+		w.ended(ev)
+	}
+	switch {
+	case !w.known || ev.Changed:
+		b.note(w, ev)
+		signal(b.flips)
+	case ev.Reason != w.reason, ev.Result.Weight != w.weight:
+		b.note(w, ev)
+		signal(b.leisure)
+	}
+	w.known, w.reason, w.weight = true, ev.Reason, ev.Result.Weight
+}
+
+// ended counts a check, and sees what it says beside the endpoint's health.
+func (w *watch) ended(ev health.Event) {
+	b := w.b
 	if ev.Result.OK {
 		b.checks[0].Add(1)
 	} else {
@@ -131,15 +148,6 @@ func (w *watch) report(ev health.Event) {
 	if ev.Result.OK && ev.Status == health.Healthy {
 		w.passed(ev.At, ev.Result.Took)
 	}
-	switch {
-	case !w.known || ev.Changed:
-		b.note(w, ev)
-		signal(b.flips)
-	case ev.Reason != w.reason, ev.Result.Weight != w.weight:
-		b.note(w, ev)
-		signal(b.leisure)
-	}
-	w.known, w.reason, w.weight = true, ev.Reason, ev.Result.Weight
 }
 
 // note leaves what a check found for the writer.
