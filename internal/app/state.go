@@ -2,6 +2,7 @@ package app
 
 import (
 	"cmp"
+	"encoding/json"
 	"maps"
 	"slices"
 
@@ -27,7 +28,7 @@ func (a *App) outset() outset {
 }
 
 // A state is what a process tells its successor at the end: what was said to it, and is in no
-// file. Health is not told: the successor has looked for itself.
+// file, and what it has found out about endpoints.
 type state struct {
 	// Endpoints are those that are not READY, and Groups those whose scaler is not the
 	// file's, by service.
@@ -35,13 +36,18 @@ type state struct {
 	Scalers   map[string]map[string]float64 `json:"scalers,omitempty"`
 	// CookieKey is App.CookieKey.
 	CookieKey []byte `json:"cookie_key,omitempty"`
+	// Knowledge is that of the balancers, by service. It is for them to understand, and
+	// where it is something else altogether the rest of a state is good all the same.
+	Knowledge json.RawMessage `json:"knowledge,omitempty"`
 }
 
 func (a *App) state() *state {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := &state{Endpoints: make(map[string]map[string]string), Scalers: make(map[string]map[string]float64), CookieKey: a.cookieKey[:]}
+	knowledge := make(map[string]json.RawMessage, len(a.services))
 	for _, service := range a.services {
+		knowledge[service.spec.Name] = service.balancer.Knowledge()
 		words, scalers := service.balancer.Words()
 		for id, word := range words {
 			put(s.Endpoints, service.spec.Name, id, word.String())
@@ -50,6 +56,7 @@ func (a *App) state() *state {
 			put(s.Scalers, service.spec.Name, group, scaler)
 		}
 	}
+	s.Knowledge, _ = json.Marshal(knowledge) // it is JSON already
 	return s
 }
 
@@ -76,7 +83,12 @@ func (a *App) restore(s *state) {
 			}
 		}
 	}
-	for service, scalers := range s.Scalers {
+	a.restoreScalers(s.Scalers)
+	a.restoreKnowledge(s.Knowledge)
+}
+
+func (a *App) restoreScalers(all map[string]map[string]float64) {
+	for service, scalers := range all {
 		groups := slices.SortedFunc(maps.Keys(scalers), func(a, b string) int {
 			return cmp.Compare(scalers[b], scalers[a]) // 0 last: it is refused while nobody has more
 		})
@@ -88,6 +100,27 @@ func (a *App) restore(s *state) {
 			if err := b.SetScaler(group, scalers[group]); err != nil {
 				a.log.Info("the capacity scaler is for nobody any more", "service", service, "group", group, "scaler", scalers[group], "error", err)
 			}
+		}
+	}
+}
+
+// restoreKnowledge has balancers know of their endpoints what a predecessor's knew. Its
+// predecessor may be older than any knowledge, and newer than what is understood here.
+func (a *App) restoreKnowledge(text json.RawMessage) {
+	if text == nil {
+		return
+	}
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(text, &all); err != nil {
+		a.log.Warn("what the other process knows of endpoints is not understood", "error", err)
+	}
+	for service, knowledge := range all {
+		b := a.Balancer(service)
+		if b == nil {
+			continue
+		}
+		if err := b.Restore(knowledge); err != nil {
+			a.log.Warn("what the other process knows of endpoints is not understood", "service", service, "error", err)
 		}
 	}
 }
