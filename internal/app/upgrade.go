@@ -169,15 +169,19 @@ func (a *App) waitForChecks() {
 }
 
 // takeOver is the second half: this process accepts, so the other need not any more.
+// Whoever hears from that one that it is done may ask for the next upgrade, or a reload,
+// before this one has got so far: that waits, see settle.
 func (a *App) takeOver() {
 	if a.opt.Heir == nil {
 		return
 	}
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
+	a.upgrading.Store(false)
 	if err := a.opt.Heir.Serving(); err != nil {
 		a.log.Warn("the process that was to be replaced is gone", "error", err)
 	}
 	a.own()
-	a.upgrading.Store(false)
 	a.log.Info("taken over from another process", "pid", os.Getpid())
 }
 
