@@ -137,6 +137,7 @@ service  = [{ name = "a", endpoints = ["x:1"] }]`, name)
 
 // A path that the file takes for a rewrite is one that the engine can rewrite to.
 func TestRewritesOfTheFileArePathsToTheEngine(t *testing.T) {
+	t.Parallel()
 	r := &engine.Route{PathPrefix: "/v1/"}
 	taken := 0
 	for range 5000 {

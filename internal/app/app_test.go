@@ -59,6 +59,7 @@ func runWith(t *testing.T, file string, change func(*app.Options)) *proxy {
 	done := make(chan error, 1)
 	go func() { done <- p.Run(ctx) }()
 	p.stop = func() {
+		http.DefaultClient.CloseIdleConnections() // the proxy gives those a second, in which they may still ask
 		cancel()
 		if err := <-done; err != nil {
 			t.Errorf("Run: %v", err)

@@ -162,6 +162,7 @@ func TestEndpointsComeAndGoWithTheirRecordsAndNoRequestFails(t *testing.T) {
 }
 
 func TestARequestUnderWayEndsOnAnEndpointThatIsGone(t *testing.T) {
+	t.Parallel()
 	arrived, finish := make(chan struct{}), make(chan struct{})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -231,6 +232,7 @@ func TestAFileThatIsReplacedAHundredTimesUnderLoadFailsNoRequest(t *testing.T) {
 }
 
 func TestWhatIsWrongWithAFileIsLoggedWithItsLineAndChangesNothing(t *testing.T) {
+	t.Parallel()
 	a := named(t, "a")
 	p := run(t, oneListener+list(a))
 	file := filepath.Join(filepath.Dir(p.file), "endpoints.json") // relative to the proxy's file
@@ -251,6 +253,7 @@ func TestWhatIsWrongWithAFileIsLoggedWithItsLineAndChangesNothing(t *testing.T) 
 }
 
 func TestAResolverThatIsDownKeepsNoProxyFromStartingOrReloading(t *testing.T) {
+	t.Parallel()
 	s, port := dnstest.Serve(t), hosts(t, 1)
 	for _, kind := range []string{"A", "AAAA"} {
 		s.Fail("web.test", kind, dns.RcodeServerFailure)
@@ -493,6 +496,7 @@ file = %q
 }
 
 func TestAGroupThatFindsNobodyLeavesItsPartToOthers(t *testing.T) {
+	t.Parallel()
 	s, port, a := dnstest.Serve(t), hosts(t, 1), named(t, "a")
 	file := fmt.Sprintf(`
 [proxy]

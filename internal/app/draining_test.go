@@ -49,6 +49,7 @@ var departures = []departure{
 // TestDraining is the table of spec.md §9.1, for every way in which an endpoint gets
 // nothing new.
 func TestDraining(t *testing.T) {
+	t.Parallel()
 	eachEngine(t, func(t *testing.T, engine string) {
 		for _, way := range departures {
 			t.Run(way.name, func(t *testing.T) { drain(t, engine, way) })

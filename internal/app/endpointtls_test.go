@@ -61,6 +61,7 @@ tls = { ca_file = %q }
 }
 
 func TestAnHTTPListenerReachesEndpointsOverTLS(t *testing.T) {
+	t.Parallel()
 	certs := testkit.NewCertificates(t)
 	addr, conns := securely(t, "one", only(certs.Server("127.0.0.1")))
 	p := run(t, overHTTPS(certs.CAFile, addr))

@@ -14,6 +14,7 @@ import (
 )
 
 func TestExplainOpensStrongCookies(t *testing.T) {
+	t.Parallel()
 	var addrs []string
 	for i := range 4 {
 		addrs = append(addrs, named(t, fmt.Sprintf("e%d", i)))

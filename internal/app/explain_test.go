@@ -112,6 +112,7 @@ func served(t *testing.T, c net.Conn, protocol, header string) string {
 // TestExplainNamesWhoServes asks for each client first the running proxy, then the
 // file alone, and then sends the request.
 func TestExplainNamesWhoServes(t *testing.T) {
+	t.Parallel()
 	eachEngine(t, func(t *testing.T, engine string) {
 		p := run(t, explainedFile(t, engine))
 		cfg, err := config.Load(p.file)

@@ -134,6 +134,7 @@ group = "spare"
 // Endpoints that die and come back move traffic to the backups and back, by the
 // ratio of the file, and the API says who stands by.
 func TestDeadPrimariesFailOverAndBack(t *testing.T) {
+	t.Parallel()
 	m1, m2, spare := newSpeaker(t, "m1"), newSpeaker(t, "m2"), newSpeaker(t, "s")
 	file := fmt.Sprintf(poolFile, "", m1.addr, m2.addr, spare.addr) +
 		"failover = true\n[service.failover_policy]\nfailover_ratio = 0.75\ndrop_traffic_if_unhealthy = true\n"

@@ -104,6 +104,7 @@ max_in_flight_requests = 1
 `
 
 func TestEveryRequestGivesItsPlaceInTheGroupBack(t *testing.T) {
+	t.Parallel()
 	for _, engine := range []string{"loop", "stream"} {
 		t.Run(engine, func(t *testing.T) {
 			dead, _ := net.Listen("tcp", "127.0.0.1:0")

@@ -45,6 +45,7 @@ max_connections_per_endpoint = 2
 `
 
 func TestEveryConnectionGivesItsPlaceInTheGroupBackAndTellsHowFarItsZoneIs(t *testing.T) {
+	t.Parallel()
 	for _, engine := range []string{"loop", "stream"} {
 		t.Run(engine, func(t *testing.T) {
 			dead, _ := net.Listen("tcp", "127.0.0.1:0")

@@ -27,6 +27,7 @@ func busy(t *testing.T, name, report string) string {
 // many, and no client sees the reports that it is by. Metrics of the file come
 // before the CPU, and a dry run does not.
 func TestWhoIsBusierGetsLess(t *testing.T) {
+	t.Parallel()
 	a := busy(t, "a", "cpu_utilization=0.9, rps_fractional=100, named_metrics.queue=0.2, named_metrics.gpu=0.9")
 	b := busy(t, "b", "cpu_utilization=0.1, rps_fractional=100, named_metrics.queue=0.6, named_metrics.gpu=0.1")
 	p := run(t, fmt.Sprintf(`

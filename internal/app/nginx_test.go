@@ -14,6 +14,7 @@ import (
 // nginx is another program's TLS: its session tickets come when it likes, and it
 // closes connections after so many requests.
 func TestNginxIsReachedOverTLS(t *testing.T) {
+	t.Parallel()
 	program, err := exec.LookPath("nginx")
 	if err != nil {
 		t.Skip("nginx is not installed")

@@ -133,6 +133,7 @@ max_rate_per_endpoint = 100000
 
 // A session moves when its endpoint dies, once, and for nothing else.
 func TestStrongSessionsMoveOnlyWhenTheirEndpointDies(t *testing.T) {
+	t.Parallel()
 	mortal := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "e0") }))
 	t.Cleanup(mortal.Close)
 	addrs := []string{mortal.Listener.Addr().String(), named(t, "e1"), named(t, "e2"), named(t, "e3")}
@@ -171,8 +172,8 @@ func TestStrongSessionsMoveOnlyWhenTheirEndpointDies(t *testing.T) {
 	p.reload(boundTo(addrs, 100000, "", k2))
 	v.stay(p, on, "the old key is gone")
 
-	p.stop()
 	v.transport.CloseIdleConnections()
+	p.stop()
 	p = run(t, boundTo(addrs, 100000, "", k2))
 	v.stay(p, on, "the proxy was restarted")
 
@@ -194,6 +195,7 @@ func TestStrongSessionsMoveOnlyWhenTheirEndpointDies(t *testing.T) {
 // Without keys in the file those of the process last as long as it does, over reloads,
 // and longer where another process takes them over.
 func TestStrongSessionsOutliveReloadsAndUpgradesWithoutKeys(t *testing.T) {
+	t.Parallel()
 	var list []string
 	for i := range 4 {
 		list = append(list, fmt.Sprintf("{ address = %q, id = \"e%d\" }", named(t, fmt.Sprintf("e%d", i)), i))
@@ -218,13 +220,13 @@ func TestStrongSessionsOutliveReloadsAndUpgradesWithoutKeys(t *testing.T) {
 	if _, body := p.admin("/metrics"); !strings.Contains(body, `spillway_affinity_total{result="invalid",service="web"} 20`) {
 		t.Error("a key that has left the file still opens")
 	}
-	p.stop()
 	v.transport.CloseIdleConnections()
+	p.stop()
 
 	next := runWith(t, file(""), func(o *app.Options) { o.CookieKey = &key })
 	v.stay(next, on, "another process has taken over")
-	next.stop()
 	v.transport.CloseIdleConnections()
+	next.stop()
 	stranger := run(t, file(""))
 	v.visit(stranger)
 	if _, body := stranger.admin("/metrics"); !strings.Contains(body, `spillway_affinity_total{result="invalid",service="web"} 20`) {

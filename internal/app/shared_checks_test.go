@@ -11,6 +11,7 @@ import (
 // TestServicesShareChecksAndReloadsKeepThem counts the connections that the checks of two services make to one
 // endpoint, and has the file reloaded: whoever asks the same asks once.
 func TestServicesShareChecksAndReloadsKeepThem(t *testing.T) {
+	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

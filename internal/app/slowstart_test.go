@@ -47,6 +47,7 @@ func (p *proxy) share(name string, n int) float64 {
 }
 
 func TestEndpointThatAReloadBringsWarmsUp(t *testing.T) {
+	t.Parallel()
 	defer http.DefaultClient.CloseIdleConnections()
 	a, b, c := named(t, "a"), named(t, "b"), named(t, "c")
 	slow := func(window string, addrs ...string) string {
@@ -72,8 +73,8 @@ func TestEndpointThatAReloadBringsWarmsUp(t *testing.T) {
 	if w := p.warmth("web"); w[c] != before[c] {
 		t.Errorf("after a reload: %v", w)
 	}
-	p.reload(slow("2s", a, b, c))
-	testkit.Eventually(t, func() bool { return p.warmth("web")[c] == 1 })
+	p.reload(slow("1s", a, b, c))
+	testkit.Eventually(t, func() bool { return p.warmth("web")[c] == 1 && p.status("web", c).ShareExpected > 0.33 })
 	if got := p.share("c", n); got < 0.32 || got > 0.35 {
 		t.Errorf("share of c is %.4f when it is warm", got)
 	}
@@ -118,6 +119,7 @@ func fifth(addr string) string {
 // TestShedRefusesWhatIsTooMuch: one of five endpoints is well, and gets a fifth of the
 // requests; the others are told to come again.
 func TestShedRefusesWhatIsTooMuch(t *testing.T) {
+	t.Parallel()
 	defer http.DefaultClient.CloseIdleConnections()
 	s := newSpeaker(t, "s")
 	p := run(t, fmt.Sprintf(shedFile, fifth(named(t, "a")), fifth(s.addr)))

@@ -151,6 +151,7 @@ backend = [{ group = "main" }]
 }
 
 func TestConnectionsToADrainedEndpointEndWithItsTimeout(t *testing.T) {
+	t.Parallel()
 	eachEngine(t, func(t *testing.T, engine string) {
 		all := []*host{newHost(t, "a"), newHost(t, "b")}
 		p := run(t, twoServices(engine, all, "1h", "1h"))
@@ -219,6 +220,7 @@ func TestConnectionsOfARemovedServiceEnd(t *testing.T) {
 }
 
 func TestFailoverEndsConnectionsIfTheFileSaysSo(t *testing.T) {
+	t.Parallel()
 	eachEngine(t, func(t *testing.T, engine string) {
 		for _, cut := range []bool{true, false} {
 			m1, m2, spare := newHost(t, "1"), newHost(t, "2"), newHost(t, "s")
@@ -246,6 +248,7 @@ func TestFailoverEndsConnectionsIfTheFileSaysSo(t *testing.T) {
 }
 
 func TestNeverPersistEndsConnectionsToWhoBecomesUnhealthy(t *testing.T) {
+	t.Parallel()
 	eachEngine(t, func(t *testing.T, engine string) {
 		for _, policy := range []string{"NEVER_PERSIST", "DEFAULT_FOR_PROTOCOL"} {
 			m1, m2, spare := newHost(t, "1"), newHost(t, "2"), newHost(t, "s")

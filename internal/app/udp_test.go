@@ -166,6 +166,7 @@ func TestUDPInMetricsAndStatus(t *testing.T) {
 // A session that has its answer does not hold up the end for the whole of
 // drain_timeout, and one that has not gets it.
 func TestUDPDrains(t *testing.T) {
+	t.Parallel()
 	onEngines(t, func(t *testing.T, file string) {
 		asked, answer := make(chan net.Addr, 1), make(chan struct{})
 		slow, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -206,6 +207,7 @@ func TestUDPDrains(t *testing.T) {
 }
 
 func TestUDPListenerLeavesByReload(t *testing.T) {
+	t.Parallel()
 	onEngines(t, func(t *testing.T, file string) {
 		a := talker(t, "a")
 		p := run(t, file+list(a))
@@ -229,6 +231,7 @@ func TestUDPListenerLeavesByReload(t *testing.T) {
 // A listener may come back to an address where the last sessions of the one before
 // still talk.
 func TestUDPAddressCanBeHadAgainAtOnce(t *testing.T) {
+	t.Parallel()
 	onEngines(t, func(t *testing.T, file string) {
 		file = strings.Replace(file, `"100ms"`, `"1m"`, 1)
 		a := talker(t, "a")
