@@ -2,7 +2,7 @@
 // go and the file is reloaded, and looks for one wrong byte, one crossed
 // response, one leak. It has nothing but tests.
 //
-//	go test ./internal/soak                                        three seconds for each traffic and engine
+//	go test ./internal/soak                                        a second or more for each traffic and engine
 //	go test ./internal/soak -v -run Soak -timeout 1h -soak 10m     a night's work in forty minutes
 //	go test ./internal/soak -v -run 'Soak$' -race -soak 5m -seed 42   HTTP alone, with the choices of an earlier run
 //	go test ./internal/soak -v -run Streams -soak 5m -engine stream   one engine; else all that the file may name
