@@ -91,7 +91,7 @@ func newZoo(t *testing.T) *zoo {
 
 // run has clients ask while chaos reigns, and then looks at what is left.
 func (z *zoo) run(length time.Duration) {
-	z.goroutines[0], z.fds[0] = z.proxy.metric("go_goroutines"), float64(z.proxy.descriptors())
+	z.goroutines[0], z.fds[0] = z.proxy.metric("go_goroutines"), float64(len(z.proxy.open()))
 	ctx, leave := context.WithCancel(z.t.Context())
 	var clients sync.WaitGroup
 	for range 12 {
@@ -113,8 +113,13 @@ func (z *zoo) run(length time.Duration) {
 
 	z.proxy.await("without leases", func() bool { return z.leases() == 0 })
 	z.proxy.await("alone", func() bool { return len(z.proxy.processes()) == 1 })
+	defer func() {
+		if z.t.Failed() {
+			z.t.Logf("goroutines %v, descriptors %v before and after; these are open: %v", z.goroutines, z.fds, z.proxy.open())
+		}
+	}()
 	z.proxy.await("as small as at first", func() bool {
-		z.goroutines[1], z.fds[1] = z.proxy.metric("go_goroutines"), float64(z.proxy.descriptors())
+		z.goroutines[1], z.fds[1] = z.proxy.metric("go_goroutines"), float64(len(z.proxy.open()))
 		return z.goroutines[1] <= z.goroutines[0]+10 && z.fds[1] <= z.fds[0]+10
 	})
 }

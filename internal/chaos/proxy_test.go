@@ -235,10 +235,15 @@ func (p *proxy) stop() {
 	}
 }
 
-// descriptors counts those of the process in charge.
-func (p *proxy) descriptors() int {
-	entries, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.pid))
-	return len(entries)
+// open is what the descriptors of the process in charge are.
+func (p *proxy) open() (targets []string) {
+	dir := fmt.Sprintf("/proc/%d/fd/", p.pid)
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		target, _ := os.Readlink(dir + e.Name())
+		targets = append(targets, target)
+	}
+	return targets
 }
 
 // metric sums a metric over its labels.
