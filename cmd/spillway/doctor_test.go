@@ -134,7 +134,7 @@ func get(t *testing.T, addr string, header func(n int64) (name, value string)) {
 		}
 		_, _ = io.Copy(io.Discard, answer.Body)
 		answer.Body.Close()
-		time.Sleep(200 * time.Microsecond) // enough comes, and others use the machine, too
+		time.Sleep(time.Millisecond) // enough comes, and others use the machine, too
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 )
 
 func TestDrainSaysThatTheProxyHasGone(t *testing.T) {
+	t.Parallel()
 	file := (&tcpProxy{one: "127.0.0.1:1", two: "127.0.0.1:2"}).text(true)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -136,6 +136,7 @@ func (d *drainRun) ends(code int, says ...string) result {
 }
 
 func TestDrainWaitsUntilNothingIsLeft(t *testing.T) {
+	t.Parallel()
 	p := newTCPProxy(t)
 	second := p.dial()
 	d := p.drain("db", "one", "--wait").says("one of db: DRAIN").says("one of db: 2 connections left, the oldest ").says(" 12 B, cut in 5m0s\n")
@@ -156,6 +157,7 @@ func TestDrainTellsWithExitCode4ThatSomethingIsLeft(t *testing.T) {
 }
 
 func TestDrainWaitsForAnEndpointThatLeavesTheFile(t *testing.T) {
+	t.Parallel()
 	p := newTCPProxy(t)
 	d := p.drain("one", "--wait").says("1 connection left")
 	write(t, p.file, p.text(false)...)
@@ -191,6 +193,7 @@ func TestDrainNowEndsWhatIsLeft(t *testing.T) {
 }
 
 func TestDrainWaitsForAGroup(t *testing.T) {
+	t.Parallel()
 	p := newTCPProxy(t)
 	d := p.drain("db", "--group", "main", "--wait").says("group main of db: capacity_scaler 0").says("group main of db: 1 connection left")
 	if s := d.out.String(); strings.Contains(s, "cut in") {
@@ -212,6 +215,7 @@ func (p *tcpProxy) dialAny() net.Conn {
 }
 
 func TestDrainDoesNotWaitForWhatWillNotCome(t *testing.T) {
+	t.Parallel()
 	p := newTCPProxy(t)
 	d := p.drain("one", "--wait").says("1 connection left")
 	if err := p.Balancer("db").SetAdmin("one", lb.Ready); err != nil {
@@ -226,6 +230,7 @@ func TestDrainDoesNotWaitForWhatWillNotCome(t *testing.T) {
 }
 
 func TestDrainPrintsALineOfJSONForEachChange(t *testing.T) {
+	t.Parallel()
 	p := newTCPProxy(t)
 	d := p.drain("one", "--wait", "--json").says("\n")
 	p.connection.Close()

@@ -219,6 +219,7 @@ func TestASecondSignalStopsAtOnce(t *testing.T) {
 }
 
 func TestTheDemoEndsOnInterrupt(t *testing.T) {
+	t.Parallel()
 	p := start(t, "demo", "--policy", "RANDOM", "--duration", "1m")
 	stop := time.AfterFunc(200*time.Millisecond, func() { _ = p.cmd.Process.Signal(os.Interrupt) })
 	defer stop.Stop()

@@ -90,12 +90,15 @@ func TestTheServiceManagerIsTold(t *testing.T) {
 // activated starts the proxy with sockets that somebody else has opened.
 func activated(t *testing.T, file, names string, sockets ...*os.File) *process {
 	t.Helper()
-	t.Setenv("LISTEN_FDS", strconv.Itoa(len(sockets)))
-	t.Setenv("LISTEN_FDNAMES", names)
-	return startWith(t, func(c *exec.Cmd) { c.ExtraFiles = sockets }, "sh", "-c", `LISTEN_PID=$$ exec "$0" run "$1"`, os.Args[0], file)
+	prepare := func(c *exec.Cmd) {
+		c.ExtraFiles = sockets
+		c.Env = append(c.Env, "LISTEN_FDS="+strconv.Itoa(len(sockets)), "LISTEN_FDNAMES="+names)
+	}
+	return startWith(t, prepare, "sh", "-c", `LISTEN_PID=$$ exec "$0" run "$1"`, os.Args[0], file)
 }
 
 func TestSocketsOfTheServiceManagerAreTaken(t *testing.T) {
+	t.Parallel()
 	tcp, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)

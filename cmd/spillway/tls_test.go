@@ -22,6 +22,7 @@ import (
 // What people use to look at a server works with it. A program that is not there
 // is skipped.
 func TestToolsOfOthersSpeakTLSWithIt(t *testing.T) {
+	t.Parallel()
 	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, r.Header.Get("X-Forwarded-Proto"), " for ", r.Host)
 	}))

@@ -51,6 +51,7 @@ func (n *network) wantTold(what, from, to, want string) {
 }
 
 func TestEndpointsSeeTheClientsOwnAddress(t *testing.T) {
+	t.Parallel()
 	everywhere(t, func(t *testing.T, n *network, tables, engine string) {
 		n.serve("10.0.2.2:80", "[fd00:0:0:2::2]:80")
 		n.run(n.proxy, documented(t, "way back, "+tables))
@@ -68,6 +69,7 @@ func TestEndpointsSeeTheClientsOwnAddress(t *testing.T) {
 }
 
 func TestTheClientsAddressIsNotKeptWhereThereIsNoWayBack(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ from, to, cause string }{
 		{"proxy", "127.0.0.1:8080", "unroutable"},
 		{"client", "[fd00:0:0:1::1]:8080", "family"},
@@ -85,6 +87,7 @@ func TestTheClientsAddressIsNotKeptWhereThereIsNoWayBack(t *testing.T) {
 }
 
 func TestIPv6ClientsKeepTheirAddressToo(t *testing.T) {
+	t.Parallel()
 	everywhere(t, func(t *testing.T, n *network, tables, engine string) {
 		n.serve("[fd00:0:0:2::2]:80")
 		n.run(n.proxy, documented(t, "way back, "+tables))
@@ -94,6 +97,7 @@ func TestIPv6ClientsKeepTheirAddressToo(t *testing.T) {
 }
 
 func TestEndpointsSeeTheOwnAddressOfUDPClients(t *testing.T) {
+	t.Parallel()
 	everywhere(t, func(t *testing.T, n *network, tables, engine string) {
 		n.serveUDP("10.0.2.2:53")
 		n.serveUDP("[fd00:0:0:2::2]:53")
@@ -139,6 +143,7 @@ source    = "CLIENT"
 
 // Without the lines nothing works, so the tests above show that they are what does.
 func TestWithoutTheWayBackThereIsNoConnection(t *testing.T) {
+	t.Parallel()
 	n := newNetwork(t)
 	n.serve("10.0.2.2:80")
 	p := n.start("loop", strings.Replace(clientSource, `"2s"`, `"300ms"`, 1))
@@ -150,6 +155,7 @@ func TestWithoutTheWayBackThereIsNoConnection(t *testing.T) {
 }
 
 func TestRedirectedClientsReachWhomTheyDialed(t *testing.T) {
+	t.Parallel()
 	everywhere(t, func(t *testing.T, n *network, tables, engine string) {
 		n.serve("10.0.2.2:80", "10.0.2.3:80", "[fd00:0:0:2::2]:80")
 		n.run(n.proxy, documented(t, "redirect, "+tables))
@@ -159,6 +165,7 @@ func TestRedirectedClientsReachWhomTheyDialed(t *testing.T) {
 }
 
 func TestClientsThatTPROXYBringsReachWhomTheyDialed(t *testing.T) {
+	t.Parallel()
 	everywhere(t, func(t *testing.T, n *network, tables, engine string) {
 		n.serve("10.0.2.2:80", "10.0.2.3:80", "[fd00:0:0:2::2]:80")
 		n.run(n.proxy, documented(t, "tproxy, "+tables))
@@ -169,6 +176,7 @@ func TestClientsThatTPROXYBringsReachWhomTheyDialed(t *testing.T) {
 
 // Neither side can tell that there is a proxy.
 func TestATransparentProxyKeepsBothAddresses(t *testing.T) {
+	t.Parallel()
 	everywhere(t, func(t *testing.T, n *network, tables, engine string) {
 		n.serve("10.0.2.2:80", "10.0.2.3:80", "[fd00:0:0:2::2]:80")
 		n.run(n.proxy, documented(t, "tproxy, "+tables))
@@ -181,6 +189,7 @@ func TestATransparentProxyKeepsBothAddresses(t *testing.T) {
 
 // The socket that knows the addresses is below TLS.
 func TestATransparentProxyThatSpeaksTLSKeepsBothAddresses(t *testing.T) {
+	t.Parallel()
 	n := newNetwork(t)
 	n.serve("10.0.2.2:80", "10.0.2.3:80")
 	n.run(n.proxy, documented(t, "tproxy, nftables"))
@@ -231,6 +240,7 @@ func (n *network) wantReached(seen4, seen6 string) {
 }
 
 func TestWhoMayNotBeTransparentIsToldAtTheStart(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ file, key string }{
 		{clientSource, `service "db": source = "CLIENT": needs the capability CAP_NET_ADMIN or CAP_NET_RAW`},
 		{tcpListener + transparent + original, `listener "in": listen tcp :8080: transparent: needs the capability CAP_NET_ADMIN or CAP_NET_RAW`},
