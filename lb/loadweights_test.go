@@ -102,16 +102,17 @@ func TestTwiceTheUtilizationIsHalfTheShare(t *testing.T) {
 // and settles where all are utilized alike.
 func TestWhoReportsNoRateIsWeighedByTheMeasuredOne(t *testing.T) {
 	p := weighing(t, lb.Options{Endpoints: weighted("a", 1, 1)})
-	// a-0 can do 100 requests a second, a-1 300.
-	can := map[string]float64{"a-0": 100, "a-1": 300}
+	// a-0 can do 1000 requests a second, a-1 3000. Of so many, one more or less between
+	// two sweeps than between two reports is next to nothing.
+	can := map[string]float64{"a-0": 1000, "a-1": 3000}
 	var got map[string]int
 	for range 60 {
-		got = p.serve(120, 1, nil)
+		got = p.serve(1200, 1, nil)
 		for id, n := range got {
 			p.says(id, float64(n)/can[id], -1)
 		}
 	}
-	got = p.serve(120, 10, nil)
+	got = p.serve(1200, 10, nil)
 	near(t, "share of the larger one", shareOf(got, "a-1"), 0.75, 0.03)
 }
 
