@@ -22,6 +22,8 @@ func Arrange(groups []Group, here Place, p ServicePolicy) Plan {
 		Tiers:    order(groups, here, p),
 		Overfill: make([]float64, len(groups)),
 		Isolated: p.Isolation == Nearest,
+
+		LastResort: s.lastResort(),
 	}
 	healths := make([]float64, len(plan.Tiers))
 	for i := range plan.Tiers {

@@ -37,6 +37,11 @@ type Plan struct {
 	// position in the list that Arrange was given. They sum to 1 if somebody
 	// serves.
 	Overfill []float64
+	// LastResort is the same for what Overfill's groups do not take either, because
+	// their endpoints are at their Max: the parts, by target, of those in which
+	// everybody is ill and that serve all the same (an open panic). All 0 if there are
+	// none, or if Overfill is theirs.
+	LastResort []float64
 	// Isolated: every tier is of one region. What it cannot take because it is full
 	// goes to tiers of the same region only, and is overfilled there.
 	Isolated bool

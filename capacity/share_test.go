@@ -32,6 +32,32 @@ func panicked(g capacity.Group) capacity.Group {
 	return g
 }
 
+// Those that are ill and serve get what nobody else takes at all.
+func TestTheLastResortAreTheIllThatServe(t *testing.T) {
+	eu := capacity.Place{Region: "eu", Zone: "a"}
+	a, b, c := at("eu", "a", 0), at("eu", "b", msec), at("us", "c", 2*msec)
+	strict := capacity.ServicePolicy{Isolation: capacity.Strict}
+	for _, tt := range []struct {
+		name   string
+		groups []capacity.Group
+		policy capacity.ServicePolicy
+		want   []float64
+	}{
+		{"in proportion to their targets", []capacity.Group{a, panicked(target(b, 100)), panicked(target(c, 300))}, capacity.ServicePolicy{}, []float64{0, .25, .75}},
+		{"all are well", []capacity.Group{a, b, c}, capacity.ServicePolicy{}, []float64{0, 0, 0}},
+		{"all are ill and serve", []capacity.Group{panicked(a), panicked(b)}, capacity.ServicePolicy{}, []float64{0, 0}},
+		{"ill ones that do not serve", []capacity.Group{a, ill(b, 0)}, capacity.ServicePolicy{}, []float64{0, 0}},
+		{"drained ones", []capacity.Group{a, drained(panicked(b)), panicked(c)}, capacity.ServicePolicy{}, []float64{0, 0, 1}},
+		{"those out of scope", []capacity.Group{a, panicked(b), panicked(c)}, strict, []float64{0, 1, 0}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := capacity.Arrange(tt.groups, eu, tt.policy).LastResort; !slices.EqualFunc(got, tt.want, near) {
+				t.Errorf("%v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestSharesAreTargetTimesAvailability(t *testing.T) {
 	eu := capacity.Place{Region: "eu", Zone: "a"}
 	a, b, c := at("eu", "a", 0), at("eu", "b", msec), at("eu", "c", 2*msec)

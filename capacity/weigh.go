@@ -63,6 +63,27 @@ func (s scale) shares(of []int) []float64 {
 	return parts
 }
 
+// lastResort are the parts of groups to which shares gives nothing, and that serve all
+// the same: nobody is refused while they can.
+func (s scale) lastResort() []float64 {
+	parts := make([]float64, len(s.groups))
+	of := byName(s.groups)
+	if _, ok := normalized(s.effective, of); !ok {
+		return parts // shares are theirs
+	}
+	rest := make([]float64, len(s.groups))
+	for i, e := range s.effective {
+		if e == 0 {
+			rest[i] = s.targets[i]
+		}
+	}
+	spread, _ := normalized(rest, of)
+	for i, part := range spread {
+		parts[of[i]] = part
+	}
+	return parts
+}
+
 // local are the shares of t for the groups in the proxy's own zone alone; nil if
 // that is no other than t.Shares, or if it cannot be known when the region stops
 // being idle, because somebody's target is no limit.

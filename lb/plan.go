@@ -52,6 +52,7 @@ type tier struct {
 	laid     []balance.Candidate // the groups, for table; see lay
 	table    balance.Picker      // which group a key belongs to; nil if there is one
 	overfill distribution        // of plan.byName, those in scope from here
+	last     distribution        // the same, of plan.LastResort
 }
 
 // A distribution draws a position from a number that is even over 64 bits: the
@@ -203,13 +204,7 @@ func (p *plan) newTier(prev *plan, t capacity.Tier) tier {
 		bias:   new(atomic.Uint64),
 	}
 	out.bias.Store(math.MaxUint64) // demand is not known yet, and takes it for small
-	scope := make([]float64, len(p.byName))
-	for i, g := range p.byName {
-		if !p.Isolated || p.given[g].Region == t.Region {
-			scope[i] = p.Overfill[g]
-		}
-	}
-	out.overfill = newDistribution(scope)
+	out.overfill, out.last = p.inScope(t, p.Overfill), p.inScope(t, p.LastResort)
 	old := prev.tierLike(&out)
 	if old != nil {
 		out.bias = old.bias
@@ -222,6 +217,17 @@ func (p *plan) newTier(prev *plan, t capacity.Tier) tier {
 		out.table = balance.Maglev(groupTable)(out.laid)
 	}
 	return out
+}
+
+// inScope are the parts, which are by group, of those that what enters at t may go to.
+func (p *plan) inScope(t capacity.Tier, parts []float64) distribution {
+	scope := make([]float64, len(p.byName))
+	for i, g := range p.byName {
+		if !p.Isolated || p.given[g].Region == t.Region {
+			scope[i] = parts[g]
+		}
+	}
+	return newDistribution(scope)
 }
 
 // tierLike finds the tier of the same groups, or nil.

@@ -338,15 +338,28 @@ func (p *picking) admitKey(g *pool) bool {
 	return mix(p.request.Key^gateSalt) >= away
 }
 
-// overfill takes a lease although everybody is full, in proportion to capacity: a
-// key always in the same group. While all are full so much comes this way that it
-// is nearly everything, so what each gets is in proportion, too.
+// overfill takes a lease although everybody is full, in proportion to capacity. Where
+// all who are well are at their Max, those are asked that are ill and serve.
 func (p *picking) overfill(from *tier) (Lease, error) {
 	p.request.trace.overfill()
-	d := from.overfill
-	if d == nil {
-		return Lease{}, ErrNoEndpoint
+	for _, d := range [...]distribution{from.overfill, from.last} {
+		if d == nil {
+			continue
+		}
+		if l, ok := p.overfillOne(d); ok {
+			return l, nil
+		}
 	}
+	if p.saturated && from.overfill != nil {
+		return Lease{}, ErrSaturated
+	}
+	return Lease{}, ErrNoEndpoint
+}
+
+// overfillOne takes a lease in the group that d draws, or in the next one that has
+// somebody: a key always in the same group. While all are full so much comes this way
+// that it is nearly everything, so what each gets is in proportion, too.
+func (p *picking) overfillOne(d distribution) (Lease, bool) {
 	x := mix(p.request.Key ^ entrySalt ^ groupSalt)
 	if !p.request.Keyed {
 		x = spread(p.plan.flow.excess.Add(1))
@@ -363,14 +376,11 @@ func (p *picking) overfill(from *tier) (Lease, error) {
 		if l, ok := p.take(g); ok {
 			p.welcome(g)
 			p.ended(group)
-			return l, nil
+			return l, true
 		}
 		p.giveBack(g)
 	}
-	if p.saturated {
-		return Lease{}, ErrSaturated
-	}
-	return Lease{}, ErrNoEndpoint
+	return Lease{}, false
 }
 
 // ended counts a pick that has ended in another tier than it began in.
