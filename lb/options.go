@@ -61,8 +61,9 @@ type Options struct {
 	// Default: nil, they do not.
 	LoadWeights *health.LoadWeighting
 	// Outlier ejects endpoints that fail more than others do: they count as ill for a
-	// while, where endpoints are counted and where they are chosen. Default: nil,
-	// traffic is no evidence.
+	// while, where endpoints are counted and where they are chosen. Where the Policy is
+	// exact nobody is ejected, since nobody could stand in. Default: nil, traffic is no
+	// evidence.
 	Outlier *health.Outlier
 	// SlowStart lets endpoints warm up. Default: nil, they do not.
 	SlowStart *SlowStart

@@ -36,7 +36,8 @@ func (s *state) takeBack(m *member, because string, now int64) {
 }
 
 // pool counts those among whom m, which may be nil, is to be ejected: all that could
-// be in use but for their health.
+// be in use but for their health. Where the policy is exact nobody could serve in
+// another's place, so that nobody is ejected.
 func (s *state) pool(m *member) (p health.Pool) {
 	for _, o := range s.members {
 		if !s.isAvailable(o) {
@@ -46,7 +47,7 @@ func (s *state) pool(m *member) (p health.Pool) {
 		switch {
 		case o.suspect.Ejected:
 			p.Ejected++
-		case o != m && classOf(o) != ill:
+		case o != m && classOf(o) != ill && !s.exact:
 			p.Others++
 		}
 	}
@@ -136,8 +137,12 @@ func (s *state) judge(now int64) (changed bool) {
 		}
 	}
 	for _, m := range s.members {
-		if m.suspect.IsOver(at) {
+		switch {
+		case m.suspect.IsOver(at):
 			s.takeBack(m, "time is over", now)
+			changed = true
+		case s.exact && m.suspect.Ejected: // since before the policy was
+			s.takeBack(m, "nobody else could serve", now)
 			changed = true
 		}
 	}

@@ -46,6 +46,11 @@ func (s *Snapshot) hurry() {
 	}
 }
 
+// isExact reports whether the policy names one endpoint, for whom no other will do.
+func (s *Snapshot) isExact() bool {
+	return s.exact != nil || s.plan != nil && slices.ContainsFunc(s.plan.groups, func(g pool) bool { return g.exact != nil })
+}
+
 // byID finds a candidate's index.
 func (s *Snapshot) byID(id string) (int, bool) {
 	return slices.BinarySearchFunc(s.Candidates, id, func(c balance.Candidate, id string) int {

@@ -16,6 +16,7 @@ type state struct {
 	members  []*member
 	departed []departure
 	picker   balance.Picker // the last one built, for its successor to resume
+	exact    bool           // the last snapshot is, see Snapshot.isExact
 	edits    int            // rises when members or options are replaced
 	closed   bool
 	panics   uint64 // how often there was one

@@ -62,6 +62,7 @@ func (b *Balancer) publish(changes []*change) {
 	}
 	prev := b.snapshot.Load()
 	if next := b.state.snapshot(prev, rebuild); next != prev {
+		b.state.exact = next.isExact()
 		b.snapshot.Store(next)
 		prev.retire()
 	}
