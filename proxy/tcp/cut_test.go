@@ -79,19 +79,22 @@ type tracked struct {
 
 func setupTracked(t *testing.T, d driver, tracking proxy.Tracking) *tracked {
 	w := &tracked{a: newPlace(t, "a"), b: newPlace(t, "b")}
-	w.bench = setup(t, d, nil, w.a.addr)
-	balancer := w.service.Balancer
-	must(t, balancer.SetOptions(lb.Options{
+	prober := &health.Prober{Checker: func(health.Check) (health.Checker, error) { return patient{}, nil }}
+	balancer, err := lb.New(lb.Options{
 		Endpoints:   w.endpoints(),
 		Panic:       lb.PanicOpen,
+		Prober:      prober,
 		HealthCheck: &health.Check{Type: health.TypeTCP, CheckInterval: 20 * time.Millisecond},
-	}))
+	})
+	must(t, err)
+	w.bench = setup(t, d, func(s *proxy.Service) { s.Balancer = balancer })
 	w.Tracker = proxy.NewTracker(proxy.TrackerOptions{
 		Service: "test", Balancer: balancer, Tracking: tracking,
 		Cutters: func() []proxy.Cutter { return []proxy.Cutter{w.engine} },
 	})
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
+	running.Go(func() { prober.Run(ctx) })
 	running.Go(func() { balancer.Run(ctx) })
 	running.Go(func() { w.Run(ctx) })
 	t.Cleanup(func() {
@@ -100,6 +103,19 @@ func setupTracked(t *testing.T, d driver, tracking proxy.Tracking) *tracked {
 	})
 	eventually(t, "the first checks", balancer.Checked)
 	return w
+}
+
+// patient checks as a TCP check does, in all the time it takes: a place is ill when it
+// refuses, and not when the machine is busy.
+type patient struct{}
+
+func (patient) Check(_ context.Context, addr string) health.Result {
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		return health.Result{Reason: err.Error()}
+	}
+	c.Close()
+	return health.Result{OK: true}
 }
 
 func (w *tracked) endpoints() []balance.Endpoint {
