@@ -59,10 +59,11 @@ func resolver(addr string) *net.Resolver {
 	}}
 }
 
-// lookup asks a few times, as stub resolvers do.
+// lookup asks again and again, as stub resolvers do, and waits longer each time: on a
+// busy machine an answer may take longer than any first guess.
 func lookup(r *net.Resolver, name string) (got []string, err error) {
-	for range 100 {
-		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	for i := range 100 {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(1+i)*100*time.Millisecond)
 		got, err = r.LookupHost(ctx, name)
 		cancel()
 		if err == nil {
