@@ -18,7 +18,7 @@ func Example() {
 	}
 	defer endpoint.Close()
 
-	check := health.Check{Type: "TCP", CheckInterval: 50 * time.Millisecond, UnhealthyThreshold: 3}
+	check := health.Check{Type: "TCP", CheckInterval: 250 * time.Millisecond, UnhealthyThreshold: 3}
 	ctx, cancel := context.WithCancel(context.Background())
 	err = health.Watch(ctx, check, endpoint.Addr().String(), func(e health.Event) {
 		if !e.Changed {

@@ -21,7 +21,7 @@ func Example() {
 	defer endpoint.Close()
 
 	ctx, cancel := context.WithCancel(context.Background())
-	o := poll.Options{Interval: 50 * time.Millisecond, Path: "/load"}
+	o := poll.Options{Interval: 500 * time.Millisecond, Path: "/load"}
 	err := poll.Watch(ctx, o, strings.TrimPrefix(endpoint.URL, "http://"), []string{"orca.named_metrics.gpu"},
 		func(r *health.LoadReport, err error) {
 			fmt.Println(r.CPU, r.Named, err)
