@@ -3,6 +3,7 @@ package http_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spillway-lb/spillway/balance"
 	"github.com/spillway-lb/spillway/proxy"
@@ -54,6 +55,7 @@ func requestThatGoesInCirclesEnds(t *testing.T, d driver) {
 	}
 	b := d.start(t, []string{closedPort(t)}, withService(func(s *proxy.Service) {
 		s.Retry = &proxy.Retry{On: proxy.Retry5xx, Most: 3}
+		s.Timeout, s.ConnectTimeout = time.Minute, time.Minute // a busy machine is no reason to try again
 	}))
 	if err := b.balancer.SetEndpoints([]balance.Endpoint{{ID: "a", Addr: b.addr}, {ID: "b", Addr: b.addr}}); err != nil {
 		t.Fatal(err)
