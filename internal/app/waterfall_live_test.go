@@ -271,24 +271,31 @@ func (d *diary) noOscillation(t *testing.T, length time.Duration, nearer map[str
 		switches, used, idle := 0, false, 0
 		for at := second; at+step <= length; at += step {
 			n, all := d.count(group, at, at+step), d.count("", at, at+step)
+			spilled := n
+			if group == "eu-b" { // it may have had its second's in half of one: then they go on
+				spilled += d.count("us-a", at, at+step)
+			}
 			last := float64(d.count("", at-second, at)) // and then a quarter more at most
 			switch {
 			case !d.steady(at-second, at+step):
 			case last+float64(all) < 0.97*before && n > 0:
 				t.Errorf("%v: %s got %d although %v a second are not exceeded", at, group, n, before)
-			case last > 1.2*before && float64(all) > 1.2*before*step.Seconds() && n == 0:
+			case last > 1.2*before && float64(all) > 1.2*before*step.Seconds() && spilled == 0:
 				t.Errorf("%v: %s got nothing of %d after %v in a second", at, group, all, last)
 			}
 			// It comes with some of the traffic and goes with all of it: in between, where
 			// demand just exceeds what is nearer, a step may have some requests or none.
-			if idle++; n > 0 {
+			if idle++; spilled > 0 {
 				idle = 0
 			}
-			if !used && n > 10 || used && idle >= 2 {
+			if !used && spilled > 10 || used && idle >= 2 {
 				used = !used
 				switches++
 			}
 		}
+		// On a steep slope the day may be over before the last second's demand is small.
+		idleFrom := length - 2*step
+		used = used && float64(d.count("", idleFrom-second, idleFrom)) < 0.97*before
 		if (used || switches > 2) && d.steady(0, length) {
 			t.Errorf("%s came and went: %d changes", group, switches)
 		}
