@@ -21,8 +21,9 @@ type ruling struct {
 	shares    []uint32 // 0: not to be picked
 	parts     []uint32 // with slow start, what of the weights counts; 0: not to be picked
 
-	panic bool    // too few are well
-	sheds float64 // part of the requests that is to be refused
+	panic       bool    // too few are well
+	asked, well int     // of so many so many, where that was asked
+	sheds       float64 // part of the requests that is to be refused
 
 	pool               Pool
 	primaries, backups tally

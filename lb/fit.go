@@ -33,7 +33,7 @@ const (
 func (d *ruling) fit(members []*member, in []int, r rules) []int {
 	illToo, blind := r.panic == PanicOpen, false
 	if r.failover != nil {
-		illToo = !r.failover.DropIfUnhealthy && panicking(members, in, 0)
+		illToo = !r.failover.DropIfUnhealthy && countWell(members, in) == 0
 	} else if d.panics(members, in, r.threshold) {
 		if r.panic == PanicClosed {
 			return d.keep(in, func(int) Standing { return InPanic })
@@ -95,13 +95,15 @@ func classOf(m *member) class {
 	}
 }
 
-// panicking reports whether too few are well for health to be believed.
-func panicking(members []*member, in []int, threshold int) bool {
-	well := 0
+// countWell counts those at the positions in that are not known to be ill.
+func countWell(members []*member, in []int) (well int) {
 	for _, i := range in {
 		if classOf(members[i]) != ill {
 			well++
 		}
 	}
-	return well == 0 || well*100 < threshold*len(in)
+	return well
 }
+
+// tooFew reports whether so many of them are too few for health to be believed.
+func tooFew(well, of, threshold int) bool { return well == 0 || well*100 < threshold*of }

@@ -43,7 +43,8 @@ func (p PanicMode) String() string {
 // panics decides whether there is a panic among those at the positions in. Where
 // there is nobody to be healthy there is none.
 func (d *ruling) panics(members []*member, in []int, threshold int) bool {
-	d.panic = len(in) > 0 && panicking(members, in, threshold)
+	d.asked, d.well = len(in), countWell(members, in)
+	d.panic = d.asked > 0 && tooFew(d.well, d.asked, threshold)
 	return d.panic
 }
 
@@ -112,16 +113,10 @@ func (s *state) panicFrom(d *ruling, prev, next *Snapshot) {
 	}
 	s.panics++
 	s.panicSince = s.flow.at(s.flow.clock())
-	well := 0
-	for _, m := range s.members {
-		if !m.isOut() {
-			well++
-		}
-	}
 	log.LogAttrs(context.Background(), slog.LevelWarn, "panic: too few endpoints are healthy",
 		slog.String("mode", s.opt.Panic.String()),
 		slog.Int("threshold_percent", s.opt.PanicThreshold),
-		slog.Int("healthy", well),
-		slog.Int("endpoints", len(s.members)),
+		slog.Int("healthy", d.well),
+		slog.Int("endpoints", d.asked),
 		slog.Float64("shed", d.sheds))
 }

@@ -219,6 +219,21 @@ func TestPanicIsLoggedAndCounted(t *testing.T) {
 	}
 }
 
+// TestPanicIsAboutWhoIsInUse: the drained have no say, and are not counted in the log.
+func TestPanicIsAboutWhoIsInUse(t *testing.T) {
+	var log bytes.Buffer
+	p := newPlay(t, lb.Options{Endpoints: named("a", "b", "c"), Log: slog.New(slog.NewTextHandler(&log, nil))})
+	for _, id := range []string{"b", "c"} {
+		if err := p.SetAdmin(id, lb.Drain); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.finds("a", health.Unhealthy)
+	if st := p.Status(); !st.Panic || !strings.Contains(log.String(), "healthy=0 endpoints=1 ") {
+		t.Errorf("panic %v, log %q", st.Panic, &log)
+	}
+}
+
 // TestNoPanicWhereThereIsNobody to be healthy, or where another rule decides.
 func TestNoPanicWhereThereIsNobody(t *testing.T) {
 	p := newPlay(t, lb.Options{})

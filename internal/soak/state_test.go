@@ -112,7 +112,7 @@ func (o *once) twice(id uint64) bool {
 type panicWatch struct{ panics testkit.Buffer }
 
 func (w *panicWatch) Write(p []byte) (int, error) {
-	if bytes.Contains(p, []byte("panic:")) {
+	if bytes.Contains(p, []byte("panic: connection closed")) {
 		w.panics.Write(p)
 	}
 	return len(p), nil
