@@ -41,7 +41,7 @@ func main() {
 // startEndpoints starts a process that is all endpoints, and ends with stop.
 func startEndpoints() (port int, stop func(), err error) {
 	runtime.LockOSThread() // Pdeathsig is about the thread that starts
-	cmd := exec.Command("/proc/self/exe", "-serve")
+	cmd := exec.Command("/proc/self/exe", "-serve", "-type", *kind)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
