@@ -36,11 +36,16 @@ func (g *gate) leave() {
 	}
 }
 
-// pickGated is Pick for a service with circuit breakers. Who waits for anybody goes
-// before who would take anybody, too.
+// comesAfter reports whether others wait for anybody: they go before who would take
+// anybody, too.
+func (s *Snapshot) comesAfter(r *Request) bool {
+	return s.gates.queue.plain.Load() != 0 && !s.choosy(r)
+}
+
+// pickGated is Pick for a service with circuit breakers.
 func (s *Snapshot) pickGated(r *Request) (Lease, error) {
 	q := s.gates.queue
-	if q.plain.Load() != 0 && !s.choosy(r) {
+	if s.comesAfter(r) {
 		return Lease{}, ErrSaturated
 	}
 	l, err := s.enter(r)
@@ -56,7 +61,7 @@ func (s *Snapshot) refusal(r *Request) error {
 	if s.gates == nil {
 		return nil
 	}
-	if s.gates.queue.plain.Load() != 0 && !s.choosy(r) {
+	if s.comesAfter(r) {
 		return ErrSaturated
 	}
 	if most, full := s.breakers.most(); most > 0 && s.gates.places.Active() >= most {
