@@ -33,3 +33,43 @@ func TestADrainedGroupGetsNothingOfWhatSpills(t *testing.T) {
 		}
 	}
 }
+
+// Drained groups that serve because nobody else can are not shown as drained, whether it
+// is their turn or not: the second of them is when the first is full.
+func TestWhereAllWhoServeAreDrainedNobodyIsShownAsDrained(t *testing.T) {
+	groups := []lb.Group{group("a", "r", "z1", 1, connections(2)), group("b", "q", "z2", 1, connections(2))}
+	for _, name := range []string{"c", "d", "e"} {
+		groups = append(groups, group(name, "p", "z3", 1, connections(2)))
+	}
+	p := newPlay(t, lb.Options{
+		Panic:   lb.PanicOpen,
+		Service: capacity.ServicePolicy{AutoDrain: true},
+		Here:    capacity.Place{Region: "r", Zone: "z1"},
+		Groups:  groups,
+	})
+	for _, id := range []string{"a-0", "b-0"} {
+		p.finds(id, health.Unhealthy)
+	}
+	p.pass(2 * time.Second)
+	if b := p.Status().Groups[1]; !b.Drained || b.Endpoints[0].Standing == lb.InUse {
+		t.Fatalf("while others serve, b is %+v", b)
+	}
+	for _, id := range []string{"c-0", "d-0", "e-0"} {
+		if err := p.SetAdmin(id, lb.Drain); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, want := range []string{"a", "a", "b", "b"} {
+		if b := p.Status().Groups[1]; b.Endpoints[0].Standing != lb.InUse {
+			t.Errorf("pick %d: b-0 stands %v", i, b.Endpoints[0].Standing)
+		}
+		for _, c := range p.Explain(lb.Request{}).Candidates {
+			if id := c.Endpoint.ID; (id == "a-0" || id == "b-0") && c.Dropped == lb.DroppedGroupDrained {
+				t.Errorf("pick %d: explain drops %s as drained", i, id)
+			}
+		}
+		if _, got := p.one(lb.Request{}); got != want {
+			t.Errorf("pick %d went to %s, want %s", i, got, want)
+		}
+	}
+}

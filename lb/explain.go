@@ -189,7 +189,7 @@ func (p *plan) dropped(t *trace, winner int) []string {
 		tier := p.groups[g].tier
 		switch {
 		case g == chosen:
-		case p.given[g].Drained || p.given[g].Target == 0:
+		case p.idle(g):
 			out[g] = DroppedGroupDrained
 		case tier < 0 || t.home >= 0 && p.Isolated && p.given[g].Region != p.given[t.home].Region:
 			out[g] = DroppedIsolated

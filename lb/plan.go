@@ -219,6 +219,16 @@ func (p *plan) newTier(prev *plan, t capacity.Tier) tier {
 	return out
 }
 
+// idle reports whether a group takes nothing by the operator's word or because it was
+// drained automatically. One that was serves all the same where nobody else could, and
+// then it is not idle even while it is not its turn. p may be nil: nobody is.
+func (p *plan) idle(g int) bool {
+	if p == nil {
+		return false
+	}
+	return p.given[g].Target == 0 || p.given[g].Drained && p.Overfill[g] == 0 && p.LastResort[g] == 0
+}
+
 // inScope are the parts, which are by group, of those that what enters at t may go to.
 func (p *plan) inScope(t capacity.Tier, parts []float64) distribution {
 	scope := make([]float64, len(p.byName))

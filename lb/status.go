@@ -178,7 +178,7 @@ func (b *Balancer) status(snap *Snapshot) Status {
 		if len(snap.Candidates) > 0 {
 			es.ShareExpected = snap.share(i, st.Groups)
 			es.Standing = snap.states[i].Standing
-			if es.Standing == InUse && es.ShareExpected == 0 && st.Groups[m.group].Drained {
+			if es.Standing == InUse && snap.plan.idle(m.group) {
 				es.Standing = GroupDrained
 			}
 		}
