@@ -7,7 +7,7 @@ import (
 
 // A picking is one pick through a plan: in which tier it begins, which group it
 // finds there, whether that has room, and where it goes if not (spec.md §3.2).
-// Whether there is room is decided here and now, from the counters.
+// Whether there is room is decided in admission.go.
 type picking struct {
 	plan    *plan
 	request *Request
@@ -111,16 +111,6 @@ func (p *picking) lean(t *tier, turn uint64) {
 	t.bias.Store(fraction(capacity.Bias(usage / target)))
 }
 
-// usage is what is used of the group's capacity, in the unit of that, where it is
-// limited.
-func (g *pool) usage(now int64) float64 {
-	if g.slots > 0 && !g.byReports {
-		return float64(g.live.gauge.Active())
-	}
-	g.live.meter.Advance(now, &g.limit)
-	return g.live.meter.Rate()
-}
-
 // pickFrom takes a lease in a tier: in the pick's own group if that has room, else
 // in another. first says that the pick began in this tier, and so belongs there.
 func (p *picking) pickFrom(t *tier, own int, first bool) (int, Lease, bool) {
@@ -191,15 +181,6 @@ func (p *picking) pickIn(group int, belongs bool) (Lease, bool) {
 	return l, ok
 }
 
-// welcome counts a key in a group that it does not belong to, lest it keep those out
-// that do.
-func (p *picking) welcome(g *pool) {
-	if p.request.Keyed && g.limited && !p.request.trace.dry() {
-		g.live.guests.Advance(p.clock(), &g.limit)
-		g.live.guests.Force()
-	}
-}
-
 // take finds an endpoint in a group.
 func (p *picking) take(g *pool) (Lease, bool) {
 	r := p.request
@@ -221,121 +202,6 @@ func (g *pool) lease(l Lease) Lease {
 		l.group = &g.live.gauge
 	}
 	return l
-}
-
-// giveBack undoes admit and force.
-func (p *picking) giveBack(g *pool) {
-	if p.request.trace.dry() {
-		return
-	}
-	if g.slots > 0 {
-		g.live.gauge.Release()
-	}
-	if g.limited {
-		g.live.meter.Undo()
-	}
-}
-
-// admit takes a place in the group, if there is one.
-func (p *picking) admit(g *pool, belongs bool) bool {
-	if g.slots > 0 && !p.admitSlot(g) {
-		return false
-	}
-	if g.limited && !p.admitRate(g, belongs) {
-		if g.slots > 0 && !p.request.trace.dry() {
-			g.live.gauge.Release()
-		}
-		return false
-	}
-	return true
-}
-
-func (p *picking) admitSlot(g *pool) bool {
-	keys := &g.live.keys
-	if p.request.Keyed && keys.turnedAway.Load() != 0 {
-		if !keys.reopens(g.live.gauge.Active(), g.slots) {
-			p.request.trace.because(DroppedKeyTurnedAway)
-			return false
-		}
-		if !p.request.trace.dry() {
-			keys.turnedAway.Store(0)
-		}
-	}
-	if p.request.trace.dry() {
-		return g.live.gauge.Active() < g.slots
-	}
-	if g.live.gauge.Acquire(g.slots) {
-		return true
-	}
-	keys.full()
-	return false
-}
-
-// spareRoom is the part of a group's rate that keys of other groups may fill: what
-// is above is kept for the ups and downs of its own.
-const spareRoom = 0.95
-
-func (p *picking) admitRate(g *pool, belongs bool) bool {
-	m, limit := &g.live.meter, &g.limit
-	if p.request.Keyed {
-		if !belongs {
-			limit = &g.spare
-		} else if !p.admitKey(g) {
-			p.turnAway(m, DroppedKeyTurnedAway)
-			return false
-		}
-	}
-	if p.now != 0 || m.Stale(&g.limit) {
-		m.Advance(p.clock(), &g.limit)
-	}
-	v := p.takeRate(m, limit)
-	if v == capacity.Full {
-		m.Advance(p.clock(), &g.limit) // before anybody is refused, look at the clock
-		v = p.takeRate(m, limit)
-	}
-	switch {
-	case v != capacity.Taken && belongs:
-		p.turnAway(m, turnedAway[v])
-	case v != capacity.Taken:
-		p.request.trace.because(turnedAway[v])
-	}
-	return v == capacity.Taken
-}
-
-func (p *picking) takeRate(m *capacity.Meter, limit *capacity.Limit) capacity.Verdict {
-	spread := !p.request.Keyed // of keys the gate turns away as many as are too many
-	if p.request.trace.dry() {
-		return m.Would(limit, spread)
-	}
-	return m.Take(limit, spread)
-}
-
-// turnedAway says why.
-var turnedAway = [...]string{capacity.Full: DroppedGroupFull, capacity.Crowded: DroppedGroupCrowded}
-
-// turnAway counts a pick that belongs to a group and has to go elsewhere.
-func (p *picking) turnAway(m *capacity.Meter, why string) {
-	p.request.trace.because(why)
-	if !p.request.trace.dry() {
-		m.Refuse()
-	}
-}
-
-// admitKey asks the gate whether the key is one of those that stay.
-func (p *picking) admitKey(g *pool) bool {
-	m, keys, looks := &g.live.meter, &g.live.keys, p.request.trace.dry()
-	away := keys.turnedAway.Load()
-	if m.Stale(&g.limit) || p.now != 0 {
-		m.Advance(p.clock(), &g.limit)
-		if keys.due(p.clock(), looks) {
-			g.live.guests.Advance(p.clock(), &g.limit)
-			away = keys.judge(m.Demand()-g.live.guests.Rate(), g.rate)
-			if !looks {
-				keys.turnedAway.Store(away)
-			}
-		}
-	}
-	return mix(p.request.Key^gateSalt) >= away
 }
 
 // overfill takes a lease although everybody is full, in proportion to capacity. Where
@@ -402,19 +268,6 @@ func (d distribution) part(i int) uint64 {
 		return d[0]
 	}
 	return d[i] - d[i-1]
-}
-
-// force takes a place whether there is one or not.
-func (g *pool) force(t *trace) {
-	if t.dry() {
-		return
-	}
-	if g.slots > 0 {
-		g.live.gauge.Acquire(0)
-	}
-	if g.limited {
-		g.live.meter.Force()
-	}
 }
 
 // keep makes a lease of a session, which goes on whether there is room or not,
