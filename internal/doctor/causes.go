@@ -40,6 +40,11 @@ func explainUneven(at place, f *Facts, c course, s *scope, v *verdict) {
 		at.note("uneven/weights", evidence+"; WEIGHTED_ROUND_ROBIN follows the load that endpoints report",
 			"nothing, if that is wanted; spillway status --json shows load_weight")
 	default:
+		if n := last.Sources; n != nil && last.Affinity != "NONE" && chanceOf(s, n.Effective) > byChance {
+			at.note("uneven/affinity", evidence+fmt.Sprintf("; session_affinity = %q keeps clients where they are, and %.1f equal ones may well be spread like this", last.Affinity, n.Effective),
+				"nothing: it evens out with more clients. Without affinity it would be even at once")
+			return
+		}
 		if last.Affinity != "NONE" {
 			at.find("uneven/affinity", evidence+fmt.Sprintf("; session_affinity = %q keeps clients where they are", last.Affinity),
 				"wait for sessions to end, or set session_affinity = \"NONE\""+whatIf(s))
@@ -95,8 +100,7 @@ func explainKeys(at place, s *admin.ServiceStatus, sc *scope, v *verdict, eviden
 	evidence += fmt.Sprintf("; the traffic is that of %.1f equal keys, the busiest of which has %s of it", keys.Effective, percent(keys.TopShare))
 	few := keys.TopShare > 0.5 || keys.Effective < float64(v.endpoints)
 	if !few {
-		// A flow says only as much as a key: the statistic shrinks with their number.
-		if p := chance(v.statistic*keys.Effective/v.flows, v.endpoints-1); p > byChance {
+		if p := chanceOf(sc, keys.Effective); p > byChance {
 			at.note("uneven/affinity", evidence+fmt.Sprintf("; so many keys may well be spread like this (p %s)", chanceText(p)),
 				"nothing: it evens out with more clients. Without affinity it would be even at once")
 			return
@@ -120,6 +124,18 @@ func explainKeys(at place, s *admin.ServiceStatus, sc *scope, v *verdict, eviden
 		at.find("uneven/skewed_keys", evidence+fmt.Sprintf("; a few values carry most of the traffic, and session_affinity = %q keeps each on one endpoint", s.Affinity),
 			"choose a header or cookie that tells clients apart, or set session_affinity = \"NONE\""+whatIf(sc))
 	}
+}
+
+// chanceOf is how likely so uneven a distribution is where a client, or a key, goes to
+// one endpoint with all its flows, and so many equal ones have all there are. A flow says
+// only as much as a client then: the statistic shrinks with their number.
+func chanceOf(s *scope, clients float64) float64 {
+	flows := 0.0
+	for _, t := range s.tallies {
+		flows += t.got
+	}
+	v := judge(s.tallies, enoughExpected*flows/clients)
+	return chance(v.statistic*clients/flows, v.cells-1)
 }
 
 // whatIf is the distribution without affinity.
@@ -168,7 +184,7 @@ func judgeStreams(at place, c course) {
 	for i := range tallies {
 		tallies[i].want *= active / shares
 	}
-	v := judge(tallies)
+	v := judge(tallies, enoughExpected)
 	if !v.uneven() || v.effect < 2*worthwhile || at.of(v.worst.id).found("uneven") {
 		return
 	}

@@ -139,6 +139,18 @@ func TestUnevenHasACause(t *testing.T) {
 		{"strong sessions", 800, 200, func(_, last *admin.ServiceStatus) {
 			last.Affinity = "STRONG_COOKIE_AFFINITY"
 		}, "uneven/affinity a", "", "keeps clients where they are"},
+		{"seven strong sessions", 570, 430, func(_, last *admin.ServiceStatus) {
+			last.Affinity, last.Sources = "STRONG_COOKIE_AFFINITY", spread(7, 0.15)
+		}, "", "uneven/affinity a", "7.0 equal ones may well be spread like this"},
+		{"a thousand strong sessions", 800, 200, func(_, last *admin.ServiceStatus) {
+			last.Affinity, last.Sources = "STRONG_COOKIE_AFFINITY", spread(1000, 0.01)
+		}, "uneven/affinity a", "", "keeps clients where they are"},
+		{"a weight of one beside 100", 17, 3, func(first, last *admin.ServiceStatus) {
+			for _, s := range []*admin.ServiceStatus{first, last} {
+				s.Policy = "RANDOM"
+				s.Groups[0].Endpoints[0].ShareExpected, s.Groups[0].Endpoints[1].ShareExpected = 100./101, 1./101
+			}
+		}, "", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			first := web(well("a", 0.5, 0), well("b", 0.5, 0))

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -17,6 +18,9 @@ const (
 	// byChance is how unlikely a distribution must be to be called uneven, and
 	// worthwhile by how much of what it should get an endpoint must be off.
 	byChance, worthwhile = 1e-5, 0.10
+	// enoughExpected is of how many flows on chi-square may be trusted: where fewer are
+	// to be expected, chance alone makes it large (Cochran's rule).
+	enoughExpected = 5
 )
 
 // A tally is what an endpoint got, beside what it should have got.
@@ -121,6 +125,7 @@ func ratio(a, b float64) float64 {
 type verdict struct {
 	flows     float64
 	endpoints int     // that are to get some
+	cells     int     // of the statistic
 	few       bool    // too few flows for a verdict
 	statistic float64 // chi-square
 	p         float64
@@ -128,32 +133,54 @@ type verdict struct {
 	worst     tally
 }
 
-// judge compares what was got with what was to be expected.
-func judge(tallies []tally) (v verdict) {
+// judge compares what was got with what was to be expected. Endpoints of which fewer
+// than least flows were are looked at together.
+func judge(tallies []tally, least float64) (v verdict) {
 	var got, want []float64
 	for _, t := range tallies {
 		v.flows += t.got
-		if !t.due {
-			continue
+		if t.due {
+			v.endpoints++
 		}
-		v.endpoints++
-		if t.want == 0 { // nobody got anything
-			continue
-		}
+	}
+	for _, t := range pooled(tallies, least) {
 		got, want = append(got, t.got), append(want, t.want)
 		if off := math.Abs(t.got-t.want) / t.want; off > v.effect || v.worst.id == "" {
 			v.effect, v.worst = off, t
 		}
 	}
+	v.cells = len(got)
 	v.few = v.flows < flowsEach*float64(v.endpoints)
 	v.statistic = chiSquare(got, want)
-	v.p = chance(v.statistic, v.endpoints-1)
+	v.p = chance(v.statistic, v.cells-1)
 	return v
+}
+
+// pooled returns the tallies of those who were to get something, in the order of how
+// much, and those of which too little is expected as one, by the ID of the one that is
+// furthest off.
+func pooled(tallies []tally, least float64) (all []tally) {
+	due := slices.DeleteFunc(slices.Clone(tallies), func(t tally) bool { return !t.due || t.want == 0 })
+	slices.SortStableFunc(due, func(a, b tally) int { return cmp.Compare(a.want, b.want) })
+	var pool tally
+	furthest := -1.0
+	for i, t := range due {
+		if off := math.Abs(t.got - t.want); off > furthest {
+			furthest, pool.id = off, t.id
+		}
+		pool.got += t.got
+		pool.want += t.want
+		if pool.want >= least || i == len(due)-1 {
+			all = append(all, pool)
+			pool, furthest = tally{}, -1
+		}
+	}
+	return all
 }
 
 // uneven reports whether that can be neither chance nor a trifle.
 func (v *verdict) uneven() bool {
-	return v.endpoints > 1 && !v.few && v.p < byChance && v.effect > worthwhile
+	return v.cells > 1 && !v.few && v.p < byChance && v.effect > worthwhile
 }
 
 // figures is a distribution as evidence shows it, the most uneven first.
@@ -184,7 +211,7 @@ func judgeUneven(at place, f *Facts, c course) {
 		return
 	}
 	for _, s := range c.scopes() {
-		v := judge(s.tallies)
+		v := judge(s.tallies, enoughExpected)
 		switch {
 		case v.endpoints < 2 && s.quiet > 0:
 		case s.quiet == 0:
