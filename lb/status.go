@@ -114,6 +114,7 @@ type EndpointStatus struct {
 	Active   int64  // leases held now
 	Requests uint64 // leases ever taken
 	Failures uint64 // leases that ended with Failure
+	Neutrals uint64 // leases that ended with Neutral
 	// ShareExpected is the part of new traffic that it should get now, from 0
 	// to 1. ShareActual is the part that it got since shares last changed, so
 	// the two can be compared; 0 while there was no traffic at all.
@@ -218,9 +219,10 @@ func (m *member) status() EndpointStatus {
 		Reason:   m.reason,
 		Admin:    m.admin,
 		Weight:   m.endpoint.Weight,
+		Requests: m.endpoint.Load.Started(), // before Active: none looks as if it had ended that has not
 		Active:   m.endpoint.Load.Active(),
-		Requests: m.endpoint.Load.Started(),
 		Failures: m.endpoint.Load.Failed(),
+		Neutrals: m.endpoint.Load.Neutrals(),
 		Traffic:  m.traffic(),
 		Ejection: EjectionStatus{
 			Ejected:  m.suspect.Ejected,

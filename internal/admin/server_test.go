@@ -47,13 +47,13 @@ func TestServicesAreShownAsTheContractSays(t *testing.T) {
 			"endpoints": []any{
 				map[string]any{
 					"id": "big", "address": "10.0.0.2:8080", "health": "HEALTHY", "reason": "", "admin": "READY",
-					"dropped": "", "ejected": false, "weight": 3.0, "active": 0.0, "requests": 0.0, "failures": 0.0,
+					"dropped": "", "ejected": false, "weight": 3.0, "active": 0.0, "requests": 0.0, "failures": 0.0, "neutral": 0.0,
 					"share_expected": 0.75, "share_actual": 0.0,
 					"traffic": "", "connect_failures": 0.0, "gateway_failures": 0.0, "warm": 1.0, "ejections": 0.0,
 				},
 				map[string]any{
 					"id": "unix:/run/a.sock", "address": "unix:/run/a.sock", "health": "HEALTHY", "reason": "", "admin": "READY",
-					"dropped": "", "ejected": false, "weight": 1.0, "active": 0.0, "requests": 0.0, "failures": 0.0,
+					"dropped": "", "ejected": false, "weight": 1.0, "active": 0.0, "requests": 0.0, "failures": 0.0, "neutral": 0.0,
 					"share_expected": 0.25, "share_actual": 0.0,
 					"traffic": "", "connect_failures": 0.0, "gateway_failures": 0.0, "warm": 1.0, "ejections": 0.0,
 				},

@@ -149,6 +149,8 @@ type EndpointStatus struct {
 	Active   int64       `json:"active"`
 	Requests uint64      `json:"requests"`
 	Failures uint64      `json:"failures"`
+	// Neutral counts those that ended by nobody's fault: the client left.
+	Neutral uint64 `json:"neutral"`
 	// Connections is what is left on an endpoint that takes nothing new; not there if
 	// nothing is.
 	Connections *ConnectionsStatus `json:"connections,omitempty"`
@@ -273,6 +275,7 @@ func viewEndpoint(e *lb.EndpointStatus, reports bool) EndpointStatus {
 		Active:        e.Active,
 		Requests:      e.Requests,
 		Failures:      e.Failures,
+		Neutral:       e.Neutrals,
 		ShareExpected: e.ShareExpected,
 		ShareActual:   e.ShareActual,
 	}

@@ -12,8 +12,11 @@ import (
 // have nobody left or go on in panic.
 func judgeHealth(at place, f *Facts, c course) {
 	s := c.last()
-	all, well := endpoints(s), 0
+	all, well, unknown := endpoints(s), 0, 0
 	for _, e := range all {
+		if e.Health == "UNKNOWN" {
+			unknown++
+		}
 		if e.Health == "HEALTHY" && !e.Ejected {
 			well++
 		}
@@ -26,6 +29,9 @@ func judgeHealth(at place, f *Facts, c course) {
 	switch {
 	case s.Panic || grown(c.first().Shed, s.Shed) > 0:
 		judgePanic(at, f, c, well, len(all))
+	case len(all) > 0 && well == 0 && unknown > 0:
+		at.note("unchecked", fmt.Sprintf("%d of %d endpoints have not been checked yet, and none is known to be healthy", unknown, len(all)),
+			"look again when their first checks are over")
 	case len(all) > 0 && well == 0:
 		at.find("no-healthy", fmt.Sprintf("none of %d endpoints is healthy: clients get errors", len(all)),
 			"see what each endpoint is ill of below; if all are well in truth, mend the health_check")
@@ -206,16 +212,18 @@ var whyIdle = map[string][2]string{
 // judgeIdle says of endpoints that are healthy and get nothing why that is so.
 func judgeIdle(at place, c course) {
 	s := c.last()
-	for _, e := range endpoints(s) {
-		if e.Health != "HEALTHY" || e.Dropped == "" || e.Ejected {
-			continue
+	for _, g := range s.Groups {
+		for _, e := range g.Endpoints {
+			if e.Health != "HEALTHY" || e.Dropped == "" || e.Ejected {
+				continue
+			}
+			why, known := whyIdle[e.Dropped]
+			if !known {
+				why = [2]string{"it is " + e.Dropped, "spillway explain says more"}
+			}
+			at.of(e.ID).note("idle", "it is healthy and gets no new traffic: "+why[0],
+				strings.NewReplacer("SERVICE", s.Name, "ENDPOINT", e.ID, "GROUP", g.Name).Replace(why[1]))
 		}
-		why, known := whyIdle[e.Dropped]
-		if !known {
-			why = [2]string{"it is " + e.Dropped, "spillway explain says more"}
-		}
-		at.of(e.ID).note("idle", "it is healthy and gets no new traffic: "+why[0],
-			strings.NewReplacer("SERVICE", s.Name, "ENDPOINT", e.ID).Replace(why[1]))
 	}
 }
 

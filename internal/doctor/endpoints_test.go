@@ -42,12 +42,21 @@ func TestEndpointsHaveFindings(t *testing.T) {
 			findings: "filtered a", says: []string{"no answer in 3s (i/o timeout)", "let TCP from the proxy's address to a:80 pass"}},
 		{name: "unreachable", probe: doctor.Probe{Answer: doctor.Unreachable, Detail: "no route to host"}, findings: "filtered a", says: []string{"cannot be reached (no route to host)"}},
 		{name: "silent", probe: doctor.Probe{Answer: doctor.Silent, Waited: 3 * time.Second}, findings: "silent a", says: []string{"does not answer HEAD / in 3s"}},
+		{name: "hanging up", probe: doctor.Probe{Answer: doctor.Silent, Ended: true, Detail: "the connection ended: EOF"},
+			findings: "silent a", says: []string{"a forwarder on a:80", "a [service.health_check] would see this"}},
+		{name: "silent beside a check over HTTP", file: check, probe: doctor.Probe{Answer: doctor.Silent}, findings: "silent a", says: []string{"let request_path of the health check"}},
 		{name: "refusing the doctor and not the proxy", probe: doctor.Probe{Answer: doctor.Refused},
 			change: func(_, last *admin.EndpointStatus) { last.Requests = 50 }, notes: "probe a", says: []string{"traffic of the proxy does reach it"}},
 		{name: "silent to HEAD only", probe: doctor.Probe{Answer: doctor.Silent},
 			change: func(_, last *admin.EndpointStatus) { last.Requests = 50 }, notes: "probe a", says: []string{"slow only for HEAD /"}},
 		{name: "silent with requests that hang", probe: doctor.Probe{Answer: doctor.Silent},
 			change: func(_, last *admin.EndpointStatus) { last.Requests, last.Failures, last.Active = 50, 40, 10 }, findings: "silent a"},
+		{name: "silent with clients who leave", probe: doctor.Probe{Answer: doctor.Silent},
+			change: func(_, last *admin.EndpointStatus) { last.Requests, last.Neutral, last.Active = 50, 48, 2 }, findings: "silent a"},
+		{name: "slow for everybody", probe: doctor.Probe{Answer: doctor.Silent},
+			change: func(first, last *admin.EndpointStatus) {
+				first.Requests, first.Active, last.Requests, last.Active = 2, 2, 4, 2
+			}, notes: "probe a", says: []string{"slow only for HEAD /"}},
 		{name: "refusing the proxy", probe: doctor.Probe{Answer: doctor.Answers},
 			change: func(_, last *admin.EndpointStatus) {
 				last.Traffic, last.TrafficReason, last.ConnectFailures = "REFUSED", "connection refused", 12
@@ -69,6 +78,7 @@ func TestEndpointsHaveFindings(t *testing.T) {
 		{name: "another status", change: func(_, last *admin.EndpointStatus) {
 			last.Health, last.Reason = "UNHEALTHY", "status 500, want 200"
 		}, findings: "no-healthy, unhealthy a", says: []string{"it answers a:80"}},
+		{name: "not checked yet", file: check, change: func(_, last *admin.EndpointStatus) { last.Health = "UNKNOWN" }, notes: "unchecked"},
 		{name: "ill and down", change: func(_, last *admin.EndpointStatus) { last.Health, last.Admin = "UNHEALTHY", "DOWN" }, findings: "no-healthy"},
 		{name: "flapping", change: func(_, last *admin.EndpointStatus) {
 			last.Checks = &admin.CheckStatus{Flaps: 6, Last: []admin.CheckResult{{Reason: "status 503"}, {OK: true}}}
@@ -210,4 +220,10 @@ func TestAKeepAliveThatIsSeenIsNoted(t *testing.T) {
 		t.Errorf("found %q, noted %q", names(r.Findings), names(r.Notes))
 	}
 	says(t, r.Notes, "for 5s, the proxy for 10m0s", "below 5s")
+}
+
+func TestIdleNamesTheGroupToOpen(t *testing.T) {
+	s := web(well("a", 1, 0))
+	s.Groups[0].Name, s.Groups[0].Endpoints[0].Dropped = "eu-a", "GROUP_DRAINED"
+	says(t, doctor.Judge(watched(s, s)).Notes, "spillway ready web --group eu-a")
 }

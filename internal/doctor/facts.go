@@ -46,6 +46,8 @@ type Probe struct {
 	Answer Answer
 	// Detail is what the system or the endpoint said.
 	Detail string
+	// Ended: the endpoint has closed or reset the connection instead of an answer.
+	Ended bool
 	// From is the address that it was probed from, if one was connected.
 	From string
 	// Waited is how long the doctor has waited for what did not come.
@@ -124,6 +126,24 @@ func grown(from, to uint64) uint64 {
 		return to
 	}
 	return to - from
+}
+
+// succeeded is how much of what an endpoint got has ended well over the window. What
+// is under way has not, and neither has what a client did not wait for.
+func (c course) succeeded(id string) uint64 {
+	from, to := endpoint(c.first(), id), endpoint(c.last(), id)
+	if to == nil {
+		return 0
+	}
+	was, is := uint64(0), endedWell(to)
+	if from != nil && from.Requests <= to.Requests { // else it counts anew
+		was = endedWell(from)
+	}
+	return is - min(was, is)
+}
+
+func endedWell(e *admin.EndpointStatus) uint64 {
+	return e.Requests - min(e.Requests, uint64(max(e.Active, 0))+e.Failures+e.Neutral)
 }
 
 // gained is how much two counters of an endpoint have grown over the window: what it

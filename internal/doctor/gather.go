@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"sync"
 	"time"
@@ -16,8 +17,8 @@ type Options struct {
 	Duration time.Duration
 	// Readings is how often it is asked meanwhile, at least twice. Default: 9.
 	Readings int
-	// ProbeTimeout is how long an endpoint may take to accept a connection, and to
-	// answer. Default: 3s.
+	// ProbeTimeout is how long an endpoint may take to accept a connection, and how long
+	// at the least to answer: it has until Duration is over. Default: 3s.
 	ProbeTimeout time.Duration
 }
 
@@ -94,16 +95,16 @@ func read(ctx context.Context, client *admin.Client, whole bool) (r Reading, err
 func (f *Facts) targets(r *Reading) (all []target) {
 	for i := range r.Services {
 		s := &r.Services[i]
-		protocol, host, name := s.Protocol, "", ""
+		like := target{protocol: s.Protocol}
 		if spec := f.service(s.Name); spec != nil {
 			if spec.HealthCheck != nil {
-				host = spec.HealthCheck.Host
+				like.host = spec.HealthCheck.Host
 			}
 			if spec.TLS != nil {
-				name = spec.TLS.Name
+				like.tlsName, like.certs = spec.TLS.Name, certificates(spec.TLS)
 			}
 		}
-		if protocol == "UDP" {
+		if like.protocol == "UDP" {
 			continue
 		}
 		for _, e := range endpoints(s) {
@@ -111,9 +112,20 @@ func (f *Facts) targets(r *Reading) (all []target) {
 				continue // what a loop makes of one request is for nobody to try
 			}
 			if e.Health == "HEALTHY" && e.Admin == "READY" {
-				all = append(all, target{ProbeKey{s.Name, e.ID}, e.Address, protocol, host, name})
+				t := like
+				t.ProbeKey, t.addr = ProbeKey{s.Name, e.ID}, e.Address
+				all = append(all, t)
 			}
 		}
 	}
 	return all
+}
+
+// certificates is what a service shows endpoints that ask who it is.
+func certificates(t *config.ServiceTLS) []tls.Certificate {
+	pair, err := tls.X509KeyPair(t.Cert, t.Key)
+	if err != nil { // none: the file has been checked
+		return nil
+	}
+	return []tls.Certificate{pair}
 }

@@ -23,9 +23,10 @@ import (
 type target struct {
 	ProbeKey
 	addr     string
-	protocol string // HTTP, HTTPS, SSL; with others a connection will do
-	host     string // for Host; "": the address
-	tlsName  string // "": the address's
+	protocol string            // HTTP, HTTPS, SSL; with others a connection will do
+	host     string            // for Host; "": the address
+	tlsName  string            // "": the address's
+	certs    []tls.Certificate // what the service shows its endpoints
 }
 
 // probesAtOnce bounds the connections that are tried at the same time.
@@ -44,7 +45,7 @@ func probeAll(ctx context.Context, targets []target, timeout time.Duration, unti
 	for _, t := range targets {
 		wg.Go(func() {
 			room <- struct{}{}
-			p, held := t.probe(ctx, timeout)
+			p, held := t.probe(ctx, timeout, until)
 			<-room
 			if held != nil {
 				if len(targets) <= probesAtOnce { // more would be too many to hold
@@ -61,8 +62,10 @@ func probeAll(ctx context.Context, targets []target, timeout time.Duration, unti
 	return all
 }
 
-// probe connects and asks. held is a connection that the endpoint means to keep.
-func (t *target) probe(ctx context.Context, timeout time.Duration) (p Probe, held net.Conn) {
+// probe connects and asks. An answer has until then in any case: nobody waits longer
+// for that, and an application that is slow is not one that is silent. held is a
+// connection that the endpoint means to keep.
+func (t *target) probe(ctx context.Context, timeout time.Duration, until time.Time) (p Probe, held net.Conn) {
 	began := time.Now()
 	conn, err := t.connect(ctx, timeout)
 	p.Waited = time.Since(began)
@@ -74,14 +77,18 @@ func (t *target) probe(ctx context.Context, timeout time.Duration) (p Probe, hel
 		return p, nil
 	}
 	p.Answer, p.From = Answers, conn.LocalAddr().String()
-	_ = conn.SetDeadline(time.Now().Add(timeout))
 	asked := time.Now()
+	by := asked.Add(timeout)
+	if until.After(by) {
+		by = until
+	}
+	_ = conn.SetDeadline(by)
 	if t.protocol == "HTTPS" || t.protocol == "SSL" {
 		name := t.tlsName
 		if name == "" {
 			name, _, _ = net.SplitHostPort(t.addr)
 		}
-		secured := tls.Client(conn, &tls.Config{ServerName: name, InsecureSkipVerify: true}) // whether it is to be trusted, health checks say
+		secured := tls.Client(conn, &tls.Config{ServerName: name, Certificates: t.certs, InsecureSkipVerify: true}) // whether it is to be trusted, health checks say
 		if err := secured.HandshakeContext(ctx); err != nil {
 			conn.Close()
 			p.Waited = time.Since(asked)
@@ -178,11 +185,11 @@ func (p Probe) silentIf(err error) Probe {
 	case errors.Is(err, context.Canceled):
 		p.Answer = ""
 	default:
-		p.Answer, p.Detail = Silent, "the connection ended: "+err.Error()
+		p.Answer, p.Ended, p.Detail = Silent, true, "the connection ended: "+err.Error()
 		var record tls.RecordHeaderError
-		var alert tls.AlertError
-		if errors.As(err, &record) || errors.As(err, &alert) { // it does speak
-			p.Answer, p.Detail = Answers, err.Error()
+		var alert *net.OpError
+		if errors.As(err, &record) || errors.As(err, &alert) && alert.Op == "remote error" { // it does speak
+			p.Answer, p.Ended, p.Detail = Answers, false, err.Error()
 		}
 	}
 	return p

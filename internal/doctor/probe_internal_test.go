@@ -2,7 +2,9 @@ package doctor
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -52,6 +54,12 @@ func TestProbesTellWhatComesOfConnecting(t *testing.T) {
 	secure := httptest.NewTLSServer(web.Config.Handler)
 	t.Cleanup(secure.Close)
 	secure.Config.ErrorLog = nil
+	guarded := httptest.NewUnstartedServer(web.Config.Handler)
+	// With TLS 1.3 it would say so after the handshake, and its reset might overtake that.
+	guarded.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert, MaxVersion: tls.VersionTLS12}
+	guarded.Config.ErrorLog = log.New(io.Discard, "", 0)
+	guarded.StartTLS()
+	t.Cleanup(guarded.Close)
 	gone, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -69,6 +77,7 @@ func TestProbesTellWhatComesOfConnecting(t *testing.T) {
 		{"HTTP", "HTTP", host(web.URL), Answers, "", 0},
 		{"HTTPS, whoever signed it", "HTTPS", host(secure.URL), Answers, "", 0},
 		{"SSL", "SSL", host(secure.URL), Answers, "", 0},
+		{"one that wants a certificate", "HTTPS", host(guarded.URL), Answers, "remote error", 0},
 		{"TCP", "TCP", mute, Answers, "", 0},
 		{"a socket", "HTTP", "unix:" + listens(t, "unix", filepath.Join(t.TempDir(), "s"), says("HTTP/1.1 200 OK\r\n\r\n")), Answers, "", 0},
 		{"an error is an answer", "HTTP", listens(t, "tcp", "127.0.0.1:0", says("HTTP/1.1 503 No\r\nConnection: close\r\n\r\n")), Answers, "", 0},
@@ -89,6 +98,32 @@ func TestProbesTellWhatComesOfConnecting(t *testing.T) {
 				t.Errorf("%+v, want %s with %q and %v", p, c.want, c.detail, c.keepAlive)
 			}
 		})
+	}
+}
+
+func TestProbesShowTheCertificateOfTheFile(t *testing.T) {
+	shown := make(chan int, 1)
+	web := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { shown <- len(r.TLS.PeerCertificates) }))
+	web.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
+	web.StartTLS()
+	t.Cleanup(web.Close)
+	_, addr, _ := strings.Cut(web.URL, "://")
+	key := ProbeKey{"web", "a"}
+	p := probeAll(t.Context(), []target{{ProbeKey: key, addr: addr, protocol: "HTTPS", certs: web.TLS.Certificates}}, 5*time.Second, time.Now())[key]
+	if p.Answer != Answers || p.Detail != "" || <-shown != 1 {
+		t.Errorf("%+v", p)
+	}
+}
+
+func TestProbesWaitForAsLongAsTheProxyIsWatchedAnyway(t *testing.T) {
+	slow := listens(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
+		_, _ = c.Read(make([]byte, 1000))
+		time.Sleep(50 * time.Millisecond)
+		_, _ = io.WriteString(c, "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+	})
+	key := ProbeKey{"web", "a"}
+	if p := probeAll(t.Context(), []target{{ProbeKey: key, addr: slow, protocol: "HTTP"}}, 10*time.Millisecond, time.Now().Add(time.Minute))[key]; p.Answer != Answers {
+		t.Errorf("%+v of one that takes 50ms", p)
 	}
 }
 

@@ -24,7 +24,7 @@ func judgeProbes(at place, f *Facts, c course) {
 			answer = saidOf(e.TrafficReason, probe.Answer)
 		}
 		got, failed := c.gained(e.ID)
-		served := got > failed+uint64(max(e.Active, 0)) && e.Traffic == ""
+		served := c.succeeded(e.ID) > 0 && e.Traffic == ""
 		evidence := contrast(f, at.service, e, probe, got, failed)
 		switch {
 		case answer == "" || answer == Answers:
@@ -38,7 +38,7 @@ func judgeProbes(at place, f *Facts, c course) {
 			at.note("probe", evidence+": it does answer the proxy's traffic, so it may be slow only for HEAD /",
 				"nothing, if HEAD / takes that long")
 		case answer == Silent:
-			at.find("silent", evidence, "somebody listens and the application does not answer: look for a hung or overloaded process on "+e.Address+"; let the health check ask what traffic asks (type = \"HTTP\" with a request_path), so that this is seen")
+			at.find("silent", evidence, silentRemedy(e, f, at.service, probe))
 		default:
 			at.find("filtered", evidence, fmt.Sprintf("let TCP from %s to %s pass: a firewall, a security group or a route on the way drops it%s", orProxy(probe.From), e.Address, whileCheck(f, at.service, e)))
 		}
@@ -128,6 +128,20 @@ func refusedRemedy(e *admin.EndpointStatus, f *Facts, service string, p Probe) s
 	}
 	return "start what is to listen on " + e.Address + ", or correct its port in the file" + whileCheck(f, service, e) +
 		"; and check the port that serves (health_check.port = 0), so that this is seen"
+}
+
+func silentRemedy(e *admin.EndpointStatus, f *Facts, service string, p Probe) string {
+	remedy := "somebody listens and the application does not answer: look for a hung or overloaded process on " + e.Address + ", or look again with a longer --duration if it is only slow"
+	if p.Ended {
+		remedy = "somebody listens and hangs up: look for a forwarder on " + e.Address + " that has nobody behind it, such as a container's port, or a server that serves other hosts only (health_check.host is asked for)"
+	}
+	switch s := f.service(service); {
+	case s != nil && s.HealthCheck != nil && strings.HasPrefix(s.HealthCheck.Type, "HTTP"):
+		return remedy + "; let request_path of the health check need what traffic needs, so that this is seen"
+	case s != nil && s.HealthCheck == nil:
+		return remedy + "; a [service.health_check] would see this"
+	}
+	return remedy + "; let the health check ask what traffic asks (type = \"HTTP\" with a request_path), so that this is seen"
 }
 
 // whileCheck points out a check of another port.
