@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/spillway-lb/spillway/health"
+	"github.com/spillway-lb/spillway/internal/testkit"
 )
 
 // endpoint is a real listener whose connections are each handed to serve, and closed when it returns.
@@ -331,13 +332,9 @@ func TestAnotherPortMayBeChecked(t *testing.T) {
 }
 
 func TestRefusalFailsAtOnce(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln.Close()
+	addr := testkit.FreeAddr(t)
 	for _, typ := range []string{"TCP", "HTTP"} {
-		expect(t, check(t, health.Check{Type: typ}, ln.Addr().String()), "connection refused")
+		expect(t, check(t, health.Check{Type: typ}, addr), "connection refused")
 	}
 }
 

@@ -2,7 +2,6 @@ package lb_test
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -63,11 +62,8 @@ func TestReasonIsThatOfTheLastFailure(t *testing.T) {
 // A changed check begins to count anew. Until it has counted far enough, what
 // the old one found out is the best that is known.
 func TestChangedCheckForgetsNoHealth(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	l.Close() // nobody is there
 	o := lb.Options{
-		Endpoints:   []balance.Endpoint{{ID: "a", Addr: l.Addr().String()}},
+		Endpoints:   []balance.Endpoint{{ID: "a", Addr: testkit.FreeAddr(t)}}, // nobody is there
 		HealthCheck: &health.Check{CheckInterval: 10 * time.Millisecond, UnhealthyThreshold: 1},
 	}
 	b := newBalancer(t, o)

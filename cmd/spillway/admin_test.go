@@ -13,6 +13,7 @@ import (
 	"github.com/spillway-lb/spillway/config"
 	"github.com/spillway-lb/spillway/internal/admin"
 	"github.com/spillway-lb/spillway/internal/app"
+	"github.com/spillway-lb/spillway/internal/testkit"
 )
 
 // proxy runs the proxy that a file describes until the test ends.
@@ -154,7 +155,7 @@ func TestReloadTakesAGoodFileAndRefusesABadOne(t *testing.T) {
 }
 
 func TestTheProxyIsFoundByItsFile(t *testing.T) {
-	addr := freeAddr(t)
+	addr := testkit.FreeAddr(t)
 	file := proxyFile(t, "a.toml", addr, "127.0.0.1:1")
 	proxy(t, file)
 	spillway(t, "status", "-c", file).want(t, 0, "127.0.0.1:1")
@@ -165,7 +166,7 @@ func TestTheTokenComesFromTheFileOrItsOwnFlag(t *testing.T) {
 	dir := t.TempDir()
 	token := write(t, filepath.Join(dir, "token"), "secret")
 	wrong := write(t, filepath.Join(dir, "wrong"), "guess")
-	addr := freeAddr(t)
+	addr := testkit.FreeAddr(t)
 	file := write(t, filepath.Join(dir, "a.toml"),
 		`[admin]`, `listen = "`+addr+`"`, `token_file = '`+token+`'`,
 		`[[listener]]`, `listen = "127.0.0.1:0"`, `service = "web"`,
@@ -179,7 +180,7 @@ func TestTheTokenComesFromTheFileOrItsOwnFlag(t *testing.T) {
 }
 
 func TestNobodyThereIsExitCode5(t *testing.T) {
-	addr := freeAddr(t)
+	addr := testkit.FreeAddr(t)
 	for _, line := range []string{"status", "status web", "drain web a", "ready web a", "reload"} {
 		args := append(strings.Fields(line), "--admin", addr)
 		spillway(t, args...).want(t, 5, "cannot be reached", addr, "--admin ADDR or -c FILE")

@@ -137,7 +137,7 @@ func TestDoctorNamesAQueueThatStays(t *testing.T) {
 func TestDoctorNamesAPanicThatSheds(t *testing.T) {
 	t.Parallel()
 	p := admit(t, `[[listener]]`, `name = "in"`, `listen = "127.0.0.1:0"`, `service = "web"`,
-		`[[service]]`, `name = "web"`, `panic = "shed"`, `panic_threshold = 60`, `endpoints = `+quoted(endpoint(t, "a"), freeAddr(t)),
+		`[[service]]`, `name = "web"`, `panic = "shed"`, `panic_threshold = 60`, `endpoints = `+quoted(endpoint(t, "a"), testkit.FreeAddr(t)),
 		`[service.health_check]`, `check_interval = "5s"`, `unhealthy_threshold = 1`) // the first check comes at once
 	p.eventually(func(s *admin.ServiceStatus) bool { return s.Panic })
 	get(t, p.addr("in"), nil)
@@ -147,7 +147,7 @@ func TestDoctorNamesAPanicThatSheds(t *testing.T) {
 // The way back leads over another proxy: in the file of neither it can be seen.
 func TestDoctorNamesALoopOverAnotherProxy(t *testing.T) {
 	t.Parallel()
-	other := freeAddr(t)
+	other := testkit.FreeAddr(t)
 	p := admit(t, `[[listener]]`, `name = "in"`, `listen = "127.0.0.1:0"`, `service = "web"`,
 		`[[service]]`, `name = "web"`, `endpoints = `+quoted(other))
 	proxy(t, write(t, filepath.Join(t.TempDir(), "b.toml"), `[[listener]]`, `listen = "`+other+`"`, `service = "back"`,

@@ -12,7 +12,7 @@ import (
 // A connection that would wait, or be refused, by the service's own limits.
 func TestExplainSaysWhichLimitIsReached(t *testing.T) {
 	t.Parallel()
-	addr := freeAddr(t)
+	addr := testkit.FreeAddr(t)
 	file := write(t, filepath.Join(t.TempDir(), "a.toml"), `[admin]`, `listen = "127.0.0.1:0"`,
 		`[[listener]]`, `protocol = "TCP"`, `listen = "`+addr+`"`, `service = "tcp"`,
 		`[[service]]`, `name = "tcp"`, `timeout = "10m"`, `endpoints = `+quoted(echo(t, "127.0.0.1:0")),

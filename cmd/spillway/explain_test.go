@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/spillway-lb/spillway/internal/testkit"
 )
 
 // hashed writes a file with a service whose key is a header.
@@ -141,7 +143,7 @@ func TestExplainAsksTheRunningProxy(t *testing.T) {
 	}
 	ask(4, "nobody can be had: 3 DRAIN")
 	spillway(t, "explain", "--admin", addr, "--service", "nope").want(t, 1, `no service is named "nope"`)
-	spillway(t, "explain", "--admin", freeAddr(t), "--service", "web").want(t, 5)
+	spillway(t, "explain", "--admin", testkit.FreeAddr(t), "--service", "web").want(t, 5)
 }
 
 func TestExplainRefusesWhatItDoesNotUnderstand(t *testing.T) {

@@ -208,7 +208,7 @@ func TestSystemdSocketActivate(t *testing.T) {
 	if _, err := exec.LookPath("systemd-socket-activate"); err != nil {
 		t.Skip("systemd-socket-activate is not installed")
 	}
-	addr := freeAddr(t)
+	addr := testkit.FreeAddr(t)
 	file := write(t, "a.toml", `[[listener]]`, `name = "in"`, `listen = "`+addr+`"`, `service = "web"`,
 		`[[service]]`, `name = "web"`, `endpoints = ["`+endpoint(t, "a")+`"]`)
 	p := startAs(t, "systemd-socket-activate", "-l", addr, "--fdname=in", "-E", "SPILLWAY_TEST_AS_COMMAND=1", os.Args[0], "run", file)

@@ -357,8 +357,8 @@ func TestPrioritiesAreReservesAndWeightsAreShares(t *testing.T) {
 	s := dnstest.Serve(t)
 	a, b, c := newSpeaker(t, "a"), newSpeaker(t, "b"), newSpeaker(t, "c")
 	record := func(priority, weight int, e *speaker) string {
-		_, port, _ := net.SplitHostPort(e.addr)
-		return fmt.Sprintf("_web._tcp.test. 0 IN SRV %d %d %s 127.0.0.1.", priority, weight, port)
+		host, port, _ := net.SplitHostPort(e.addr)
+		return fmt.Sprintf("_web._tcp.test. 0 IN SRV %d %d %s %s.", priority, weight, port, host)
 	}
 	s.Set("_web._tcp.test", "SRV", record(10, 30, a), record(10, 10, b), record(20, 1, c))
 	p := run(t, fmt.Sprintf(`
@@ -380,7 +380,7 @@ name = "web"
 group = "g"
 [service.health_check]
 check_interval = "20ms"
-unhealthy_threshold = 1
+unhealthy_threshold = 10 # a busy machine may need 20 ms for a check, but not ten times
 healthy_threshold = 1
 `, s.Addr))
 	count := func() map[string]int {

@@ -25,7 +25,7 @@ type speaker struct {
 }
 
 func newSpeaker(t *testing.T, name string) *speaker {
-	s := &speaker{t: t, name: name, addr: "127.0.0.1:0"}
+	s := &speaker{t: t, name: name, addr: testkit.FreeAddr(t)}
 	s.revive()
 	t.Cleanup(s.kill)
 	return s
@@ -37,7 +37,6 @@ func (s *speaker) revive() {
 	if s.l, err = net.Listen("tcp", s.addr); err != nil {
 		s.t.Fatal(err)
 	}
-	s.addr = s.l.Addr().String()
 	s.serving.Go(s.serve)
 }
 
@@ -103,6 +102,7 @@ func (v serviceView) dropped() string {
 	return strings.Join(all, " ")
 }
 
+// A busy machine may need 20 ms for a check, but not ten times in a row.
 const poolFile = `
 [admin]
 listen = "127.0.0.1:0"
@@ -125,6 +125,7 @@ service = "db"
 name = "db"
 [service.health_check]
 check_interval = "20ms"
+unhealthy_threshold = 10
 [[service.backend]]
 group = "main"
 [[service.backend]]

@@ -107,10 +107,8 @@ func TestEveryRequestGivesItsPlaceInTheGroupBack(t *testing.T) {
 	t.Parallel()
 	for _, engine := range []string{"loop", "stream"} {
 		t.Run(engine, func(t *testing.T) {
-			dead, _ := net.Listen("tcp", "127.0.0.1:0")
-			dead.Close()
 			file := strings.NewReplacer("ENGINE", engine,
-				"ENDPOINTSA", fmt.Sprintf("%q, %q", moody(t), dead.Addr().String()),
+				"ENDPOINTSA", fmt.Sprintf("%q, %q", moody(t), testkit.FreeAddr(t)),
 				"ENDPOINTSB", fmt.Sprintf("%q, %q", moody(t), moody(t))).Replace(moodyFile)
 			p := run(t, file)
 			addr := p.ListenAddr("web").String()

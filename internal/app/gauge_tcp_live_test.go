@@ -48,11 +48,9 @@ func TestEveryConnectionGivesItsPlaceInTheGroupBackAndTellsHowFarItsZoneIs(t *te
 	t.Parallel()
 	for _, engine := range []string{"loop", "stream"} {
 		t.Run(engine, func(t *testing.T) {
-			dead, _ := net.Listen("tcp", "127.0.0.1:0")
-			dead.Close()
 			byName := "localhost" + strings.TrimPrefix(holder(t, "B"), "127.0.0.1")
 			file := strings.NewReplacer("ENGINE", engine,
-				"ENDPOINTSA", fmt.Sprintf("%q, %q", holder(t, "A"), dead.Addr().String()),
+				"ENDPOINTSA", fmt.Sprintf("%q, %q", holder(t, "A"), testkit.FreeAddr(t)),
 				"ENDPOINTSB", fmt.Sprintf("%q", byName)).Replace(connectionsFile)
 			p := run(t, file)
 			addr := p.ListenAddr("db").String()

@@ -20,13 +20,9 @@ func TestNginxIsReachedOverTLS(t *testing.T) {
 		t.Skip("nginx is not installed")
 	}
 	certs := testkit.NewCertificates(t)
-	pair := certs.Server("127.0.0.1")
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	l.Close()
+	addr := testkit.FreeAddr(t)
+	ip, _, _ := net.SplitHostPort(addr)
+	pair := certs.Server(ip)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "nginx.conf")
 	text := fmt.Sprintf(`

@@ -3,7 +3,6 @@ package app_test
 import (
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -102,12 +101,7 @@ func TestEndpointThatAnswers503IsEjectedAndComesBack(t *testing.T) {
 // retry each, until it is ejected.
 func TestEndpointThatRefusesIsEjected(t *testing.T) {
 	defer http.DefaultClient.CloseIdleConnections()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dead := l.Addr().String()
-	l.Close()
+	dead := testkit.FreeAddr(t)
 	p := run(t, oneListener+list(dead, named(t, "b"))+"[service.outlier_detection]\n")
 	for range 50 {
 		if code, body := p.get("web", "/"); code != 200 || body != "b" {

@@ -253,12 +253,7 @@ func TestUDPAddressCanBeHadAgainAtOnce(t *testing.T) {
 	onEngines(t, func(t *testing.T, file string) {
 		file = strings.Replace(file, `"100ms"`, `"1m"`, 1)
 		a := talker(t, "a")
-		c, err := net.ListenPacket("udp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		addr := c.LocalAddr().String()
-		c.Close()
+		addr := testkit.FreeAddr(t)
 		at := strings.Replace(file, `listen = "127.0.0.1:0"
 protocol`, `listen = "`+addr+`"
 protocol`, 1) + list(a)
@@ -282,12 +277,7 @@ protocol`, 1) + list(a)
 
 // The ports of UDP are not those of TCP.
 func TestOneAddressForBothProtocols(t *testing.T) {
-	c, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := c.Addr().String()
-	c.Close()
+	addr := testkit.FreeAddr(t)
 	file := strings.Replace(udpFile, `listen = "127.0.0.1:0"
 protocol = "UDP"`, `listen = "`+addr+`"
 protocol = "UDP"`, 1)

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/spillway-lb/spillway/internal/testkit"
 )
 
 // listens serves each connection with f until the test ends.
@@ -60,11 +62,7 @@ func TestProbesTellWhatComesOfConnecting(t *testing.T) {
 	guarded.Config.ErrorLog = log.New(io.Discard, "", 0)
 	guarded.StartTLS()
 	t.Cleanup(guarded.Close)
-	gone, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	gone.Close()
+	gone := testkit.FreeAddr(t)
 	host := func(url string) string { _, h, _ := strings.Cut(url, "://"); return h }
 	mute := listens(t, "tcp", "127.0.0.1:0", func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
 
@@ -87,7 +85,7 @@ func TestProbesTellWhatComesOfConnecting(t *testing.T) {
 		{"a mute one, HTTPS", "HTTPS", mute, Silent, "", 0},
 		{"one that hangs up", "HTTP", listens(t, "tcp", "127.0.0.1:0", func(net.Conn) {}), Silent, "the connection ended", 0},
 		{"TLS where there is none", "HTTPS", host(web.URL), Answers, "", 0},
-		{"nobody", "HTTP", gone.Addr().String(), Refused, "refused", 0},
+		{"nobody", "HTTP", gone, Refused, "refused", 0},
 		{"no such socket", "HTTP", "unix:" + filepath.Join(t.TempDir(), "none"), Unreachable, "", 0},
 		{"no address", "TCP", "127.0.0.1:none", Unreachable, "", 0},
 	} {

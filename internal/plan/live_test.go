@@ -190,24 +190,17 @@ func quoted(addrs []string) string { return `"` + strings.Join(addrs, `", "`) + 
 
 // Listeners, too, do what the plan says, or the reload refuses.
 func TestALiveReloadDoesToListenersWhatThePlanSays(t *testing.T) {
-	free := func(host string) string {
-		l, err := net.Listen("tcp", host+":0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		return l.Addr().String()
-	}
 	at := func(addr string) *config.Config {
 		return file{listener: fmt.Sprintf("listen = %q", addr)}.load(t)
 	}
-	here, there := free("127.0.0.1"), free("127.0.0.1")
-	_, port, _ := net.SplitHostPort(here)
+	here := testkit.FreeAddr(t)
+	host, port, _ := net.SplitHostPort(here)
+	_, another, _ := net.SplitHostPort(testkit.FreeAddr(t))
 	for name, c := range map[string]struct {
 		to      string
 		refused bool
 	}{
-		"another port": {there, false}, "all addresses, same port": {":" + port, true},
+		"another port": {net.JoinHostPort(host, another), false}, "all addresses, same port": {":" + port, true},
 		"IPv4, same port": {"0.0.0.0:" + port, true}, "another address, same port": {"127.0.0.2:" + port, false},
 	} {
 		t.Run(name, func(t *testing.T) {
