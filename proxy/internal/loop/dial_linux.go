@@ -94,7 +94,7 @@ func (c *Conn) KeepAlive() {
 func (c *Conn) connect(to *sys.Address, timeout time.Duration) error {
 	switch errno := sys.Connect(int(c.fd), to); errno {
 	case 0:
-		return nil
+		return c.metAnother()
 	case unix.EINPROGRESS, unix.EINTR:
 	default:
 		return os.NewSyscallError("connect", errno)
@@ -110,7 +110,20 @@ func (c *Conn) connect(to *sys.Address, timeout time.Duration) error {
 		}
 	}
 	c.writeBy = 0
-	return os.NewSyscallError("connect", sys.Connected(int(c.fd)))
+	if err := sys.Connected(int(c.fd)); err != nil {
+		return os.NewSyscallError("connect", err)
+	}
+	return c.metAnother()
+}
+
+// metAnother refuses, and resets, a connection to itself: nobody listens there, and
+// who wants to could not as long as we have the port.
+func (c *Conn) metAnother() error {
+	if !sys.ToItself(int(c.fd)) {
+		return nil
+	}
+	c.Abort()
+	return os.NewSyscallError("connect", unix.ECONNREFUSED)
 }
 
 // dialName has the standard library connect, and takes the socket over. Until then c

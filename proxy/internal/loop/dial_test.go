@@ -189,3 +189,48 @@ func TestAnInterruptIsOneFromTheLoopsFirstMomentOn(t *testing.T) {
 		}
 	})
 }
+
+// Where nobody listens at a port that the kernel may give to whoever connects, one that
+// connects there is given this very port one day, and meets itself. Then nobody could
+// listen there again.
+func TestADialDoesNotMeetItself(t *testing.T) {
+	s := newStage(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer l.Close()
+	mine, err := net.Dial("tcp", l.Addr().String())
+	must(t, err)
+	defer mine.Close() // so nobody else listens where it comes from
+	addr := mine.LocalAddr().String()
+	s.task(func() {
+		for range 20_000 { // there are 14,000 such ports
+			var c loop.Conn
+			if err := s.Dial(&c, addr, time.Minute, nil); !errors.Is(err, syscall.ECONNREFUSED) {
+				t.Errorf("from %v to %s: %v, want ECONNREFUSED", c.Local(), addr, err)
+				c.Abort()
+				return
+			}
+		}
+	})
+}
+
+func TestADialThatDoesNotWaitDoesNotMeetItselfEither(t *testing.T) {
+	s := newStage(t)
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	must(t, err)
+	must(t, unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	at, err := unix.Getsockname(fd)
+	must(t, err)
+	must(t, unix.Connect(fd, at))
+	must(t, unix.SetNonblock(fd, true))
+	s.do(func() {
+		var c loop.Conn
+		s.Attach(&c, fd, nil)
+		if ok, err := c.Connected(); ok || !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("connected: %v, %v, want ECONNREFUSED", ok, err)
+		}
+		if !c.Gone() {
+			t.Error("it keeps the port")
+		}
+	})
+}

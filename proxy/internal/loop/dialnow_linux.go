@@ -54,12 +54,14 @@ func (c *Conn) Connected() (bool, error) {
 		return false, dialError(net.ErrClosed)
 	case c.state&writable == 0:
 		return false, nil
-	case c.state&failed == 0 && !sys.Faulty:
-		return true, nil // the kernel would have told of an error along with it
+	case c.state&failed != 0 || sys.Faulty: // or else the kernel would have told of an error
+		if err := sys.Connected(int(c.fd)); err != nil {
+			return false, dialError(os.NewSyscallError("connect", err))
+		}
+		c.state &^= failed
 	}
-	if err := sys.Connected(int(c.fd)); err != nil {
-		return false, dialError(os.NewSyscallError("connect", err))
+	if err := c.metAnother(); err != nil {
+		return false, dialError(err)
 	}
-	c.state &^= failed
 	return true, nil
 }

@@ -97,6 +97,25 @@ func Connected(fd int) error {
 	return err
 }
 
+// ToItself reports whether both ends of a TCP connection are this socket. So ends a
+// connect to a port where nobody listens, if the kernel chooses just that one for us
+// (RFC 9293 §3.5, "simultaneous connection synchronization").
+func ToItself(fd int) bool {
+	var near, far unix.RawSockaddrInet6
+	if !name(unix.SYS_GETSOCKNAME, fd, &near) {
+		return false
+	}
+	at := AddrPort(&near)
+	return at.IsValid() && name(unix.SYS_GETPEERNAME, fd, &far) && at == AddrPort(&far)
+}
+
+// name is getsockname or getpeername, of a socket of any family.
+func name(call uintptr, fd int, sa *unix.RawSockaddrInet6) bool {
+	size := uint32(unsafe.Sizeof(*sa))
+	_, _, errno := syscall.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(sa)), uintptr(unsafe.Pointer(&size)))
+	return errno == 0
+}
+
 // ShutdownWrite ends what is written to a socket.
 func ShutdownWrite(fd int) error {
 	if errno := fault(shutting, fd); errno != 0 {
