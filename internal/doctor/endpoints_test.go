@@ -57,6 +57,18 @@ func TestEndpointsHaveFindings(t *testing.T) {
 			change: func(first, last *admin.EndpointStatus) {
 				first.Requests, first.Active, last.Requests, last.Active = 2, 2, 4, 2
 			}, notes: "probe a", says: []string{"slow only for HEAD /"}},
+		{name: "slow for longer than it is watched", file: "[service.health_check]\ntype = \"HTTP\"\n", probe: doctor.Probe{Answer: doctor.Silent},
+			change: func(first, last *admin.EndpointStatus) {
+				first.Requests, first.Active, last.Requests, last.Active = 20, 1, 20, 1
+			}, notes: "probe a", says: []string{"it has answered traffic before", "--duration"}},
+		{name: "slow, and somebody has given up", file: "[service.health_check]\ntype = \"HTTP\"\n", probe: doctor.Probe{Answer: doctor.Silent},
+			change: func(first, last *admin.EndpointStatus) {
+				first.Requests, first.Active, last.Requests, last.Active, last.Neutral = 20, 1, 21, 1, 1
+			}, findings: "silent a"},
+		{name: "checked at another port", file: check, probe: doctor.Probe{Answer: doctor.Silent},
+			change: func(first, last *admin.EndpointStatus) {
+				first.Requests, first.Active, last.Requests, last.Active = 20, 1, 20, 1
+			}, findings: "silent a"},
 		{name: "refusing the proxy", probe: doctor.Probe{Answer: doctor.Answers},
 			change: func(_, last *admin.EndpointStatus) {
 				last.Traffic, last.TrafficReason, last.ConnectFailures = "REFUSED", "connection refused", 12

@@ -37,12 +37,25 @@ func judgeProbes(at place, f *Facts, c course) {
 		case answer == Silent && served:
 			at.note("probe", evidence+": it does answer the proxy's traffic, so it may be slow only for HEAD /",
 				"nothing, if HEAD / takes that long")
+		case answer == Silent && mayBeSlow(f, c, e, probe):
+			at.note("probe", evidence+": its checks are answered on the same port, it has answered traffic before, and none has failed or given up meanwhile",
+				"if it is only slow, nothing: look with a --duration longer than its answers take")
 		case answer == Silent:
 			at.find("silent", evidence, silentRemedy(e, f, at.service, probe))
 		default:
 			at.find("filtered", evidence, fmt.Sprintf("let TCP from %s to %s pass: a firewall, a security group or a route on the way drops it%s", orProxy(probe.From), e.Address, whileCheck(f, at.service, e)))
 		}
 	}
+}
+
+// mayBeSlow reports whether all that speaks against an endpoint is that nothing has come
+// of it for as long as it was watched: it answers checks over HTTP where it serves, has
+// answered traffic before, and nobody was failed by it, or left, meanwhile.
+func mayBeSlow(f *Facts, c course, e *admin.EndpointStatus, p Probe) bool {
+	s, was := f.service(c.last().Name), endpoint(c.first(), e.ID)
+	return s != nil && s.HealthCheck != nil && strings.HasPrefix(s.HealthCheck.Type, "HTTP") && !s.HealthCheck.FixesPort() &&
+		!p.Ended && e.Traffic == "" && endedWell(e) > 0 &&
+		was != nil && was.Failures == e.Failures && was.Neutral == e.Neutral
 }
 
 // judgeFailing is of endpoints that answer a doctor and fail traffic.
