@@ -145,4 +145,9 @@ type Resumer interface {
 // distinct, at least one Share above 0. The list is the policy's to keep but
 // not to modify; the order in which a user wrote the endpoints never reaches
 // it. Building may take milliseconds, picking must not.
+//
+// A policy may wrap another and call it for each list with one of its own. The ones
+// that hash lay a table but once for each list of IDs and weights, and share it among
+// all pickers that are in use: while only shares change, building is cheap, whoever
+// calls them, and however many do.
 type Policy func(c []Candidate) Picker

@@ -31,7 +31,8 @@
 // any other that has the same list (testdata has vectors to check another
 // implementation by). They lay their table over every configured endpoint, also
 // those that are out, and hand on the slots of the latter: an outage moves
-// nobody else's key, and when it ends everything is as before. This is soft
+// nobody else's key, and when it ends everything is as before. Pickers of one list
+// share what was laid, so that a step of a warm-up lays nothing. This is soft
 // affinity still; a change of the list itself moves keys, and [Moved] and [Flows] tell
 // before it is made which part of them.
 //

@@ -2,6 +2,8 @@ package balance_test
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spillway-lb/spillway/balance"
 )
@@ -36,6 +38,35 @@ func Example() {
 	// everybody in: c a b c a c a c
 	// b is out    : c a c c a c a c
 	// b is back   : c a b c a c a c
+}
+
+// A policy that wraps another may make it anew for each list: as only shares differ,
+// both pickers have the table that was laid for the first.
+func ExamplePolicy() {
+	canary := func(c []balance.Candidate) balance.Picker {
+		c = slices.Clone(c)
+		for i := range c {
+			if strings.HasPrefix(c[i].ID, "canary") {
+				c[i].Share /= 10 // a tenth of its keys
+			}
+		}
+		return balance.Maglev(0)(c)
+	}
+	candidates := []balance.Candidate{
+		{Endpoint: &balance.Endpoint{ID: "a", Weight: 100}, Share: 100},
+		{Endpoint: &balance.Endpoint{ID: "b", Weight: 100}, Share: 100},
+		{Endpoint: &balance.Endpoint{ID: "canary", Weight: 100}, Share: 100},
+	}
+	without, with := balance.Maglev(0)(candidates), canary(candidates)
+	for _, f := range balance.Flows(without, with) {
+		fmt.Printf("%s to %s: %.0f %%\n", f.From.ID, f.To.ID, 100*f.Part)
+	}
+	// Output:
+	// a to a: 33 %
+	// b to b: 33 %
+	// canary to a: 15 %
+	// canary to b: 15 %
+	// canary to canary: 3 %
 }
 
 // Shares decide how often, and the turns of each are spread out.

@@ -119,7 +119,7 @@ func FuzzRing(f *testing.F) {
 		if total > size {
 			t.Fatalf("weights %d: %d points, at most %d are allowed", weights, total, size)
 		}
-		p := newRing[uint16](c, size, size)
+		p := newRing(c, size, size, &narrow)
 		random := rand.New(rand.NewPCG(1, 1))
 		for range 50 {
 			key := random.Uint64()

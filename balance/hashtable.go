@@ -4,8 +4,6 @@ import (
 	"math"
 	"math/bits"
 	"slices"
-
-	"github.com/cespare/xxhash/v2"
 )
 
 // A hashTable is what the hash policies share: slots, who owns them, and what
@@ -24,8 +22,9 @@ import (
 // An endpoint that warms up takes the part share/weight of what it is offered.
 // Which part is decided by a hash, so it only grows while the share does.
 type hashTable[I index] struct {
-	laid      []I
-	resolved  []I // the same array as laid while everybody takes everything
+	layout    *layout[I] // held, so that the next picker finds it on the shelf
+	laid      []I        // the layout's owners
+	resolved  []I        // the same array as laid while everybody takes everything
 	endpoints []*Endpoint
 	takes     []uint64 // by endpoint: of 2⁶⁴ offers how many it takes; all ones: all of them
 	warm      []I      // those that take all they are offered, ascending
@@ -49,18 +48,19 @@ type walk struct {
 	id         uint64 // the slot's identity, spread over 64 bits
 }
 
-// newHashTable takes a laid table and works out the resolved one. walkFrom gives
-// each slot its walk.
-func newHashTable[I index](c []Candidate, laid []I, walkFrom func(slot int) walk) hashTable[I] {
+// newHashTable takes a laid table and works out the resolved one. weights are those
+// of [layWeights]; walkFrom gives each slot its walk.
+func newHashTable[I index](c []Candidate, weights []uint32, l *layout[I], walkFrom func(slot int) walk) hashTable[I] {
 	t := hashTable[I]{
-		laid:      laid,
-		resolved:  laid,
+		layout:    l,
+		laid:      l.owners,
+		resolved:  l.owners,
 		endpoints: endpointsOf(c),
 		takes:     make([]uint64, len(c)),
 		warm:      make([]I, 0, len(c)),
 	}
 	all := true
-	for i, w := range layWeights(c) {
+	for i, w := range weights {
 		t.takes[i] = takes(c[i].Share, w)
 		switch t.takes[i] {
 		case 0:
@@ -76,13 +76,14 @@ func newHashTable[I index](c []Candidate, laid []I, walkFrom func(slot int) walk
 	if all {
 		return t
 	}
-	t.resolved = make([]I, len(laid))
-	for slot, owner := range laid {
-		w := walkFrom(slot)
-		if !t.accepts(owner, w) {
-			owner, _ = t.alternative(w, 0)
+	t.resolved = slices.Clone(t.laid)
+	for slot, owner := range t.laid {
+		if t.takes[owner] == math.MaxUint64 {
+			continue
 		}
-		t.resolved[slot] = owner
+		if w := walkFrom(slot); !t.accepts(owner, w) {
+			t.resolved[slot], _ = t.alternative(w, 0)
+		}
 	}
 	return t
 }
@@ -122,7 +123,7 @@ func (t *hashTable[I]) accepts(i I, w walk) bool {
 	case math.MaxUint64:
 		return true
 	}
-	return mix(w.id^xxhash.Sum64String(t.endpoints[i].ID)) < t.takes[i]
+	return mix(w.id^t.layout.hashes[i]) < t.takes[i]
 }
 
 // pick returns the try-th alternative for a walk, or nil when there is none.

@@ -34,7 +34,7 @@ const maxMaglevSize = 5000011
 // second round only.
 func Maglev(tableSize int) Policy {
 	size := maglevSize(tableSize)
-	return func(c []Candidate) Picker { return newMaglev(c, size, goMaglev) }
+	return func(c []Candidate) Picker { return newMaglev(c, size, ruleOfMaglev) }
 }
 
 // WeightedMaglev returns the policy WEIGHTED_MAGLEV. It maps keys as [Maglev]
@@ -43,7 +43,7 @@ func Maglev(tableSize int) Policy {
 // than one percent of the keys move besides those that must.
 func WeightedMaglev(tableSize int) Policy {
 	size := maglevSize(tableSize)
-	return func(c []Candidate) Picker { return newMaglev(c, size, weightedMaglev) }
+	return func(c []Candidate) Picker { return newMaglev(c, size, ruleOfWeightedMaglev) }
 }
 
 // CheckMaglevSize reports what is wrong with a table size: it must be prime, so
@@ -106,39 +106,56 @@ func (m *maglevTable[I]) walkFrom(slot int) walk {
 	return walk{slot: slot, step: 1 + int(id%(m.size-1)), id: id}
 }
 
-// A maglevRule says who owns which slot: it returns, by slot, positions in ids,
+// A maglevRule says who owns which slot: owners returns, by slot, positions in ids,
 // which are not empty and have a weight above 0 each.
-type maglevRule func(ids []string, weights []uint32, size int) []int32
+type maglevRule struct {
+	name   string
+	owners func(ids []string, weights []uint32, size int) []int32
+}
+
+var (
+	ruleOfMaglev         = maglevRule{"MAGLEV", goMaglev}
+	ruleOfWeightedMaglev = maglevRule{"WEIGHTED_MAGLEV", weightedMaglev}
+)
 
 func newMaglev(c []Candidate, size int, rule maglevRule) Picker {
 	switch {
-	case len(pickable(c)) == 0:
+	case !somePickable(c):
 		return nobody{}
 	case len(c) <= maxUint16Len:
-		return newMaglevTable[uint16](c, size, rule)
+		return newMaglevTable(c, size, rule, &narrow)
 	default:
-		return newMaglevTable[uint32](c, size, rule)
+		return newMaglevTable(c, size, rule, &wide)
 	}
 }
 
-func newMaglevTable[I index](c []Candidate, size int, rule maglevRule) Picker {
-	var ids []string
-	var weights []uint32
-	var at []I // by position in ids: the candidate's
-	for i, w := range layWeights(c) {
+// newMaglevTable takes its layout from the shelf, or lays it.
+func newMaglevTable[I index](c []Candidate, size int, rule maglevRule, s *shelf[I]) Picker {
+	weights := layWeights(c)
+	l := s.take(newLayout[I](rule.name, size, c, weights), func(l *layout[I]) {
+		l.owners = maglevOwners[I](l.ids, l.weights, size, rule)
+	})
+	m := &maglevTable[I]{size: uint64(size)}
+	m.hashTable = newHashTable(c, weights, l, m.walkFrom)
+	return m
+}
+
+// maglevOwners returns by slot the position of whom the rule gives it to. A weight of
+// 0 has no part in that.
+func maglevOwners[I index](ids []string, weights []uint32, size int, rule maglevRule) []I {
+	var in []string
+	var parts []uint32
+	var at []I // by position in in: that in ids
+	for i, w := range weights {
 		if w > 0 {
-			ids = append(ids, c[i].ID)
-			weights = append(weights, w)
-			at = append(at, I(i))
+			in, parts, at = append(in, ids[i]), append(parts, w), append(at, I(i))
 		}
 	}
-	laid := make([]I, size)
-	for slot, owner := range rule(ids, weights, size) {
-		laid[slot] = at[owner]
+	owners := make([]I, size)
+	for slot, i := range rule.owners(in, parts, size) {
+		owners[slot] = at[i]
 	}
-	m := &maglevTable[I]{size: uint64(size)}
-	m.hashTable = newHashTable(c, laid, m.walkFrom)
-	return m
+	return owners
 }
 
 // goMaglev is the rule of MAGLEV. go-maglev does not end with no names, with a

@@ -148,7 +148,7 @@ func TestMaglevExtremeWeights(t *testing.T) {
 }
 
 func TestMaglevMoreEndpointsThanSlots(t *testing.T) {
-	for _, rule := range []maglevRule{goMaglev, weightedMaglev} {
+	for _, rule := range []maglevRule{ruleOfMaglev, ruleOfWeightedMaglev} {
 		c := make([]Candidate, 50)
 		for i, id := range testIDs(len(c)) {
 			c[i] = Candidate{Endpoint: &Endpoint{ID: id, Weight: uint32(i%3 + 1)}, Share: uint32(i%3 + 1)}

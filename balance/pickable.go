@@ -1,5 +1,12 @@
 package balance
 
+import "slices"
+
+// somePickable reports whether anybody may be picked.
+func somePickable(c []Candidate) bool {
+	return slices.ContainsFunc(c, func(c Candidate) bool { return c.Share > 0 })
+}
+
 // pickable returns the candidates that may be picked, in order.
 func pickable(c []Candidate) []Candidate {
 	in := make([]Candidate, 0, len(c))

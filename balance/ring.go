@@ -39,12 +39,12 @@ func RingHash(minSize, maxSize int) Policy {
 	maxSize = max(minSize, min(maxSize, DefaultMaxRing))
 	return func(c []Candidate) Picker {
 		switch {
-		case len(pickable(c)) == 0:
+		case !somePickable(c):
 			return nobody{}
 		case len(c) <= maxUint16Len:
-			return newRing[uint16](c, minSize, maxSize)
+			return newRing(c, minSize, maxSize, &narrow)
 		default:
-			return newRing[uint32](c, minSize, maxSize)
+			return newRing(c, minSize, maxSize, &wide)
 		}
 	}
 }
@@ -67,6 +67,11 @@ func CheckRingSize(minSize, maxSize int) error {
 // A ring is the picker of RING_HASH. Its slots are the points in order.
 type ring[I index] struct {
 	hashTable[I]
+	circle
+}
+
+// A circle is where the points are.
+type circle struct {
 	points []uint64 // ascending
 	// buckets cuts the circle into equal parts, about one for each point: points
 	// of part b are at buckets[b] up to buckets[b+1].
@@ -88,7 +93,7 @@ func (r *ring[I]) Pick(q Request) *Endpoint {
 
 // slot returns the first point at or after key. Points are hashes, so a part has
 // few of them; should somebody choose IDs to crowd one, it is halved as usual.
-func (r *ring[I]) slot(key uint64) int {
+func (r *circle) slot(key uint64) int {
 	part := key >> r.shift
 	low, high := int(r.buckets[part]), int(r.buckets[part+1])
 	for high-low > 8 {
@@ -113,8 +118,21 @@ func (r *ring[I]) walkFrom(slot int) walk {
 	return walk{slot: slot, step: 1 % len(r.points), id: r.points[slot]}
 }
 
-func newRing[I index](c []Candidate, minSize, maxSize int) Picker {
-	counts := ringPoints(inWholes(layWeights(c)), minSize, maxSize)
+// newRing takes its layout from the shelf, or lays it. All that a weight is to a ring
+// is a number of points.
+func newRing[I index](c []Candidate, minSize, maxSize int, s *shelf[I]) Picker {
+	weights := layWeights(c)
+	counts := ringPoints(inWholes(weights), minSize, maxSize)
+	l := s.take(newLayout[I]("RING_HASH", 0, c, counts), func(l *layout[I]) {
+		l.circle, l.owners = newCircle[I](l.ids, l.weights)
+	})
+	r := &ring[I]{circle: l.circle}
+	r.hashTable = newHashTable(c, weights, l, r.walkFrom)
+	return r
+}
+
+// newCircle gives each ID so many points. It returns, by point, whose it is.
+func newCircle[I index](ids []string, counts []uint32) (circle, []I) {
 	type point struct {
 		at    uint64
 		owner I
@@ -122,7 +140,7 @@ func newRing[I index](c []Candidate, minSize, maxSize int) Picker {
 	var points []point
 	var name []byte
 	for i, n := range counts {
-		name = append(append(name[:0], c[i].ID...), '_')
+		name = append(append(name[:0], ids[i]...), '_')
 		for k := range n {
 			name := strconv.AppendUint(name, uint64(k), 10)
 			points = append(points, point{xxhash.Sum64(name), I(i)})
@@ -134,14 +152,13 @@ func newRing[I index](c []Candidate, minSize, maxSize int) Picker {
 		}
 		return cmp.Compare(a.owner, b.owner)
 	})
-	r := &ring[I]{points: make([]uint64, len(points))}
-	laid := make([]I, len(points))
+	round := circle{points: make([]uint64, len(points))}
+	owners := make([]I, len(points))
 	for i, p := range points {
-		r.points[i], laid[i] = p.at, p.owner
+		round.points[i], owners[i] = p.at, p.owner
 	}
-	r.cut()
-	r.hashTable = newHashTable(c, laid, r.walkFrom)
-	return r
+	round.cut()
+	return round, owners
 }
 
 // inWholes returns weights in units of Fine, where all are counted so.
@@ -149,14 +166,15 @@ func inWholes(weights []uint32) []uint32 {
 	if slices.ContainsFunc(weights, func(w uint32) bool { return w%Fine != 0 }) {
 		return weights
 	}
-	for i := range weights {
-		weights[i] /= Fine
+	wholes := make([]uint32, len(weights))
+	for i, w := range weights {
+		wholes[i] = w / Fine
 	}
-	return weights
+	return wholes
 }
 
 // cut fills buckets.
-func (r *ring[I]) cut() {
+func (r *circle) cut() {
 	width := max(1, bits.Len(uint(len(r.points)-1)))
 	r.shift = 64 - width
 	r.buckets = make([]uint32, 1<<width+1)

@@ -46,7 +46,7 @@ func TestRingFindsTheNextPoint(t *testing.T) {
 		for _, size := range []int{1, 2, 64, 500} {
 			c := ringCandidates(weights...)
 			counts := ringPoints(layWeights(c), size, DefaultMaxRing)
-			p := newRing[uint16](c, size, DefaultMaxRing).(*ring[uint16])
+			p := newRing(c, size, DefaultMaxRing, &narrow).(*ring[uint16])
 			keys := []uint64{0, 1, math.MaxUint64, math.MaxUint64 - 1}
 			for range 50 {
 				at := p.points[random.IntN(len(p.points))]
