@@ -3,6 +3,7 @@ package pickers
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 	"testing"
 
@@ -153,7 +154,8 @@ func BenchmarkPickGRPC(b *testing.B) {
 	}
 }
 
-// BenchmarkBuild is what a change of the list costs.
+// BenchmarkBuild is what a change of the list costs: with each picker the last
+// endpoint is another.
 func BenchmarkBuild(b *testing.B) {
 	for _, name := range spillway.Names() {
 		policy, err := spillway.Lookup(name)
@@ -171,7 +173,11 @@ func BenchmarkBuild(b *testing.B) {
 			} {
 				b.Run(fmt.Sprintf("spillway/%s/%s/n=%d", name, list.name, n), func(b *testing.B) {
 					b.ReportAllocs()
-					for b.Loop() {
+					last := &list.c[n-1]
+					for i := 0; b.Loop(); i++ {
+						e := *last.Endpoint
+						e.ID = fmt.Sprintf("10.1.%d", i)
+						last.Endpoint = &e
 						policy(list.c)
 					}
 				})
@@ -189,6 +195,47 @@ func BenchmarkBuild(b *testing.B) {
 				maglev.New(ids, maglev.SmallM)
 			}
 		})
+	}
+}
+
+// BenchmarkShares is what a change of shares alone costs, while a picker of the same
+// list is in use: a step of a warm-up of one endpoint, or of every other one, and the
+// same for outages. Weights are 1 to 7 in turn where endpoints report them.
+func BenchmarkShares(b *testing.B) {
+	for _, name := range spillway.Names() {
+		policy, err := spillway.Lookup(name)
+		if err != nil {
+			b.Fatal(err)
+		}
+		weight := equal
+		if name == "WEIGHTED_MAGLEV" {
+			weight = upToSeven
+		}
+		for _, n := range []int{1000, 10000} {
+			for _, change := range []struct {
+				name  string
+				every int
+				warm  bool
+			}{{"one-warms-up", n, true}, {"half-warm-up", 2, true}, {"one-out", n, false}, {"half-out", 2, false}} {
+				b.Run(fmt.Sprintf("spillway/%s/%s/n=%d", name, change.name, n), func(b *testing.B) {
+					b.ReportAllocs()
+					c := candidates(n, func(i int) uint32 { return spillway.Fine * weight(i) })
+					inUse := policy(c)
+					for step := 0; b.Loop(); step++ {
+						part := uint32(0)
+						if change.warm {
+							part = uint32(25 + step%200)
+						}
+						for i := 0; i < n; i += change.every {
+							c[i].Share = c[i].Weight / spillway.Fine * part
+						}
+						next := policy(c)
+						runtime.KeepAlive(inUse) // as a balancer's is, until it is replaced
+						inUse = next
+					}
+				})
+			}
+		}
 	}
 }
 
