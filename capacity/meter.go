@@ -199,13 +199,18 @@ func (m *Meter) Force() { m.taken.Add(1) }
 func (m *Meter) Refuse() { m.refused.Add(1) }
 
 // Undo gives back what was just taken.
-func (m *Meter) Undo() {
+func (m *Meter) Undo() { undo(&m.taken) }
+
+// Unrefuse takes back a Refuse just made: the request was taken after all.
+func (m *Meter) Unrefuse() { undo(&m.refused) }
+
+func undo(word *atomic.Uint64) {
 	for {
-		w := m.taken.Load()
+		w := word.Load()
 		if w&math.MaxUint32 == 0 {
 			return // it has moved into an older slot, which a second will free
 		}
-		if m.taken.CompareAndSwap(w, w-1) {
+		if word.CompareAndSwap(w, w-1) {
 			return
 		}
 	}

@@ -161,6 +161,24 @@ func TestUndoGivesBack(t *testing.T) {
 	}
 }
 
+func TestWhoIsTakenAfterAllIsNoDemandTwice(t *testing.T) {
+	var m capacity.Meter
+	limit := capacity.LimitOf(100)
+	m.Advance(1e9, &limit)
+	for range 50 {
+		m.Refuse()
+		m.Force()
+		m.Unrefuse()
+	}
+	if r, d := m.Rate(), m.Demand(); r != d || r == 0 {
+		t.Errorf("taken %v, demand %v", r, d)
+	}
+	var none capacity.Meter
+	if none.Unrefuse(); none.Demand() != 0 {
+		t.Error("a refusal was taken back that was not there")
+	}
+}
+
 func TestRatesAreThoseOfTheStream(t *testing.T) {
 	var m capacity.Meter
 	now, limit := int64(1e9), capacity.LimitOf(5000)

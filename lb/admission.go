@@ -21,17 +21,18 @@ func (p *picking) giveBack(g *pool) {
 }
 
 // admit takes a place in the group, if there is one.
-func (p *picking) admit(g *pool, belongs bool) bool {
+func (p *picking) admit(g *pool, belongs bool) capacity.Verdict {
 	if g.slots > 0 && !p.admitSlot(g) {
-		return false
+		return capacity.Full
 	}
-	if g.limited && !p.admitRate(g, belongs) {
-		if g.slots > 0 && !p.request.trace.dry() {
-			g.live.gauge.Release()
-		}
-		return false
+	if !g.limited {
+		return capacity.Taken
 	}
-	return true
+	v := p.admitRate(g, belongs)
+	if v != capacity.Taken && g.slots > 0 && !p.request.trace.dry() {
+		g.live.gauge.Release()
+	}
+	return v
 }
 
 func (p *picking) admitSlot(g *pool) bool {
@@ -59,14 +60,14 @@ func (p *picking) admitSlot(g *pool) bool {
 // is above is kept for the ups and downs of its own.
 const spareRoom = 0.95
 
-func (p *picking) admitRate(g *pool, belongs bool) bool {
+func (p *picking) admitRate(g *pool, belongs bool) capacity.Verdict {
 	m, limit := &g.live.meter, &g.limit
 	if p.request.Keyed {
 		if !belongs {
 			limit = &g.spare
 		} else if !p.admitKey(g) {
 			p.turnAway(m, DroppedKeyTurnedAway)
-			return false
+			return capacity.Full
 		}
 	}
 	if p.now != 0 || m.Stale(&g.limit) {
@@ -83,11 +84,11 @@ func (p *picking) admitRate(g *pool, belongs bool) bool {
 	case v != capacity.Taken:
 		p.request.trace.because(turnedAway[v])
 	}
-	return v == capacity.Taken
+	return v
 }
 
 func (p *picking) takeRate(m *capacity.Meter, limit *capacity.Limit) capacity.Verdict {
-	spread := !p.request.Keyed // of keys the gate turns away as many as are too many
+	spread := !p.request.Keyed && !p.insists // of keys the gate turns away as many as are too many
 	if p.request.trace.dry() {
 		return m.Would(limit, spread)
 	}
@@ -100,7 +101,7 @@ var turnedAway = [...]string{capacity.Full: DroppedGroupFull, capacity.Crowded: 
 // turnAway counts a pick that belongs to a group and has to go elsewhere.
 func (p *picking) turnAway(m *capacity.Meter, why string) {
 	p.request.trace.because(why)
-	if !p.request.trace.dry() {
+	if !p.request.trace.dry() && !p.insists { // then it was counted before
 		m.Refuse()
 	}
 }

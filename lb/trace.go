@@ -81,6 +81,13 @@ func (t *trace) refuse(group int) {
 	t.why = ""
 }
 
+// reconsider forgets why a group has refused: it is asked again.
+func (t *trace) reconsider(group int) {
+	if t != nil {
+		delete(t.refused, group)
+	}
+}
+
 // overfill notes that all are full.
 func (t *trace) overfill() {
 	if t != nil {

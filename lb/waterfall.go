@@ -15,6 +15,9 @@ type picking struct {
 	home      int   // the group that it belongs to in the tier where it began; negative: none
 	now       int64 // by the flow's clock; 0: not looked at yet
 	saturated bool  // somebody was there, but at his Max
+
+	courtesies courtesies // that were met with
+	insists    bool       // and heeds none
 }
 
 // pick takes a lease in the first group with room; where none has, in proportion
@@ -27,12 +30,18 @@ func (p *picking) pick() (Lease, error) {
 	if p.request.Keyed && !p.request.trace.dry() {
 		p.plan.flow.noteKey()
 	}
-	entry := p.entry(turn)
+	entry, asked := p.entry(turn), 0
 	for i := range p.plan.tiers {
 		at := (entry + i) % len(p.plan.tiers)
 		t := &p.plan.tiers[at]
 		if t.shares == nil || p.plan.Isolated && t.region != p.plan.tiers[entry].region {
 			continue
+		}
+		if asked++; asked > 2 {
+			if g, l, ok := p.insist(); ok {
+				p.ended(g)
+				return l, nil
+			}
 		}
 		own := p.own(t, turn)
 		if i == 0 {
@@ -43,6 +52,10 @@ func (p *picking) pick() (Lease, error) {
 			p.ended(g)
 			return l, nil
 		}
+	}
+	if g, l, ok := p.insist(); ok {
+		p.ended(g)
+		return l, nil
 	}
 	return p.overfill(&p.plan.tiers[entry])
 }
@@ -167,7 +180,12 @@ func (p *picking) pickIn(group int, belongs bool) (Lease, bool) {
 	if g.picker == nil {
 		return Lease{}, false
 	}
-	if !p.admit(g, belongs) {
+	switch p.admit(g, belongs) {
+	case capacity.Taken:
+	case capacity.Crowded:
+		p.courtesies.note(group, belongs)
+		fallthrough
+	default:
 		p.request.trace.refuse(group)
 		return Lease{}, false
 	}
