@@ -10,6 +10,7 @@ import (
 
 // TestCircuitBreakersConnectTimeout is the last row of the table in spec.md §10.3.
 func TestCircuitBreakersConnectTimeout(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, d driver) {
 		sideBySide(t, d, []promise{{"connectTimeout", connectTimeoutIsAConnectFailure}})
 	})

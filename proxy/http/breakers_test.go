@@ -36,6 +36,7 @@ func TestCircuitBreakers(t *testing.T) {
 		{"a retry keeps the place of the request", retryKeepsThePlaceOfTheRequest},
 		{"an abort ends who waits", abortEndsWhoWaits},
 	}
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, d driver) { sideBySide(t, d, promises) })
 }
 

@@ -23,6 +23,7 @@ func TestConformanceOnLinux(t *testing.T) {
 		oneByOne(t, d, promisesAloneOnLinux)
 		sideBySide(t, d, promisesOnLinux)
 	})
+	t.Parallel()
 }
 
 var promisesAloneOnLinux = []promise{

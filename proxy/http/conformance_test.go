@@ -47,6 +47,7 @@ func TestConformance(t *testing.T) {
 	}
 	eachDriver(t, conforms)
 	t.Run(toTLS.name, func(t *testing.T) { conforms(t, toTLS) })
+	t.Parallel()
 }
 
 func oneByOne(t *testing.T, d driver, promises []promise) {
@@ -58,8 +59,11 @@ func oneByOne(t *testing.T, d driver, promises []promise) {
 	}
 }
 
-// sideBySide is for tests that wait more than they work.
+// sideBySide is for tests that wait more than they work. They begin when all that
+// must be alone is over, those of every driver at once: so they wait only once. A
+// test of nothing else calls t.Parallel first; one that has run others alone, last.
 func sideBySide(t *testing.T, d driver, promises []promise) {
+	t.Parallel()
 	for _, p := range promises {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()

@@ -79,7 +79,7 @@ func TestAClientWithManyRequestsLetsOthersHaveTheirTurn(t *testing.T) {
 	if n := <-read; n != requests {
 		t.Fatalf("%d answers", n)
 	}
-	b.stop()
+	b.end()
 	before, _, _ := strings.Cut(b.access.String(), "/one")
 	if n := strings.Count(before, "/many"); n > requests/3 {
 		t.Errorf("%d requests of one client came before the only one of another", n)

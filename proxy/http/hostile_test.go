@@ -85,7 +85,7 @@ func timesInTheAccessLogAgree(t *testing.T, d driver) {
 	for range 50 {
 		c.send(get("")).expect(ok)
 	}
-	b.stop()
+	b.end()
 	for line := range strings.Lines(b.access.String()) {
 		var times struct {
 			First float64 `json:"first_byte"`

@@ -36,8 +36,10 @@ func accessLogHasOneLineForEachRequest(t *testing.T, d driver) {
 
 func logOfAnUnfinishedHeadShowsItsOwnClient(t *testing.T, d driver) {
 	e := answer(t, ok)
-	b := d.start(t, []string{e.addr}, withSettings(func(s *proxyhttp.Settings) { s.ClientTimeout = 300 * time.Millisecond }))
-	c := b.dial().send("GET /mine HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("x", 40<<10))
+	b := d.start(t, []string{e.addr}, withSettings(func(s *proxyhttp.Settings) { s.ClientTimeout = soon }))
+	c := b.dial()
+	c.send(get("")).expect(ok) // so that its time is counted from the head's first byte
+	c.send("GET /mine HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("x", 40<<10))
 	for range 20 {
 		time.Sleep(5 * time.Millisecond)
 		o := b.dial().send("SECRET /yours HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Pad: " + strings.Repeat("y", 30<<10) + "\r\n\r\n")

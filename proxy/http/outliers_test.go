@@ -59,7 +59,9 @@ var faults = map[string]fault{
 // from answering counts for what it is, and a few in a row make an outlier of it. What
 // the client does counts for nothing.
 func TestWhatCountsAgainstAnEndpoint(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, d driver) {
+		t.Parallel()
 		for name, f := range faults {
 			if f.tls && d.name == "loop" {
 				continue // where endpoints speak TLS, connections have goroutines

@@ -51,9 +51,10 @@ func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 func endpoint(t *testing.T, h nethttp.HandlerFunc) string {
 	t.Helper()
 	s := httptest.NewServer(h)
-	t.Cleanup(s.Close)
-	plain.Store(s.Listener.Addr().String(), true)
-	return s.Listener.Addr().String()
+	addr := s.Listener.Addr().String()
+	plain.Store(addr, true)
+	t.Cleanup(func() { plain.Delete(addr); s.Close() })
+	return addr
 }
 
 // scripted runs an endpoint that calls f with each connection, numbered from 0.
@@ -82,12 +83,12 @@ func scriptedAt(t *testing.T, network, addr string, f func(n int, c net.Conn, r 
 			}()
 		}
 	}()
-	t.Cleanup(func() { l.Close(); <-done })
 	name := l.Addr().String()
 	if network == "unix" {
 		name = "unix:" + name
 	}
 	plain.Store(name, true)
+	t.Cleanup(func() { plain.Delete(name); l.Close(); <-done })
 	return l.Addr().String()
 }
 

@@ -36,6 +36,7 @@ func TestRetries(t *testing.T) {
 		{"a rule without retries sends nothing twice", ruleWithoutRetriesSendsNothingTwice},
 		{"retries stay within their budget", retriesStayWithinTheirBudget},
 	}
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, d driver) { sideBySide(t, d, promises) })
 }
 

@@ -31,6 +31,7 @@ var strongPromises = []promise{
 }
 
 func TestStrongAffinity(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, d driver) { sideBySide(t, d, strongPromises) })
 }
 

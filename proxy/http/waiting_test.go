@@ -24,6 +24,7 @@ func TestRequestsThatWait(t *testing.T) {
 		{"who waits is turned away when the last endpoint is removed", lastEndpointThatIsRemovedTurnsAwayWhoWaits},
 		{"a strict session waits for its endpoint alone", strictSessionWaitsForItsEndpointAlone},
 	}
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, d driver) { sideBySide(t, d, promises) })
 }
 
