@@ -8,29 +8,27 @@ import (
 
 	"github.com/spillway-lb/spillway/affinity"
 	"github.com/spillway-lb/spillway/balance"
-	"github.com/spillway-lb/spillway/lb"
 	"github.com/spillway-lb/spillway/proxy"
 	proxyhttp "github.com/spillway-lb/spillway/proxy/http"
 )
 
-// startHashing is a proxy with MAGLEV over eight endpoints, each of which says
-// who it is.
+// startHashing is a proxy with MAGLEV over eight endpoints.
 func startHashing(t *testing.T, d driver, rule affinity.Rule, options ...option) *bench {
+	t.Helper()
+	hashes := withService(func(s *proxy.Service) { s.Affinity, s.Hashes = rule, true })
+	return startEight(t, d, balance.Maglev(0), append([]option{hashes}, options...)...)
+}
+
+// startEight is a proxy in front of eight endpoints, "0" to "7", each of which says
+// who it is.
+func startEight(t *testing.T, d driver, policy balance.Policy, options ...option) *bench {
 	t.Helper()
 	var addrs []string
 	for i := range 8 {
 		addrs = append(addrs, endpoint(t, func(w nethttp.ResponseWriter, r *nethttp.Request) { fmt.Fprint(w, i) }))
 	}
-	b := d.start(t, addrs, append(options, withService(func(s *proxy.Service) {
-		s.Affinity, s.Hashes = rule, true
-	}))...)
-	var endpoints []balance.Endpoint
-	for i, a := range b.addrs {
-		endpoints = append(endpoints, balance.Endpoint{ID: fmt.Sprint(i), Addr: a})
-	}
-	if err := b.balancer.SetOptions(lb.Options{Policy: balance.Maglev(0), Endpoints: endpoints}); err != nil {
-		t.Fatal(err)
-	}
+	b := d.start(t, addrs, options...)
+	b.setPolicy(policy)
 	return b
 }
 

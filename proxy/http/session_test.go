@@ -48,13 +48,11 @@ func strongRule(t testing.TB, keys ...affinity.Key) affinity.Rule {
 	return affinity.Rule{Kind: affinity.StrongCookie, Service: "web", Keys: ring, Cookie: affinity.Cookie{TTL: time.Hour}}
 }
 
-// startStrong is a proxy in front of eight endpoints, "0" to "7", each of which says
-// who it is.
+// startStrong is a proxy with ROUND_ROBIN over eight endpoints.
 func startStrong(t *testing.T, d driver, rule affinity.Rule, options ...option) *bench {
 	t.Helper()
-	b := startHashing(t, d, rule, append(options, withService(func(s *proxy.Service) { s.Hashes = false }))...)
-	b.setPolicy(balance.RoundRobin())
-	return b
+	binds := withService(func(s *proxy.Service) { s.Affinity = rule })
+	return startEight(t, d, balance.RoundRobin(), append([]option{binds}, options...)...)
 }
 
 // endpoints are those of the bench, by number.

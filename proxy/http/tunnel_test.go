@@ -2,11 +2,9 @@ package http_test
 
 import (
 	"bufio"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"runtime"
 	"strings"
@@ -276,41 +274,26 @@ type halfCloser interface {
 	CloseWrite() error
 }
 
-// noise writes n bytes and closes that direction, and returns their sum.
-func noise(c halfCloser, n int64, seed byte) (sum [32]byte) {
-	h := sha256.New()
-	io.Copy(io.MultiWriter(c, h), io.LimitReader(rand.NewChaCha8([32]byte{seed}), n))
+// says sends n bytes and closes that direction.
+func says(c halfCloser, n int64, seed byte) {
+	io.Copy(c, source(n, seed))
 	c.CloseWrite()
-	h.Sum(sum[:0])
-	return sum
-}
-
-func sumOf(r io.Reader) (sum [32]byte, n int64) {
-	h := sha256.New()
-	n, _ = io.Copy(h, r)
-	h.Sum(sum[:0])
-	return sum, n
 }
 
 func bulkThroughATunnelArrivesWhole(t *testing.T, d driver) {
-	const bulk = 64 << 20
-	type sums struct {
-		sent, got [32]byte
-		n         int64
-	}
-	both := func(c halfCloser, r *bufio.Reader, seed byte) (s sums) {
+	both := func(c halfCloser, r *bufio.Reader, seed, others byte) arrival {
 		var up sync.WaitGroup
-		up.Go(func() { s.sent = noise(c, bulk, seed) })
-		s.got, s.n = sumOf(r)
-		up.Wait()
-		return s
+		defer up.Wait()
+		up.Go(func() { says(c, bulk, seed) })
+		return arrives(r, bulk, others)
 	}
-	far := make(chan sums, 1)
-	b := d.start(t, []string{upgrading(t, "", func(c *net.TCPConn, r *bufio.Reader) { far <- both(c, r, 2) })})
+	far := make(chan arrival, 1)
+	b := d.start(t, []string{upgrading(t, "", func(c *net.TCPConn, r *bufio.Reader) {
+		far <- both(c, r, 2, 1)
+	})})
 	c := b.upgrade("")
-	near := both(c, c.r, 1)
-	there := <-far
-	if near.n != bulk || there.n != bulk || near.sent != there.got || there.sent != near.got {
+	near := both(c, c.r, 1, 2)
+	if there := <-far; !near.whole || !there.whole {
 		t.Fatalf("%d bytes came to the client, %d to the endpoint, or they differ", near.n, there.n)
 	}
 	b.ended(0, `"cause":""`, fmt.Sprintf(`"bytes_in":%d,"bytes_out":%d`, bulk, bulk))
@@ -351,11 +334,11 @@ func manyTunnelsAtOnce(t *testing.T, d driver) {
 			}
 			n := int64(1 + i*997%300_000)
 			var up sync.WaitGroup
-			var sent [32]byte
-			up.Go(func() { sent = noise(c, n, byte(i)) })
-			if sum, m := sumOf(c.r); m != n || sum != sentAfter(&up, &sent) {
-				t.Errorf("%d bytes came back of %d, or they differ", m, n)
+			up.Go(func() { says(c, n, byte(i)) })
+			if got := arrives(c.r, n, byte(i)); !got.whole {
+				t.Errorf("%d bytes came back of %d, or they differ", got.n, n)
 			}
+			up.Wait()
 			c.Close()
 		})
 	}
@@ -364,11 +347,6 @@ func manyTunnelsAtOnce(t *testing.T, d driver) {
 	if n := b.failures(); n != 0 {
 		t.Errorf("%d failures", n)
 	}
-}
-
-func sentAfter(up *sync.WaitGroup, sum *[32]byte) [32]byte {
-	up.Wait()
-	return *sum
 }
 
 // Two 32 KiB windows a tunnel would be 13 MiB more for these.
