@@ -7,7 +7,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/spillway-lb/spillway/internal/testkit"
 	"github.com/spillway-lb/spillway/proxy"
 	"github.com/spillway-lb/spillway/proxy/internal/netio"
 	"github.com/spillway-lb/spillway/proxy/internal/relay"
@@ -21,15 +20,15 @@ var plain sync.Map
 // reach it. Ends, resets and silence pass through it as they are.
 func secured(t *testing.T, addrs []string) (fronts []string, s *proxy.EndpointTLS) {
 	t.Helper()
-	certs := testkit.NewCertificates(t)
-	config := &tls.Config{Certificates: []tls.Certificate{certs.Server("127.0.0.1").TLS}}
+	makeIdentities(t)
+	config := &tls.Config{Certificates: []tls.Certificate{identities.endpoint}}
 	for _, a := range addrs {
 		if _, ok := plain.Load(a); ok {
 			a = cover(t, a, config)
 		}
 		fronts = append(fronts, a)
 	}
-	return fronts, &proxy.EndpointTLS{Roots: certs.Pool, NextProtos: []string{"http/1.1"}}
+	return fronts, &proxy.EndpointTLS{Roots: identities.roots, NextProtos: []string{"http/1.1"}}
 }
 
 // cover puts TLS in front of one endpoint.

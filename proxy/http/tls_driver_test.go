@@ -2,8 +2,11 @@ package http_test
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"net"
 	nethttp "net/http"
+	"sync"
+	"testing"
 	"time"
 
 	"github.com/spillway-lb/spillway/internal/testkit"
@@ -17,21 +20,39 @@ func init() {
 	drivers = append(drivers, driver{name: "tls", choose: noLoops, pools: 1, tls: true})
 }
 
+// identities are what proxies and endpoints show, all the same: keys and certificates
+// take longer to make than most tests.
+var identities struct {
+	made     sync.Once
+	roots    *x509.CertPool
+	proxy    *tlsfront.Material
+	endpoint tls.Certificate
+}
+
+func makeIdentities(t *testing.T) {
+	t.Helper()
+	identities.made.Do(func() {
+		certificates := testkit.NewCertificates(t)
+		pair := certificates.Server("proxy.example.com")
+		material, err := tlsfront.Read(tlsfront.Settings{
+			Certificates:     []tlsfront.Files{{CertFile: pair.CertFile, KeyFile: pair.KeyFile}},
+			HandshakeTimeout: 10 * time.Second,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		identities.roots, identities.proxy = certificates.Pool, material
+		identities.endpoint = certificates.Server("127.0.0.1").TLS
+	})
+}
+
 // front puts TLS before the engine, and lets the test's clients speak it.
 func (b *bench) front(e proxy.Engine) proxy.Engine {
 	b.t.Helper()
-	certificates := testkit.NewCertificates(b.t)
-	pair := certificates.Server("proxy.example.com")
-	material, err := tlsfront.Read(tlsfront.Settings{
-		Certificates:     []tlsfront.Files{{CertFile: pair.CertFile, KeyFile: pair.KeyFile}},
-		HandshakeTimeout: 10 * time.Second,
-	})
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	makeIdentities(b.t)
 	f := tlsfront.New(tlsfront.Options{Listener: "test", Engine: e, HTTP: true, Log: testkit.Logger(b.log)})
-	f.Use(material)
-	b.speak = &tls.Config{RootCAs: certificates.Pool, ServerName: "proxy.example.com", NextProtos: []string{"http/1.1"}}
+	f.Use(identities.proxy)
+	b.speak = &tls.Config{RootCAs: identities.roots, ServerName: "proxy.example.com", NextProtos: []string{"http/1.1"}}
 	return f
 }
 
