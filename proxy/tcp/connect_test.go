@@ -126,7 +126,7 @@ func TestClientGoneWhileConnectingIsNobodysFault(t *testing.T) {
 }
 
 func TestSlowEndpointIsPassedOver(t *testing.T) {
-	eachDriver(t, func(t *testing.T, d driver) {
+	eachDriverAtOnce(t, func(t *testing.T, d driver) {
 		b := setup(t, d, func(s *proxy.Service) { s.ConnectTimeout = 500 * time.Millisecond }, full(t), endpoint(t, echo))
 		for range 2 {
 			c := b.dial()

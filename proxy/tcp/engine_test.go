@@ -53,7 +53,7 @@ func TestSilenceEndsConnectionWithAResetIfTheServiceSaysSo(t *testing.T) {
 
 // One direction that moves is enough, for several times the timeout.
 func TestOneBusyDirectionKeepsTheConnection(t *testing.T) {
-	eachDriver(t, func(t *testing.T, d driver) {
+	eachDriverAtOnce(t, func(t *testing.T, d driver) {
 		const timeout = time.Second
 		b := setup(t, d, func(s *proxy.Service) { s.Timeout = timeout }, endpoint(t, func(c *net.TCPConn) {
 			for range 15 {

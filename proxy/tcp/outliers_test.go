@@ -47,12 +47,15 @@ var faults = map[string]fault{
 // to, or resets a connection, has failed, and a few in a row make an outlier of it. What
 // the client does counts for nothing.
 func TestWhatCountsAgainstAnEndpoint(t *testing.T) {
-	eachDriver(t, func(t *testing.T, d driver) {
+	eachDriverAtOnce(t, func(t *testing.T, d driver) {
 		for name, f := range faults {
 			if f.tls && d == onLoop {
 				continue // where endpoints speak TLS, connections have goroutines
 			}
-			t.Run(name, func(t *testing.T) { f.counts(t, d) })
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				f.counts(t, d)
+			})
 		}
 	})
 }

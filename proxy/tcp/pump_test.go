@@ -63,7 +63,8 @@ func TestSmallMessagesAreEchoed(t *testing.T) {
 	})
 }
 
-var bulkFlag = flag.Int64("bulk", 64<<20, "bytes that go each way at once")
+// The default is more than the sockets on the way hold.
+var bulkFlag = flag.Int64("bulk", 24<<20, "bytes that go each way at once")
 
 // flood writes n bytes of noise and returns their sum.
 func flood(c net.Conn, n int64, seed byte) (sum [32]byte) {

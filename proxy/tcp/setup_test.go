@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -22,7 +23,10 @@ import (
 	"github.com/spillway-lb/spillway/proxy/tcp"
 )
 
-func TestMain(m *testing.M) { testkit.LeakCheck(m) }
+func TestMain(m *testing.M) {
+	flag.Set("test.parallel", "8") // unless the command line says otherwise: such tests wait
+	testkit.LeakCheck(m)
+}
 
 // A driver is a way to serve connections. Every promise holds for each.
 type driver string
@@ -40,6 +44,16 @@ func eachDriver(t *testing.T, f func(t *testing.T, d driver)) {
 	for _, d := range drivers {
 		t.Run(string(d), func(t *testing.T) { f(t, d) })
 	}
+}
+
+// eachDriverAtOnce is eachDriver for a test that waits more than it works. It begins
+// when those are over that must be alone, and waits with the others of its kind.
+func eachDriverAtOnce(t *testing.T, f func(t *testing.T, d driver)) {
+	t.Parallel()
+	eachDriver(t, func(t *testing.T, d driver) {
+		t.Parallel()
+		f(t, d)
+	})
 }
 
 // A bench is an engine between a listener and its endpoints.

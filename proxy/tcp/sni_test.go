@@ -413,7 +413,7 @@ func TestAbortEndsThoseThatAreListenedTo(t *testing.T) {
 
 // The search for an endpoint has its own time, whatever the client took of its.
 func TestASlowHelloDoesNotTakeTheEndpointsTime(t *testing.T) {
-	eachDriver(t, func(t *testing.T, d driver) {
+	eachDriverAtOnce(t, func(t *testing.T, d driver) {
 		var slow *proxy.Service
 		j := setupNames(t, d, func(s *tcp.Settings) {
 			b, err := lb.New(lb.Options{Policy: balance.RoundRobin(), Endpoints: []balance.Endpoint{{Addr: nobody(t)}, {Addr: endpoint(t, echo)}}})
