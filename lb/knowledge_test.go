@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/spillway-lb/spillway/health"
@@ -127,18 +128,20 @@ func TestASuccessorsChecksFollowUponThoseBefore(t *testing.T) {
 	}
 	well, ill := health.Result{OK: true}, health.Result{Reason: "refused"}
 	for _, found := range []struct{ before, after health.Result }{{well, ill}, {ill, well}, {well, well}, {ill, ill}} {
-		before, after := looks(t, o, found.before), looks(t, o, found.after)
-		must(t, after.Restore(before.Knowledge()))
-		for _, id := range []string{"a", "b"} {
-			was, is := status(t, before, id), status(t, after, id)
-			if is.Health != was.Health || is.Reason != was.Reason || is.Checks.Streak != was.Checks.Streak || is.Checks.Done != 1 {
-				t.Errorf("%s was %v %q %d, and is %v %q %d, after %d checks", id,
-					was.Health, was.Reason, was.Checks.Streak, is.Health, is.Reason, is.Checks.Streak, is.Checks.Done)
+		synctest.Test(t, func(t *testing.T) {
+			before, after := looks(t, o, found.before), looks(t, o, found.after)
+			must(t, after.Restore(before.Knowledge()))
+			for _, id := range []string{"a", "b"} {
+				was, is := status(t, before, id), status(t, after, id)
+				if is.Health != was.Health || is.Reason != was.Reason || is.Checks.Streak != was.Checks.Streak || is.Checks.Done != 1 {
+					t.Errorf("%s was %v %q %d, and is %v %q %d, after %d checks", id,
+						was.Health, was.Reason, was.Checks.Streak, is.Health, is.Reason, is.Checks.Streak, is.Checks.Done)
+				}
 			}
-		}
-		if s := after.Status(); s.ChecksPassed+s.ChecksFailed != 2 {
-			t.Errorf("%d and %d checks are counted, of 2", s.ChecksPassed, s.ChecksFailed)
-		}
+			if s := after.Status(); s.ChecksPassed+s.ChecksFailed != 2 {
+				t.Errorf("%d and %d checks are counted, of 2", s.ChecksPassed, s.ChecksFailed)
+			}
+		})
 	}
 }
 
