@@ -54,6 +54,10 @@ func judgePorts(at place, p *admin.ProxyStatus) {
 	}
 }
 
+// nearly is by how much a queue may have shrunk since it was full: one that is shorter
+// than that when it is looked at is not the one of this machine that has overflowed.
+const nearly = 8
+
 // judgeQueues is of connections that wait to be accepted, or had no room to.
 func judgeQueues(at place, f *Facts) {
 	first, p := f.Readings[0].Proxy, f.last().Proxy
@@ -61,12 +65,15 @@ func judgeQueues(at place, f *Facts) {
 	if first != nil && first.QueueOverflows != nil && p.QueueOverflows != nil {
 		lost = grown(*first.QueueOverflows, *p.QueueOverflows)
 	}
+	longest := 0
 	for i := range p.Listeners {
 		l := &p.Listeners[i]
 		most, often := f.waiting(l.Name)
+		longest = max(longest, most)
 		atMax := l.MaxConnections > 0 && l.Connections >= int64(l.MaxConnections)
 		full := p.QueueMax > 0 && most >= p.QueueMax
-		if !full && !(lost > 0 && most > 0) && !(atMax && often) {
+		overran := lost > 0 && p.QueueMax > 0 && most > 0 && most >= p.QueueMax/nearly
+		if !full && !overran && !(atMax && often) {
 			continue
 		}
 		evidence := fmt.Sprintf("up to %s waited to be accepted by listener %s; there is room for %d on each of its sockets", plural(most, "connection", "connections"), l.Name, p.QueueMax)
@@ -82,7 +89,7 @@ func judgeQueues(at place, f *Facts) {
 		lost = 0
 	}
 	if lost > 0 {
-		at.note("backlog", fmt.Sprintf("%s found no room in the queue of a listening socket of this machine in %v, though none of the proxy's listeners has one that waits", plural(lost, "connection", "connections"), round(f.window())),
+		at.note("backlog", fmt.Sprintf("%s found no room in the queue of a listening socket of this machine in %v, though at most %d wait to be accepted by any of the proxy's listeners, which have room for %d", plural(lost, "connection", "connections"), round(f.window()), longest, p.QueueMax),
 			"if this happens often: sysctl net.core.somaxconn; it may be another program's")
 	}
 }

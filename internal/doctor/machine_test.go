@@ -33,6 +33,10 @@ func TestProxiesHaveFindings(t *testing.T) {
 		{"overflows of somebody's", func(first, last *admin.ProxyStatus) {
 			first.QueueOverflows, last.QueueOverflows = number(5), number(9)
 		}, "", "backlog", []string{"4 connections found no room"}},
+		{"overflows of somebody's, while a few wait", func(first, last *admin.ProxyStatus) {
+			first.QueueOverflows, last.QueueOverflows = number(5), number(9)
+			last.QueueMax, last.Listeners[0].Waiting = 4096, 3
+		}, "", "backlog", []string{"4 connections found no room", "at most 3 wait"}},
 		{"overflows of ours", func(first, last *admin.ProxyStatus) {
 			first.QueueOverflows, last.QueueOverflows = number(5), number(9)
 			last.QueueMax, last.Listeners[0].Waiting = 128, 100
