@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/spillway-lb/spillway/proxy"
 )
@@ -116,7 +115,7 @@ func nothingFollowsHalfAnInterimResponse(t *testing.T, d driver) {
 			}
 		}
 	})
-	b := d.start(t, []string{addr}, withService(func(s *proxy.Service) { s.Timeout = 300 * time.Millisecond }))
+	b := d.start(t, []string{addr}, withService(func(s *proxy.Service) { s.Timeout = soon }))
 	c := b.dial()
 	c.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
 	<-asked

@@ -287,10 +287,15 @@ func bodyThatIsHereIsSentAgain(t *testing.T, d driver) {
 }
 
 func bodyThatIsStillComingIsSentOnce(t *testing.T, d driver) {
-	b := d.start(t, []string{endpoint(t, beBusy), endpoint(t, beBusy)}, retrying(everything))
+	half := make(chan bool, 2)
+	busy := func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		io.ReadFull(r.Body, make([]byte, 3))
+		half <- true
+		beBusy(w, r)
+	}
+	b := d.start(t, []string{endpoint(t, busy), endpoint(t, busy)}, retrying(everything))
 	c := b.dial().send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc")
-	b.active(1)
-	time.Sleep(20 * time.Millisecond) // let it be sent
+	<-half
 	c.send("def")
 	if resp, body := c.response("PUT"); resp.StatusCode != 503 || body != "busy\n" {
 		t.Errorf("got %d %q", resp.StatusCode, body)

@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/spillway-lb/spillway/proxy/internal/loop"
 	"github.com/spillway-lb/spillway/proxy/internal/netio"
@@ -65,7 +64,6 @@ func TestAHandlerMovesBytesWithoutATask(t *testing.T) {
 	c, err := net.Dial("tcp", addr)
 	must(t, err)
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(10 * time.Second))
 	p := make([]byte, 1<<20)
 	for i := range p {
 		p[i] = byte(rand.Uint32())
