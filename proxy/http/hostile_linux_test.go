@@ -56,11 +56,14 @@ func TestAClientWithManyRequestsLetsOthersHaveTheirTurn(t *testing.T) {
 	b := oneLoop(&loops).start(t, nil, withRoute(func(r *proxy.Route) {
 		r.Actions = &proxy.Actions{Fixed: &proxy.FixedResponse{Status: 204}}
 	}))
+	many, one := b.dial(), b.dial()
+	for _, c := range []*rawClient{many, one} { // to be accepted may take its time
+		readHead(c.send(get("")).r)
+	}
 	held, release := make(chan bool), make(chan bool)
 	loops.All()[0].Post(func() { close(held); <-release })
 	<-held
 	const requests = 3000
-	many := b.dial()
 	go io.WriteString(many, strings.Repeat("GET /many HTTP/1.1\r\nHost: a\r\n\r\n", requests))
 	read := make(chan int)
 	go func() {
@@ -73,7 +76,7 @@ func TestAClientWithManyRequestsLetsOthersHaveTheirTurn(t *testing.T) {
 		}
 		read <- n
 	}()
-	one := b.dial().send("GET /one HTTP/1.1\r\nHost: a\r\n\r\n")
+	one.send("GET /one HTTP/1.1\r\nHost: a\r\n\r\n")
 	close(release)
 	readHead(one.r)
 	if n := <-read; n != requests {
