@@ -45,6 +45,12 @@ const (
 	small   = 64   // a limit below has a pace of its own, and comes in gusts
 	crowded = 0.9  // part of the limit from which on requests are spread
 	slack   = 1.02 // so much more than fits is let through then, lest it be less
+
+	// What a stall has left free, or a demand that falls, is filled up again in a
+	// time constant of 1/refill seconds. Small gaps are left to slack, or gusts would
+	// never fade.
+	fullEnough = 0.98
+	refill     = 6
 )
 
 // A Limit is how many requests per second a Meter is to take, with what follows
@@ -183,7 +189,11 @@ func (m *Meter) Would(l *Limit, spread bool) Verdict {
 // fits is the part of the requests that there is room for, if below 1.
 func (m *Meter) fits(taken float64, l *Limit) float64 {
 	r := m.refused.Load()
-	return slack * l.perSecond / (taken + float64(r>>32+r&math.MaxUint32))
+	fit := slack * l.perSecond
+	if missing := fullEnough*l.perSecond - taken; missing > 0 {
+		fit += refill * missing
+	}
+	return fit / (taken + float64(r>>32+r&math.MaxUint32))
 }
 
 // falls reports whether the nth is one of an evenly spread part of all.

@@ -131,6 +131,40 @@ func TestWhatIsTakenIsSpreadOverTheSecond(t *testing.T) {
 	}
 }
 
+// What a stall has left free is soon used again, and so is what a demand leaves free that
+// falls, but not below the target.
+func TestTheTargetIsSoonReachedAgain(t *testing.T) {
+	demands := map[string]func(now float64) (perMs float64){
+		"a stall at 20 s": func(now float64) float64 {
+			if now >= 20 && now < 20.2 {
+				return 0
+			}
+			return 2
+		},
+		"from four times to once and a half": func(now float64) float64 { return max(1.5, min(4, 4-(now-20))) },
+	}
+	for name, demand := range demands {
+		t.Run(name, func(t *testing.T) {
+			var m capacity.Meter
+			l := capacity.LimitOf(1000)
+			due, sum, n := 0.0, 0.0, 0
+			for now := int64(1e9); now < 23e9; now += ms {
+				for due += demand(float64(now) / 1e9); due >= 1; due-- {
+					take(&m, 1000, now)
+				}
+				if now >= 20.2e9 {
+					m.Advance(now, &l)
+					sum += m.Rate()
+					n++
+				}
+			}
+			if mean := sum / float64(n) / 1000; mean < 0.95 {
+				t.Errorf("the target was used to %.3f afterwards", mean)
+			}
+		})
+	}
+}
+
 func TestAMeterForgetsAfterASecond(t *testing.T) {
 	var m capacity.Meter
 	limit := capacity.LimitOf(50)
