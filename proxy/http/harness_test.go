@@ -83,7 +83,7 @@ func (d driver) start(t *testing.T, addrs []string, options ...option) *bench {
 		access:   new(testkit.Buffer),
 		service: &proxy.Service{
 			Name: "web", Balancer: balancer, Stats: new(proxy.Stats), TLS: secure,
-			Timeout: 10 * time.Second, ConnectTimeout: 10 * time.Second, KeepaliveTimeout: time.Minute,
+			Timeout: time.Minute, ConnectTimeout: time.Minute, KeepaliveTimeout: time.Minute,
 		},
 		settings: &proxyhttp.Settings{ClientTimeout: 5 * time.Second, KeepaliveTimeout: 5 * time.Second},
 	}

@@ -36,7 +36,7 @@ func makeIdentities(t *testing.T) {
 		pair := certificates.Server("proxy.example.com")
 		material, err := tlsfront.Read(tlsfront.Settings{
 			Certificates:     []tlsfront.Files{{CertFile: pair.CertFile, KeyFile: pair.KeyFile}},
-			HandshakeTimeout: 10 * time.Second,
+			HandshakeTimeout: time.Minute,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -89,7 +89,7 @@ func (b *bench) connectBy(network string) (*clientConn, error) {
 	}
 	// Unlike package tls's, this end tells an end from a cut.
 	over := netio.TLSClient(netio.Wrap(c), b.speak)
-	over.ReadBy(time.Now().Add(10 * time.Second))
+	over.ReadBy(time.Now().Add(time.Minute))
 	if err := over.Handshake(); err != nil {
 		c.Close()
 		return nil, err
