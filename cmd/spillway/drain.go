@@ -81,11 +81,13 @@ const repeatAfter = 10 * time.Second
 func (c *console) waitUntilEmpty(client *admin.Client, t *target, by time.Time) error {
 	var last *leftover
 	var printed time.Time
+	var lull lull
 	for {
 		left, err := t.left(client)
 		if err != nil {
 			return err
 		}
+		lull.judge(left, time.Now())
 		late := !by.IsZero() && !time.Now().Before(by)
 		if last == nil || !left.same(last) || left.Drained || late || time.Since(printed) >= repeatAfter {
 			if err := c.printLeft(left, *t.where.asJSON); err != nil {

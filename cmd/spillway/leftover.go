@@ -28,6 +28,9 @@ type leftover struct {
 
 	there bool // the endpoint is in the file
 	admin string
+	// sessions: strong ones may be bound to it, whose requests still go there.
+	sessions bool
+	requests uint64 // that it ever got
 }
 
 func newLeftover(v *admin.ServiceStatus) *leftover {
@@ -49,6 +52,7 @@ func leftOn(v *admin.ServiceStatus, endpoint string) *leftover {
 		for i := range g.Endpoints {
 			if e := &g.Endpoints[i]; e.ID == endpoint {
 				l.there, l.admin = true, e.Admin
+				l.sessions = v.Affinity == "STRONG_COOKIE_AFFINITY" && e.Admin == "DRAIN"
 				l.addEndpoint(e)
 			}
 		}
@@ -72,7 +76,7 @@ func leftOnGroup(v *admin.ServiceStatus, group string) (*leftover, error) {
 		if g.Name != group {
 			continue
 		}
-		l.there = true
+		l.there, l.sessions = true, v.Affinity == "STRONG_COOKIE_AFFINITY"
 		if g.GroupCapacity == nil || g.CapacityScaler != 0 {
 			return nil, fmt.Errorf("group %s of %s is not drained any more", group, v.Name)
 		}
@@ -92,6 +96,7 @@ func leftOnGroup(v *admin.ServiceStatus, group string) (*leftover, error) {
 
 func (l *leftover) addEndpoint(e *admin.EndpointStatus) {
 	l.Active += e.Active
+	l.requests += e.Requests
 	if c := e.Connections; c != nil {
 		l.add(c.Oldest, c.Bytes, c.Until)
 	}
@@ -113,7 +118,7 @@ func (l *leftover) add(oldest float64, bytes uint64, until *time.Time) {
 
 // same reports whether there is no news since then: ages and bytes always change.
 func (l *leftover) same(then *leftover) bool {
-	return l.Active == then.Active && l.Removed == then.Removed && l.there == then.there && (l.Until == nil) == (then.Until == nil)
+	return (l.Active == then.Active || l.sessions) && l.Removed == then.Removed && l.there == then.there && (l.Until == nil) == (then.Until == nil)
 }
 
 // String is a line for people.
@@ -126,7 +131,10 @@ func (l *leftover) String() string {
 	if !l.there {
 		b.WriteString(", which has left the file")
 	}
-	if l.Drained {
+	switch {
+	case l.Drained && l.sessions:
+		return b.String() + fmt.Sprintf(": nothing is left, and no session has asked for %v", sessionsPause)
+	case l.Drained:
 		return b.String() + ": nothing is left"
 	}
 	of := l.Of
@@ -140,7 +148,35 @@ func (l *leftover) String() string {
 	if l.Until != nil {
 		fmt.Fprintf(&b, ", cut in %v", span(max(time.Until(*l.Until), 0)))
 	}
+	if l.sessions {
+		b.WriteString("; sessions stay")
+	}
 	return b.String()
+}
+
+// sessionsPause is how long no request may have come until an endpoint that keeps its
+// strong sessions counts as left by them. Nobody counts sessions, and between two of its
+// requests one has nothing under way.
+const sessionsPause = 10 * time.Second
+
+// A lull is what waiting knows of the requests of sessions that stay.
+type lull struct {
+	requests uint64
+	since    time.Time // of the last that came
+	bounded  bool      // a timeout cuts what is left: they do not stay
+}
+
+// judge makes of nothing under way that nothing is left, or not.
+func (u *lull) judge(l *leftover, now time.Time) {
+	u.bounded = u.bounded || l.Until != nil
+	l.sessions = l.sessions && !u.bounded
+	if !l.sessions {
+		return
+	}
+	if u.since.IsZero() || l.requests != u.requests {
+		u.requests, u.since = l.requests, now
+	}
+	l.Drained = l.Drained && now.Sub(u.since) >= sessionsPause
 }
 
 // span is a duration without more digits than people read.
