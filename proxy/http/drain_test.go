@@ -7,8 +7,10 @@ import (
 	nethttp "net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spillway-lb/spillway/internal/testkit"
+	proxyhttp "github.com/spillway-lb/spillway/proxy/http"
 )
 
 func drainFinishesWhatIsUnderWay(t *testing.T, d driver) {
@@ -126,7 +128,7 @@ func drainLetsEveryPhaseComeToItsEnd(t *testing.T, d driver) {
 			io.WriteString(c, ok)
 		}
 	})
-	b := d.start(t, []string{addr})
+	b := d.start(t, []string{addr}, withSettings(func(s *proxyhttp.Settings) { s.ClientTimeout = time.Minute }))
 	fresh, head, between := b.dial(), b.dial(), b.dial()
 	body, waiting, half, tunnel := b.dial(), b.dial(), b.dial(), b.upgrade("")
 	head.send("GET /he")
