@@ -235,7 +235,7 @@ func TestLayoutsGoWithTheirLastPicker(t *testing.T) {
 		t.Error("the last picker has another layout than the first")
 	}
 	for port := range 100 {
-		newest = build(port, 3)
+		build(port, 3)
 	}
 	runtime.GC()
 	if first.Value() != nil {
