@@ -129,6 +129,8 @@ func servingName(status uint64) string {
 	return fmt.Sprintf("serving status %d", status)
 }
 
+var errNoMessage = errors.New("it is no protobuf message")
+
 // parseHealthReply reads the one message of a reply: a HealthCheckResponse with its status, 0 if it says none.
 func parseHealthReply(b []byte) (status uint64, err error) {
 	switch {
@@ -140,9 +142,9 @@ func parseHealthReply(b []byte) (status uint64, err error) {
 		return 0, errors.New("its length is wrong")
 	}
 	for b = b[5:]; len(b) > 0; {
-		number, kind, n := protowire.ConsumeTag(b)
+		number, kind, n := consumeTag(b)
 		if n < 0 {
-			return 0, protowire.ParseError(n)
+			return 0, errNoMessage
 		}
 		b = b[n:]
 		if number == 1 && kind == protowire.VarintType {
@@ -151,7 +153,7 @@ func parseHealthReply(b []byte) (status uint64, err error) {
 			n = protowire.ConsumeFieldValue(number, kind, b)
 		}
 		if n < 0 {
-			return 0, protowire.ParseError(n)
+			return 0, errNoMessage
 		}
 		b = b[n:]
 	}

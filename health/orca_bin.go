@@ -111,9 +111,9 @@ type wireField struct {
 // nextField returns the first field and its size, which is below 0 if it is not
 // one.
 func nextField(message []byte) (f wireField, size int) {
-	number, kind, n := protowire.ConsumeTag(message)
-	if n < 0 || number > protowire.MaxValidNumber {
-		return f, -1
+	number, kind, n := consumeTag(message)
+	if n < 0 {
+		return f, n
 	}
 	message = message[n:]
 	size = protowire.ConsumeFieldValue(number, kind, message)
@@ -130,4 +130,14 @@ func nextField(message []byte) (f wireField, size int) {
 		f.bytes, _ = protowire.ConsumeBytes(message)
 	}
 	return f, n + size
+}
+
+// consumeTag reads a field's tag and returns its size, which is below 0 if it is none:
+// protowire lets numbers pass that no message may have.
+func consumeTag(message []byte) (number protowire.Number, kind protowire.Type, size int) {
+	number, kind, size = protowire.ConsumeTag(message)
+	if number > protowire.MaxValidNumber {
+		size = -1
+	}
+	return number, kind, size
 }
