@@ -70,8 +70,11 @@ type generator struct {
 
 func (g *generator) Next() (Arrival, bool) {
 	at, ok := g.advance(g.gap())
+	if !ok || !(at < g.d.Until.Seconds()) { // the next of a very small rate is beyond all durations
+		return Arrival{}, false
+	}
 	t := time.Duration(at * float64(time.Second))
-	if !ok || t >= g.d.Until {
+	if t >= g.d.Until {
 		return Arrival{}, false
 	}
 	a := Arrival{At: t, Took: -1}

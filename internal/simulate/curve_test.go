@@ -138,7 +138,7 @@ func TestABadCurveIsRefusedWithTheReason(t *testing.T) {
 }
 
 func FuzzACurveIsRefusedOrPlayed(f *testing.F) {
-	for _, s := range []string{"0:300,30s:450,60s:0", "0:1", "0:0,10:5,10:9", "0:1e-9,1s:3", ":", "0:1,0:2,0:3"} {
+	for _, s := range []string{"0:300,30s:450,60s:0", "0:1", "0:0,10:5,10:9", "0:1e-9,1s:3", "0:1e-11", ":", "0:1,0:2,0:3"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
