@@ -27,18 +27,22 @@ type show struct {
 
 func newShow(t *testing.T, ctx context.Context, ask func(context.Context) ([]admin.ServiceStatus, error)) *show {
 	s := &show{t, tcell.NewSimulationScreen("UTF-8"), make(chan error, 1)}
-	drawn := make(chan struct{}) // before, the screen is nobody else's
-	once := sync.OnceFunc(func() { close(drawn) })
+	// Before the first question the screen is not there yet, and its end, which takes no
+	// lock, comes only when that is answered.
+	drawn := make(chan struct{})
+	begin := sync.OnceFunc(func() {
+		s.screen.SetSize(140, 25)
+		close(drawn)
+	})
 	answer := ask
 	ask = func(ctx context.Context) ([]admin.ServiceStatus, error) {
-		once()
+		begin()
 		return answer(ctx)
 	}
 	go func() {
 		s.ended <- top.Run(ctx, top.Options{Title: "127.0.0.1:9900", Ask: ask, Interval: time.Millisecond, Screen: s.screen})
 	}()
 	<-drawn
-	s.screen.SetSize(140, 25)
 	return s
 }
 
