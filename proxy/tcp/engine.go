@@ -86,6 +86,8 @@ func (e *Engine) ServeConn(conn net.Conn) {
 		s.client.Abort()
 		return
 	}
+	e.active.Add(1) // from now on Abort and Cut see s
+	defer e.active.Add(-1)
 	s.serve()
 }
 
@@ -115,7 +117,6 @@ func (e *Engine) Cut(doomed proxy.Doomed) {
 }
 
 func (e *Engine) add(s *streamSession) {
-	e.active.Add(1)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.streams[s] = struct{}{}
@@ -125,7 +126,6 @@ func (e *Engine) remove(s *streamSession) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.streams, s)
-	e.active.Add(-1)
 }
 
 var (
