@@ -52,7 +52,7 @@ func leftOn(v *admin.ServiceStatus, endpoint string) *leftover {
 		for i := range g.Endpoints {
 			if e := &g.Endpoints[i]; e.ID == endpoint {
 				l.there, l.admin = true, e.Admin
-				l.sessions = v.Affinity == "STRONG_COOKIE_AFFINITY" && e.Admin == "DRAIN"
+				l.sessions = v.KeepsSessions && e.Admin == "DRAIN"
 				l.addEndpoint(e)
 			}
 		}
@@ -76,7 +76,7 @@ func leftOnGroup(v *admin.ServiceStatus, group string) (*leftover, error) {
 		if g.Name != group {
 			continue
 		}
-		l.there, l.sessions = true, v.Affinity == "STRONG_COOKIE_AFFINITY"
+		l.there, l.sessions = true, v.KeepsSessions
 		if g.GroupCapacity == nil || g.CapacityScaler != 0 {
 			return nil, fmt.Errorf("group %s of %s is not drained any more", group, v.Name)
 		}
@@ -163,13 +163,10 @@ const sessionsPause = 10 * time.Second
 type lull struct {
 	requests uint64
 	since    time.Time // of the last that came
-	bounded  bool      // a timeout cuts what is left: they do not stay
 }
 
 // judge makes of nothing under way that nothing is left, or not.
 func (u *lull) judge(l *leftover, now time.Time) {
-	u.bounded = u.bounded || l.Until != nil
-	l.sessions = l.sessions && !u.bounded
 	if !l.sessions {
 		return
 	}

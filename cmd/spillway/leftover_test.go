@@ -19,16 +19,19 @@ func TestADrainThatKeepsSessionsWaitsForTheirNextRequests(t *testing.T) {
 		drained  bool
 	}
 	for _, c := range []struct {
-		name, affinity, word, says string
-		looks                      []look
+		name       string
+		keeps      bool
+		word, says string
+		looks      []look
 	}{
-		{"no sessions", "NONE", "DRAIN", ": nothing is left", []look{{0, 2, 7, nil, false}, {time.Second, 0, 7, nil, true}}},
-		{"between two requests", "STRONG_COOKIE_AFFINITY", "DRAIN", "no session has asked for 10s", []look{
+		{"no sessions", false, "DRAIN", ": nothing is left", []look{{0, 2, 7, nil, false}, {time.Second, 0, 7, nil, true}}},
+		{"between two requests", true, "DRAIN", "no session has asked for 10s", []look{
 			{0, 0, 7, nil, false}, {9 * time.Second, 0, 8, nil, false}, {18 * time.Second, 0, 8, nil, false},
 			{20 * time.Second, 1, 8, nil, false}, {21 * time.Second, 0, 8, nil, true},
 		}},
-		{"sessions that are not kept", "STRONG_COOKIE_AFFINITY", "DRAIN", ": nothing is left", []look{{0, 1, 7, &until, false}, {time.Second, 0, 7, nil, true}}},
-		{"sessions that are moved", "STRONG_COOKIE_AFFINITY", "DOWN", ": nothing is left", []look{{0, 0, 7, nil, true}}},
+		{"sessions that are not kept", false, "DRAIN", ": nothing is left", []look{{0, 1, 7, &until, false}, {time.Second, 0, 7, nil, true}}},
+		{"sessions that are not kept, and ask nothing", false, "DRAIN", ": nothing is left", []look{{0, 0, 7, nil, true}}},
+		{"sessions that are moved", true, "DOWN", ": nothing is left", []look{{0, 0, 7, nil, true}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var u lull
@@ -37,7 +40,7 @@ func TestADrainThatKeepsSessionsWaitsForTheirNextRequests(t *testing.T) {
 				if look.until != nil {
 					e.Connections = &admin.ConnectionsStatus{Until: look.until}
 				}
-				l := leftOn(&admin.ServiceStatus{Name: "web", Affinity: c.affinity, Groups: []admin.GroupStatus{{Endpoints: []admin.EndpointStatus{e}}}}, "a")
+				l := leftOn(&admin.ServiceStatus{Name: "web", KeepsSessions: c.keeps, Groups: []admin.GroupStatus{{Endpoints: []admin.EndpointStatus{e}}}}, "a")
 				u.judge(l, began.Add(look.after))
 				if l.Drained != look.drained {
 					t.Errorf("after %v: drained %v, want %v", look.after, l.Drained, look.drained)

@@ -57,6 +57,8 @@ type Service struct {
 	// Policy, Affinity and Protocol are the file's words, such as "MAGLEV",
 	// "HTTP_COOKIE", "HTTP".
 	Policy, Affinity, Protocol string
+	// KeepsSessions: strong ones stay with an endpoint that is drained.
+	KeepsSessions bool
 	// Sources and Keys say how traffic is spread over client addresses and over the
 	// keys that hash policies go by; nil: nothing is known.
 	Sources, Keys *SpreadStatus

@@ -14,6 +14,9 @@ type ServiceStatus struct {
 	Protocol string `json:"protocol"`
 	Policy   string `json:"policy"`
 	Affinity string `json:"affinity"`
+	// KeepsSessions says that those of STRONG_COOKIE_AFFINITY stay with an endpoint, or
+	// a group, that is drained.
+	KeepsSessions bool `json:"keeps_sessions,omitempty"`
 	// Version rises by one whenever candidates or shares change.
 	Version uint64 `json:"version"`
 	// ActivePool is PRIMARY, or BACKUP after failover.
@@ -224,6 +227,7 @@ func viewService(s *Service) ServiceStatus {
 		Overflows:  s.Overflows,
 		Loops:      s.Loops,
 
+		KeepsSessions:   s.KeepsSessions,
 		SourceFallbacks: s.SourceFallbacks,
 		AffinityResults: viewAffinity(s),
 	}

@@ -26,6 +26,8 @@ func (a *App) adminServices() []admin.Service {
 			Protocol: s.spec.Protocol,
 			Status:   s.balancer.Status(),
 			Unusable: s.unusable,
+
+			KeepsSessions: s.spec.KeepsSessions(),
 		}
 		s.tell(&out[i])
 	}

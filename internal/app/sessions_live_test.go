@@ -209,6 +209,9 @@ func TestStrongSessionsOutliveReloadsAndUpgradesWithoutKeys(t *testing.T) {
 	if log := p.log.String(); !strings.Contains(log, "strong_session_affinity_cookie.keys") {
 		t.Errorf("the log does not warn: %s", log)
 	}
+	if _, body := p.admin("/api/v1/services/web"); !strings.Contains(body, `"keeps_sessions":true`) {
+		t.Errorf("the admin API does not say that sessions stay: %s", body)
+	}
 	p.reload(file("timeout = \"7s\"\n"))
 	v.stay(p, on, "reloaded")
 	key := p.CookieKey()
@@ -252,4 +255,7 @@ func TestADrainMovesStrongSessionsIfItIsTo(t *testing.T) {
 		}
 	}
 	v.stay(p, after, "and then")
+	if _, body := p.admin("/api/v1/services/web"); !strings.Contains(body, `"affinity":"STRONG_COOKIE_AFFINITY"`) || strings.Contains(body, `"keeps_sessions"`) {
+		t.Errorf("the admin API says that sessions stay: %s", body)
+	}
 }
