@@ -61,7 +61,7 @@ func (a *App) apply(cfg *config.Config, finders map[string]*finder) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.ending.Load() {
-		return errors.New("the proxy is draining")
+		return errDraining
 	}
 	if a.cfg != nil {
 		if err := errors.Join(refusals(a.cfg, cfg, func(i int) bool { return a.listeners[i].onLoops })...); err != nil {

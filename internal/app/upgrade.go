@@ -29,10 +29,15 @@ const (
 
 // Upgrade starts Options.Successor, waits until it serves on this process's sockets,
 // and makes Run drain and return. It returns the successor's process id. On an error,
-// which says why there is none, nothing has changed.
+// which says why there is none, nothing has changed; but where Run is to end meanwhile
+// it does, and takes the successor with it.
 func (a *App) Upgrade() (pid int, err error) {
 	pid, err = a.upgrade()
-	if err != nil {
+	switch {
+	case errors.Is(err, errDraining):
+		a.log.Warn("no upgrade: this process is to end", "error", err)
+		return 0, err
+	case err != nil:
 		a.log.Error("upgrade failed; this process goes on", "error", err)
 		return 0, err
 	}
