@@ -27,14 +27,34 @@ func judgeHealth(at place, f *Facts, c course) {
 		at.of(e.ID).find("unhealthy"+cause, fmt.Sprintf("it is %s: %s%s", e.Health, e.Reason, streak(e.Checks)), remedy)
 	}
 	switch {
+	case len(all) == 0:
+		judgeEmpty(at, s)
 	case s.Panic || grown(c.first().Shed, s.Shed) > 0:
 		judgePanic(at, f, c, well, len(all))
-	case len(all) > 0 && well == 0 && unknown > 0:
+	case well == 0 && unknown > 0:
 		at.note("unchecked", fmt.Sprintf("%d of %d endpoints have not been checked yet, and none is known to be healthy", unknown, len(all)),
 			"look again when their first checks are over")
-	case len(all) > 0 && well == 0:
+	case well == 0:
 		at.find("no-healthy", fmt.Sprintf("none of %d endpoints is healthy: clients get errors", len(all)),
 			"see what each endpoint is ill of below; if all are well in truth, mend the health_check")
+	}
+}
+
+// judgeEmpty is of services for which nobody was found, or nobody whom they can use.
+func judgeEmpty(at place, s *admin.ServiceStatus) {
+	var groups, unusable []string
+	for _, g := range s.Groups {
+		groups = append(groups, g.Name)
+		unusable = append(unusable, g.Unusable...)
+	}
+	switch {
+	case len(groups) == 0: // it has left the file
+	case len(unusable) > 0:
+		at.find("no-endpoints/unusable", fmt.Sprintf("%s found, and none can be used: clients get errors; the first: %s",
+			plural(len(unusable), "endpoint was", "endpoints were"), unusable[0]), "mend what the group's source says of them, or what the service wants of its endpoints")
+	default:
+		at.find("no-endpoints", strings.Join(groups, ", ")+": nobody is in it, so clients get errors",
+			"ask the group's source, a file or the DNS, as the proxy does: it lists nobody, or could never be asked; the proxy's log says which")
 	}
 }
 

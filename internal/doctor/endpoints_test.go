@@ -143,6 +143,16 @@ func TestServicesHaveFindings(t *testing.T) {
 		says            []string
 	}{
 		{"panic", func(_, last *admin.ServiceStatus) { last.Panic, last.Panics = true, 3 }, "panic", "", []string{"3 times so far"}},
+		{"nobody is found", func(first, last *admin.ServiceStatus) {
+			first.Groups[0].Name, last.Groups[0].Name = "pods", "pods"
+			first.Groups[0].Endpoints, last.Groups[0].Endpoints = nil, nil
+			last.Panic, last.Panics = true, 1
+		}, "no-endpoints", "", []string{"pods: nobody is in it", "the DNS"}},
+		{"nobody who is found can be used", func(first, last *admin.ServiceStatus) {
+			first.Groups[0].Endpoints, last.Groups[0].Endpoints = nil, nil
+			last.Groups[0].Unusable = []string{"10.0.0.1: has no port"}
+		}, "no-endpoints/unusable", "", []string{"1 endpoint was found", "10.0.0.1: has no port"}},
+		{"it has left the file", func(first, last *admin.ServiceStatus) { first.Groups, last.Groups = nil, nil }, "", "", nil},
 		{"many ejected", func(_, last *admin.ServiceStatus) {
 			for i := range last.Groups[0].Endpoints {
 				last.Groups[0].Endpoints[i].Ejected = true
