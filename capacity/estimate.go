@@ -97,8 +97,8 @@ func (e *Estimate) Forget() { *e = Estimate{} }
 //
 // Where some are not known yet, they count as much for each member as the known
 // ones do, and nothing limits them. While none is known, a member counts for each,
-// which should be what it does in the service's groups of Mode Rate; 0 stands for
-// 1, where there are none. While all are nearly idle, reports say too little to
+// which should be what it does in the service's groups that have a rate; 0 stands
+// for 1, where there are none. While all are nearly idle, reports say too little to
 // tell groups apart, so what is known of all together is dealt out by members.
 func TargetsByReports(estimates []Estimate, members []int, each float64) (targets []float64, unlimited []bool) {
 	targets, unlimited = make([]float64, len(estimates)), make([]bool, len(estimates))

@@ -76,12 +76,13 @@ func (s *state) estimate(groups []capacity.Group, sizes []int) {
 	var estimates []capacity.Estimate
 	each, counted := 0.0, 0
 	for i := range groups {
-		switch mode := s.opt.Groups[i].Capacity.Mode; {
-		case mode.ByReports():
+		b := &s.opt.Groups[i].Capacity
+		if b.Mode.ByReports() {
 			at, members = append(at, i), append(members, sizes[i])
 			estimates = append(estimates, s.groups[groups[i].Name].estimate)
-		case mode == capacity.Rate:
-			each += s.opt.Groups[i].Capacity.Target(sizes[i])
+		}
+		if countsRate(b) {
+			each += b.Target(sizes[i])
 			counted += sizes[i]
 		}
 	}
@@ -102,7 +103,7 @@ func (s *state) estimate(groups []capacity.Group, sizes []int) {
 // is published.
 const notable = 0.02
 
-// countsRate reports whether a group that goes by reports has a rate beside, and
+// countsRate reports whether a group has a rate, be it beside reports, and
 // countsSlots whether it has a number of connections.
 func countsRate(b *capacity.Backend) bool { return b.MaxRate > 0 || b.MaxRatePerEndpoint > 0 }
 

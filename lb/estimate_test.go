@@ -72,6 +72,19 @@ func TestAGroupThatReportsTooMuchLosesShare(t *testing.T) {
 	}
 }
 
+// While nobody reports, a member counts for as much as one of the groups that have a
+// rate, also of those that have it beside what they report.
+func TestBeforeReportsMembersCountForARateBeside(t *testing.T) {
+	beside := utilization(0.8)
+	beside.MaxRate = 100
+	p := newPlay(t, lb.Options{Groups: []lb.Group{
+		group("a", "r", "z1", 2, utilization(0.8)), group("b", "r", "z2", 1, beside),
+	}})
+	if got := p.stream(90, 10*time.Second, false); got["a"] < 570 || got["a"] > 630 {
+		t.Errorf("a, with two of three members, got %d of 900", got["a"])
+	}
+}
+
 // When demand exceeds what all report they can take, it is spread, not refused.
 func TestReportsSpill(t *testing.T) {
 	p := newPlay(t, lb.Options{
