@@ -116,6 +116,8 @@ func (m *membership) noPort(e member) {
 		m.errorf(e.path, "%q has no port: write [%s]:port", host, strings.Trim(host, "[]"))
 	case e.via == "":
 		m.errorf(e.path, "%q has no port: write host:port", host)
+	case m.s.Protocol == "UDP":
+		m.errorf(e.via+".group", "%q in group %q has no port, and UDP takes none by name", host, e.Group)
 	case m.s.PortName == "":
 		m.errorf(e.via+".group", "%q in group %q has no port, and the service has no port_name", host, e.Group)
 	default:

@@ -29,6 +29,7 @@ func (l *loader) checkUDPService(path string, s *Service, c *Config) {
 	if h := s.HealthCheck; h != nil && h.Type == "" && !l.bad[path+".health_check.type"] {
 		l.errorf(path+".health_check.type", "is required: UDP endpoints are checked by another protocol, and often at another port")
 	}
+	l.onlyWith(path+".port_name", s.PortName != "", `another protocol than "UDP", whose ports stand with the endpoints`)
 	for _, e := range c.Endpoints(s) {
 		if a, err := parseAddress(e.Address); err == nil && a.path != "" {
 			l.errorf(path+".endpoints", "%q is a unix socket, which takes no UDP", e.Address)

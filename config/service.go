@@ -56,7 +56,7 @@ type Service struct {
 	// should keep theirs longer. HTTP only. Default: `600s`.
 	KeepaliveTimeout Duration `toml:"keepalive_timeout,omitzero"`
 	// Which of a group's named_ports endpoints without a port get. With backends
-	// only. Default: none.
+	// only, and not for UDP. Default: none.
 	PortName string `toml:"port_name"`
 	// What happens when fewer than panic_threshold percent of the endpoints are
 	// healthy: open sends traffic to all of them, closed refuses it, and shed gives
