@@ -13,7 +13,7 @@ type Backend struct {
 	MaxConnections, MaxConnectionsPerEndpoint int64
 	MaxInFlight, MaxInFlightPerEndpoint       int64
 	// MaxUtilization is from 0 to 1, for Utilization. 0 stands for
-	// DefaultUtilization where there is no other target.
+	// DefaultUtilization where there is no other target; see NoUtilization.
 	MaxUtilization float64
 	// CustomMetrics are the metrics of CustomMetrics; the fullest counts.
 	CustomMetrics []CustomMetric
@@ -31,12 +31,18 @@ const MinScaler = 0.1
 // DefaultUtilization is the target of MaxUtilization where none is given.
 const DefaultUtilization = 0.8
 
+// NoUtilization is a MaxUtilization of 0, which itself stands for the default: a
+// group with it is always full, whatever is reported, and gets what nobody else is
+// there for.
+const NoUtilization = 1e-9
+
 // A CustomMetric is a metric that endpoints report, and how high it may go.
 type CustomMetric struct {
 	// Name is as spec.md §2.6 has it: "orca.cpu_utilization",
 	// "orca.named_metrics.gpu".
 	Name string
-	// MaxUtilization is from 0 to 1; 0 stands for DefaultUtilization.
+	// MaxUtilization is from 0 to 1; 0 stands for DefaultUtilization. See
+	// NoUtilization.
 	MaxUtilization float64
 	// DryRun metrics are shown and do not count.
 	DryRun bool

@@ -42,6 +42,7 @@ const (
 	slots     = 240           // 1.0066 s, of which the youngest slot is not all over
 	second    = 1e9           // ns
 
+	least   = 1e-6 // a limit below, one in eleven days, takes none
 	small   = 64   // a limit below has a pace of its own, and comes in gusts
 	crowded = 0.9  // part of the limit from which on requests are spread
 	slack   = 1.02 // so much more than fits is let through then, lest it be less
@@ -67,7 +68,7 @@ type Limit struct {
 func LimitOf(perSecond float64) Limit {
 	l := Limit{perSecond: perSecond, pace: 1, most: math.Floor(perSecond), crowd: crowded * perSecond}
 	switch {
-	case !(perSecond > 0):
+	case !(perSecond >= least):
 		return Limit{pace: 1}
 	case perSecond < small:
 		l.most = math.Ceil(perSecond)

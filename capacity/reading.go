@@ -1,6 +1,9 @@
 package capacity
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // A Reading is what a group's endpoints report, as one number: the mean of the
 // metric that is nearest to its maximum.
@@ -52,6 +55,14 @@ func (b Backend) metrics() []CustomMetric {
 	default:
 		return []CustomMetric{{Name: utilizationMetric, MaxUtilization: DefaultUtilization}}
 	}
+}
+
+// AlwaysFull reports whether b goes by a metric of which it may have nothing, see
+// NoUtilization.
+func (b Backend) AlwaysFull() bool {
+	return slices.ContainsFunc(b.metrics(), func(m CustomMetric) bool {
+		return !m.DryRun && m.MaxUtilization <= NoUtilization
+	})
 }
 
 // utilizationMetric is what Mode Utilization goes by.

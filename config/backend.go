@@ -35,9 +35,10 @@ type Backend struct {
 	// The same for each endpoint. Also called max_in_flight_requests_per_instance.
 	// Default: none.
 	MaxInFlightRequestsPerEndpoint int64 `toml:"max_in_flight_requests_per_endpoint,omitzero"`
-	// How high the mean of what endpoints report may go, above 0 up to 1.
-	// UTILIZATION only. Default: 0.8, unless there is another target.
-	MaxUtilization float64 `toml:"max_utilization,omitzero"`
+	// How high the mean of what endpoints report may go, 0 to 1; with 0 the group is
+	// always full, and gets what nobody else is there for. UTILIZATION only.
+	// Default: 0.8, unless there is another target.
+	MaxUtilization *float64 `toml:"max_utilization"`
 	// The metrics of CUSTOM_METRICS, of which the fullest counts. At least one is
 	// not a dry run. Default: none.
 	CustomMetrics []BackendMetric `toml:"custom_metrics"`
@@ -62,8 +63,8 @@ type BackendMetric struct {
 	// orca.named_metrics.NAME; at most 64 bytes, of which NAME has lower-case
 	// letters, digits, "-", "_" and ".". Required.
 	Name string `toml:"name"`
-	// How high the mean of what endpoints report may go, above 0 up to 1.
-	// Default: `0.8`.
+	// How high the mean of what endpoints report may go, 0 to 1, as that of the
+	// backend. Default: `0.8`.
 	MaxUtilization float64 `toml:"max_utilization"`
 	// Whether the metric is only shown, and does not count. Default: `false`.
 	DryRun bool `toml:"dry_run"`
@@ -181,7 +182,8 @@ func (l *loader) fillCapacity(path string, s *Service) {
 			b.CapacityScaler = &one
 		}
 		if path := at(path+".backend", i); b.BalancingMode == "UTILIZATION" && !l.hasTarget(path) {
-			b.MaxUtilization = defaultUtilization
+			most := defaultUtilization
+			b.MaxUtilization = &most
 		}
 	}
 }

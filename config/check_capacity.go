@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -169,38 +168,47 @@ func (l *loader) checkTargets(path string, b *Backend) {
 	for _, t := range []struct {
 		key   string
 		value float64
-		most  float64
 	}{
-		{byRate.whole, b.MaxRate, maxTarget},
-		{byRate.each, b.MaxRatePerEndpoint, maxTarget},
-		{byConnection.whole, float64(b.MaxConnections), maxTarget},
-		{byConnection.each, float64(b.MaxConnectionsPerEndpoint), maxTarget},
-		{byInFlight.whole, float64(b.MaxInFlightRequests), maxTarget},
-		{byInFlight.each, float64(b.MaxInFlightRequestsPerEndpoint), maxTarget},
-		{"max_utilization", b.MaxUtilization, 1},
+		{byRate.whole, b.MaxRate},
+		{byRate.each, b.MaxRatePerEndpoint},
+		{byConnection.whole, float64(b.MaxConnections)},
+		{byConnection.each, float64(b.MaxConnectionsPerEndpoint)},
+		{byInFlight.whole, float64(b.MaxInFlightRequests)},
+		{byInFlight.each, float64(b.MaxInFlightRequestsPerEndpoint)},
 	} {
 		if name := l.written(path, t.key); name != "" {
-			l.checkTarget(path+"."+name, t.value, t.most)
+			l.checkTarget(path+"."+name, t.value)
 		}
+	}
+	if b.MaxUtilization != nil {
+		l.checkMaximum(path+".max_utilization", *b.MaxUtilization, true)
 	}
 }
 
 // maxTarget is the largest 32-bit integer, as in the API.
 const maxTarget = math.MaxInt32
 
-// checkTarget notes a number that is not above 0 and at most most. What is not a
-// number is not that either.
-func (l *loader) checkTarget(path string, x, most float64) {
+// checkTarget notes a number that is not above 0 and at most maxTarget. What is not
+// a number is not that either.
+func (l *loader) checkTarget(path string, x float64) {
 	switch {
 	case x == 0:
 		l.errorf(path, "must be above 0: capacity_scaler = 0 drains a group")
-	case !(x > 0 && x <= most):
-		l.errorf(path, "%v is not above 0 and at most %s", x, plain(most))
+	case !(x > 0 && x <= maxTarget):
+		l.errorf(path, "%v is not above 0 and at most %d", x, maxTarget)
 	}
 }
 
-// plain writes a whole number without an exponent.
-func plain(x float64) string { return fmt.Sprintf("%.0f", x) }
+// checkMaximum checks how high what endpoints report may go. 0 is in the API's
+// range (spec.md §2.2), and rarely what is meant.
+func (l *loader) checkMaximum(path string, x float64, counts bool) {
+	switch {
+	case !(x >= 0 && x <= 1):
+		l.errorf(path, "%v is not from 0 to 1", x)
+	case x == 0 && counts:
+		l.warnf(path, "0: the group is always full, and gets something only where nobody else can serve; capacity_scaler = 0 drains it")
+	}
+}
 
 // hasTarget reports whether the file gives a backend any target.
 func (l *loader) hasTarget(path string) bool {

@@ -105,7 +105,7 @@ func (l *loader) checkBackendMetrics(path string, metrics []BackendMetric) {
 	for i := range metrics {
 		m, path := &metrics[i], at(path, i)
 		l.checkMetricName(path, m.Name, names)
-		l.checkTarget(path+".max_utilization", m.MaxUtilization, 1)
+		l.checkMaximum(path+".max_utilization", m.MaxUtilization, !m.DryRun)
 		counts = counts || !m.DryRun
 	}
 	switch {

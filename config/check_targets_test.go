@@ -23,7 +23,7 @@ func TestUDPTakesNeitherScalerNorPreference(t *testing.T) {
 func TestAModeIsReadInAnyCaseAndGetsItsDefaults(t *testing.T) {
 	c := wantLoads(t, fileOf("HTTP", false, `balancing_mode = "utilization"`))
 	b := c.Services[0].Backends[0]
-	if b.BalancingMode != "UTILIZATION" || b.MaxUtilization != 0.8 || *b.CapacityScaler != 1 || b.Preference != "DEFAULT" {
+	if b.BalancingMode != "UTILIZATION" || *b.MaxUtilization != 0.8 || *b.CapacityScaler != 1 || b.Preference != "DEFAULT" {
 		t.Errorf("got %+v", b)
 	}
 	want := config.ServiceLBPolicy{LoadBalancingAlgorithm: "WATERFALL_BY_REGION", FailoverHealthThreshold: 70}
@@ -33,7 +33,7 @@ func TestAModeIsReadInAnyCaseAndGetsItsDefaults(t *testing.T) {
 	checkRoundTrip(t, c)
 
 	c = wantLoads(t, fileOf("HTTP", false, `balancing_mode = "UTILIZATION"`, "max_rate = 5"))
-	if b := c.Services[0].Backends[0]; b.MaxUtilization != 0 {
+	if b := c.Services[0].Backends[0]; b.MaxUtilization != nil {
 		t.Errorf("beside another target: %+v", b)
 	}
 	c = wantLoads(t, fileOf("HTTP", false, `balancing_mode = "CUSTOM_METRICS"`, `custom_metrics = [{ name = "orca.cpu_utilization" }]`))
@@ -59,16 +59,34 @@ func TestTargetsAreNumbersAbove0(t *testing.T) {
 		{"IN_FLIGHT", "max_in_flight_requests_per_endpoint = -3", "-3 is not above 0"},
 		{"IN_FLIGHT", "max_in_flight_requests_per_instance = 1.5", "must be an integer"},
 		{"IN_FLIGHT", "max_in_flight_requests = 2147483648", "is not above 0 and at most 2147483647"},
-		{"UTILIZATION", "max_utilization = 0", "above 0"},
-		{"UTILIZATION", "max_utilization = 1.01", "1.01 is not above 0 and at most 1"},
-		{"UTILIZATION", "max_utilization = nan", "NaN is not above 0"},
-		{"CUSTOM_METRICS", `custom_metrics = [{ name = "orca.cpu_utilization", max_utilization = -0.1 }]`, "-0.1 is not above 0"},
+		{"UTILIZATION", "max_utilization = -0.01", "-0.01 is not from 0 to 1"},
+		{"UTILIZATION", "max_utilization = 1.01", "1.01 is not from 0 to 1"},
+		{"UTILIZATION", "max_utilization = nan", "NaN is not from 0 to 1"},
+		{"CUSTOM_METRICS", `custom_metrics = [{ name = "orca.cpu_utilization", max_utilization = -0.1 }]`, "-0.1 is not from 0 to 1"},
 	} {
 		key, _, _ := strings.Cut(c.line, " ")
 		wantProblem(t, fileOf("HTTP", false, fmt.Sprintf("balancing_mode = %q", c.mode), c.line), key, "service.backend."+key, c.want)
 	}
 	for _, line := range []string{"max_rate = 0.001", "max_rate_per_instance = 2147483647", "max_rate = 1"} {
 		wantLoads(t, fileOf("HTTP", false, `balancing_mode = "RATE"`, line))
+	}
+}
+
+// A maximum of 0 is what it says, and not the default.
+func TestAMaximumOf0IsAWarning(t *testing.T) {
+	const warning = "the group is always full"
+	c := wantLoads(t, fileOf("HTTP", false, `balancing_mode = "UTILIZATION"`, "max_utilization = 0.0"))
+	if most := c.Services[0].Backends[0].MaxUtilization; most == nil || *most != 0 {
+		t.Errorf("got %v", most)
+	}
+	wantWarnings(t, c, warning)
+	checkRoundTrip(t, c)
+
+	metric := `{ name = "orca.cpu_utilization", max_utilization = 0, dry_run = %v }, { name = "orca.mem_utilization", max_utilization = 1 }`
+	for dry, want := range map[bool]string{false: warning, true: ""} {
+		c := wantLoads(t, fileOf("HTTP", false, `balancing_mode = "CUSTOM_METRICS"`, "custom_metrics = ["+fmt.Sprintf(metric, dry)+"]"))
+		wantWarnings(t, c, want)
+		checkRoundTrip(t, c)
 	}
 }
 

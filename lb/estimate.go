@@ -77,7 +77,10 @@ func (s *state) estimate(groups []capacity.Group, sizes []int) {
 	each, counted := 0.0, 0
 	for i := range groups {
 		b := &s.opt.Groups[i].Capacity
-		if b.Mode.ByReports() {
+		switch {
+		case b.AlwaysFull(): // a share among others that are, too
+			groups[i].Target = capacity.NoUtilization * float64(sizes[i]) * s.backend(i).EffectiveScaler()
+		case b.Mode.ByReports():
 			at, members = append(at, i), append(members, sizes[i])
 			estimates = append(estimates, s.groups[groups[i].Name].estimate)
 		}

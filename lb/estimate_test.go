@@ -85,6 +85,43 @@ func TestBeforeReportsMembersCountForARateBeside(t *testing.T) {
 	}
 }
 
+// A maximum of 0 is a group that is always full, idle or not: it gets something only
+// where nobody else serves.
+func TestAMaximumOf0IsAlwaysFull(t *testing.T) {
+	for _, none := range []capacity.Backend{
+		utilization(capacity.NoUtilization),
+		{Mode: capacity.CustomMetrics, CustomMetrics: []capacity.CustomMetric{
+			{Name: "orca.mem_utilization"}, {Name: "orca.cpu_utilization", MaxUtilization: capacity.NoUtilization},
+		}},
+	} {
+		t.Run(none.Mode.String(), func(t *testing.T) {
+			p := newPlay(t, lb.Options{
+				Here:   capacity.Place{Region: "near", Zone: "z1"},
+				Groups: []lb.Group{group("a", "near", "z1", 2, none), group("b", "near", "z1", 1, rate(50)), group("c", "far", "z2", 1, utilization(0.8))},
+			})
+			workers := []*worker{{id: "a-0", own: 0.02}, {id: "a-1", own: 0.02}, {id: "c-0", each: 0.01, own: 0.2}}
+			for _, demand := range []float64{10, 400} {
+				for i, got := range p.work(demand, 20, workers) {
+					if got["a"] > 0 {
+						t.Fatalf("second %d of %v per second: a got %d", i, demand, got["a"])
+					}
+				}
+			}
+			for _, id := range []string{"b-0", "c-0"} {
+				if err := p.SetHealth(id, health.Unhealthy, ""); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := p.stream(100, 5*time.Second, false); got["a"] != 500 {
+				t.Errorf("a alone got %d of 500", got["a"])
+			}
+			if a := p.Status().Groups[0]; a.Target != 0 || a.Capacity != 0 || a.Fullness != 1 {
+				t.Errorf("a has target %v, capacity %v, fullness %v; want 0, 0, 1", a.Target, a.Capacity, a.Fullness)
+			}
+		})
+	}
+}
+
 // When demand exceeds what all report they can take, it is spread, not refused.
 func TestReportsSpill(t *testing.T) {
 	p := newPlay(t, lb.Options{

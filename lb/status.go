@@ -75,7 +75,8 @@ type GroupStatus struct {
 	// Drained: it was drained automatically, or its scaler is 0.
 	Drained bool
 	// Usage is what is used of Capacity now, a rate as the mean of up to ten
-	// seconds. Fullness is the highest of usage ÷ target; 0 while Capacity is.
+	// seconds. Fullness is the highest of usage ÷ target; 0 while Capacity is, but 1
+	// of a group that is always full.
 	Usage, Fullness float64
 	// Share is the part of the service's new traffic that it should get at the
 	// present demand, ShareActual what it got in the last ten seconds.

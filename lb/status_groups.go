@@ -68,21 +68,24 @@ func unbiased(p capacity.Plan) capacity.Plan {
 }
 
 // target is a group's target, without its scaler; 0 while it is to be learned from
-// reports and is not known.
+// reports and is not known, and of a group that is always full.
 func (s *state) target(group int, p *plan, size int) float64 {
 	b, g := s.backend(group), &p.given[group]
 	switch {
 	case !b.Mode.ByReports():
 		return b.Target(size)
-	case g.Unlimited || b.EffectiveScaler() == 0:
+	case g.Unlimited || b.EffectiveScaler() == 0 || b.AlwaysFull():
 		return 0
 	default:
 		return g.Target / b.EffectiveScaler()
 	}
 }
 
-// fullness is the highest of usage ÷ capacity.
+// fullness is the highest of usage ÷ capacity, or 1 of a group that is always full.
 func (s *state) fullness(group int, p *pool, g *GroupStatus) float64 {
+	if !g.Drained && s.opt.Groups[group].Capacity.AlwaysFull() {
+		return 1
+	}
 	f := 0.0
 	if g.Capacity > 0 {
 		f = g.Usage / g.Capacity

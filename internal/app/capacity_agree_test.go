@@ -42,12 +42,16 @@ var otherKeys = []key{
 	{"capacity_scaler = 1.5", func(b *capacity.Backend) { b.Scaler = 1.5 }},
 	{"capacity_scaler = 0", func(b *capacity.Backend) { b.Drained = true }},
 	{`preference = "PREFERRED"`, func(b *capacity.Backend) { b.Preferred = true }},
+	{"max_utilization = 0.0", func(b *capacity.Backend) { b.MaxUtilization = capacity.NoUtilization }},
 	{"max_utilization = 1.5", func(b *capacity.Backend) { b.MaxUtilization = 1.5 }},
 	{"max_utilization = nan", func(b *capacity.Backend) { b.MaxUtilization = nan() }},
 	{"max_rate = -1", func(b *capacity.Backend) { b.MaxRate = -1 }},
 	{"max_rate = inf", func(b *capacity.Backend) { b.MaxRate = 1 / zero }},
 	{`custom_metrics = [{ name = "gpu" }]`, func(b *capacity.Backend) {
 		b.CustomMetrics = []capacity.CustomMetric{{Name: "gpu"}}
+	}},
+	{`custom_metrics = [{ name = "orca.cpu_utilization", max_utilization = 0 }]`, func(b *capacity.Backend) {
+		b.CustomMetrics = []capacity.CustomMetric{{Name: "orca.cpu_utilization", MaxUtilization: capacity.NoUtilization}}
 	}},
 	{`custom_metrics = [{ name = "orca.cpu_utilization", dry_run = true }]`, func(b *capacity.Backend) {
 		b.CustomMetrics = []capacity.CustomMetric{{Name: "orca.cpu_utilization", MaxUtilization: 0.8, DryRun: true}}

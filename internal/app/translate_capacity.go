@@ -28,16 +28,27 @@ func capacityOf(b *config.Backend) (capacity.Backend, error) {
 		MaxConnectionsPerEndpoint: b.MaxConnectionsPerEndpoint,
 		MaxInFlight:               b.MaxInFlightRequests,
 		MaxInFlightPerEndpoint:    b.MaxInFlightRequestsPerEndpoint,
-		MaxUtilization:            b.MaxUtilization,
 		Preferred:                 b.Preference == "PREFERRED",
 	}
 	if x := b.CapacityScaler; x != nil {
 		c.Scaler, c.Drained = *x, *x == 0
 	}
+	if x := b.MaxUtilization; x != nil {
+		c.MaxUtilization = utilizationOf(*x)
+	}
 	for _, m := range b.CustomMetrics {
+		m.MaxUtilization = utilizationOf(m.MaxUtilization)
 		c.CustomMetrics = append(c.CustomMetrics, capacity.CustomMetric(m))
 	}
 	return c, err
+}
+
+// utilizationOf is a maximum of the file, where 0 is not the default.
+func utilizationOf(most float64) float64 {
+	if most == 0 {
+		return capacity.NoUtilization
+	}
+	return most
 }
 
 // algorithms and isolations are the file's words.
