@@ -165,31 +165,42 @@ func TestTheDataPathAndExplainNeverDisagree(t *testing.T) {
 			t.Run(name+" "+c.name, func(t *testing.T) {
 				t.Parallel()
 				p := newTroubled(t, policy(), limited(c.of), capacity.ServicePolicy{AutoDrain: true})
-				for n := range played {
-					p.befall()
+				p.each(c.name, func(n int) {
 					r := p.request(true)
 					x, l, err := p.ask(r)
 					if err == nil && l.Endpoint != x.Endpoint {
 						t.Fatalf("request %d, %+v: explain says %s, pick %s:\n%+v", n, r, x.Endpoint.ID, l.Endpoint.ID, x)
 					}
-				}
-				p.wantMet(c.name)
+				})
 			})
 		}
 	}
 }
 
-// wantMet fails where the play was too easy.
-func (p *troubled) wantMet(capacities string) {
+// easy says what has been met too rarely, or nothing.
+func (p *troubled) easy(capacities string) string {
+	limits := capacities != "no capacity" && capacities != "UTILIZATION"
+	switch {
+	case p.alternatives < played/40 || p.sessions < played/40:
+		return "too few went another way than the usual"
+	case limits && (p.spilled < played/40 || p.overfilled < played/200):
+		return "too few groups were full"
+	}
+	return ""
+}
+
+// each calls play for so many requests, and for more of them as long as it was too
+// easy: policies draw, so nobody knows how long that takes.
+func (p *troubled) each(capacities string, play func(n int)) {
 	p.t.Helper()
+	for n := 0; n < played || n < 10*played && p.easy(capacities) != ""; n++ {
+		p.befall()
+		play(n)
+	}
 	p.t.Logf("%d failed, %d alternatives, %d sessions, %d spilled, %d overfilled, %d turned away",
 		p.failed, p.alternatives, p.sessions, p.spilled, p.overfilled, p.turnedAway)
-	if p.alternatives < played/40 || p.sessions < played/40 {
-		p.t.Error("too few went another way than the usual")
-	}
-	limits := capacities != "no capacity" && capacities != "UTILIZATION"
-	if limits && (p.spilled < played/40 || p.overfilled < played/200) {
-		p.t.Error("too few groups were full")
+	if why := p.easy(capacities); why != "" {
+		p.t.Error(why)
 	}
 }
 
@@ -208,18 +219,16 @@ func TestWhoIsPickedWasACandidate(t *testing.T) {
 			t.Run(name+" "+c.name, func(t *testing.T) {
 				t.Parallel()
 				p := newTroubled(t, policy(), limited(c.of), capacity.ServicePolicy{})
-				for n := range played {
-					p.befall()
+				p.each(c.name, func(n int) {
 					x, l, err := p.ask(p.request(false))
 					if err != nil {
-						continue
+						return
 					}
 					i := slices.IndexFunc(x.Candidates, func(c lb.Candidacy) bool { return c.Endpoint.ID == l.Endpoint.ID })
 					if d := x.Candidates[i].Dropped; d != "" {
 						t.Fatalf("request %d: %s is picked, which explain has dropped: %s\n%+v", n, l.Endpoint.ID, d, x)
 					}
-				}
-				p.wantMet(c.name)
+				})
 			})
 		}
 	}
