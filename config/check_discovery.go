@@ -141,8 +141,7 @@ func isMulticastOrAny(host string) bool {
 // fillServerName makes the name whose addresses endpoints are the one whose
 // certificate they must have, where all have the same one.
 func (c *Config) fillServerName(s *Service) {
-	secure := s.IsTLS() || s.HealthCheck != nil && s.HealthCheck.IsTLS()
-	if !secure || s.TLS != nil && s.TLS.Name != "" || len(s.Backends) == 0 {
+	if !s.Verifies() || s.TLS != nil && s.TLS.Name != "" || len(s.Backends) == 0 {
 		return
 	}
 	var name string
@@ -167,8 +166,7 @@ func (c *Config) fillServerName(s *Service) {
 // checkFoundNames warns where endpoints will be addresses, and nobody says whose
 // certificates they must have.
 func (l *loader) checkFoundNames(path string, s *Service, c *Config) {
-	secure := s.IsTLS() || s.HealthCheck != nil && s.HealthCheck.IsTLS()
-	if !secure || s.TLS != nil && (s.TLS.Name != "" || s.TLS.InsecureSkipVerify) {
+	if !s.Verifies() || s.TLS != nil && (s.TLS.Name != "" || s.TLS.InsecureSkipVerify) {
 		return
 	}
 	i := slices.IndexFunc(s.Backends, func(b Backend) bool {

@@ -16,6 +16,8 @@ func (l *loader) checkServiceTLS(path string, s *Service, c *Config) {
 	case !s.IsTLS() && !checks:
 		l.onlyWith(key, t != nil, `protocol = "HTTPS" or "SSL", or with a health check over TLS`)
 		return
+	case !s.Verifies():
+		return
 	case t == nil:
 		t = new(ServiceTLS)
 	}

@@ -3,10 +3,10 @@ package config
 // HealthCheck says how a service's endpoints are checked.
 type HealthCheck struct {
 	// TCP connects; HTTP sends a GET and wants status 200; SSL and HTTPS make a TLS
-	// handshake first, by the service's tls: an endpoint whose certificate is not good
-	// is unhealthy. HTTP2 is HTTPS by HTTP/2. GRPC and GRPC_WITH_TLS call
-	// grpc.health.v1.Health/Check and want SERVING. Required for UDP. Default: the
-	// service's protocol.
+	// handshake first. Where the service speaks TLS, or has tls, an endpoint whose
+	// certificate is not good by that is unhealthy; else any certificate will do. HTTP2
+	// is HTTPS by HTTP/2. GRPC and GRPC_WITH_TLS call grpc.health.v1.Health/Check and
+	// want SERVING. Required for UDP. Default: the service's protocol.
 	Type string `toml:"type"`
 	// From the start of a check to the start of the next, 10ms to 5m.
 	// Default: `5s`.

@@ -68,7 +68,8 @@ type Service struct {
 	// nobody is healthy, and does not go with shed. Default: `0`.
 	PanicThreshold int `toml:"panic_threshold"`
 	// How endpoints are reached over TLS, by traffic and by health checks. HTTPS and
-	// SSL only. Default: by the system's authorities and the endpoints' own hosts.
+	// SSL, or a health check over TLS beside another protocol. Default: by the system's
+	// authorities and the endpoints' own hosts; for such a check any certificate will do.
 	TLS *ServiceTLS `toml:"tls"`
 	// How weights follow from load reports. WEIGHTED_ROUND_ROBIN only.
 	WeightedRoundRobin *WeightedRoundRobin `toml:"weighted_round_robin"`

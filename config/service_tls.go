@@ -31,6 +31,14 @@ func (s *Service) IsHTTP() bool { return insideTLS(s.Protocol) == "HTTP" }
 // IsTLS reports whether the endpoints speak TLS.
 func (s *Service) IsTLS() bool { return insideTLS(s.Protocol) != s.Protocol }
 
+// Verifies reports whether endpoints have to show a certificate that is good by s.TLS,
+// which may be nil and stands for its defaults then: to traffic over TLS and to checks
+// beside it. Of a service that speaks no TLS checks want it only where there is a tls:
+// nothing else says whom to believe.
+func (s *Service) Verifies() bool {
+	return s.IsTLS() || s.TLS != nil && s.HealthCheck != nil && s.HealthCheck.IsTLS()
+}
+
 // TLSServiceOf returns a service that a listener can reach whose endpoints speak
 // TLS, nil if there is none.
 func (c *Config) TLSServiceOf(v *Listener) *Service {

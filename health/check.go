@@ -39,10 +39,10 @@ type Check struct {
 	// LogResults asks whoever watches to log every check and not just changes of health (logConfig.enable).
 	LogResults bool
 
-	// TLS is for SSL, HTTPS, HTTP2 and GRPC_WITH_TLS, and not modified; nil stands for an empty one. A ServerName that
-	// is empty is the host in the address that is checked, and ALPN is the check's business. Unlike Google's, a check
-	// finds an endpoint unhealthy whose certificate is not good: traffic, which goes by the same settings, could not
-	// reach it either.
+	// TLS is for SSL, HTTPS, HTTP2 and GRPC_WITH_TLS, and not modified. Default: nil, any certificate will do and no
+	// name is asked for (spec.md §8.2). With it, as traffic over TLS has, an endpoint is unhealthy whose certificate is
+	// not good: traffic could not reach it either. A ServerName that is empty is the host in the address that is
+	// checked then, and ALPN is the check's business.
 	TLS *tls.Config
 }
 

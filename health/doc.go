@@ -38,7 +38,8 @@
 //	HTTP  GET, and the whole response in time, with status exactly 200; no redirect is followed; with response:
 //	      found in the first 1024 bytes of the body. "Whole" ends at 64 KiB of body: more is not read, so that an
 //	      endless body is no failure and no burden
-//	SSL   a TLS handshake, then as TCP; HTTPS: a TLS handshake, then as HTTP. The endpoint's certificate must be good
+//	SSL   a TLS handshake, then as TCP; HTTPS: a TLS handshake, then as HTTP. The endpoint's certificate must be
+//	      good where Check.TLS says whom to believe; else any will do
 //	HTTP2 as HTTPS, by HTTP/2; GRPC, GRPC_WITH_TLS: grpc.health.v1.Health/Check answers SERVING
 //
 // With TLS 1.3 an endpoint that wants another client certificate than it got says so after the handshake: an SSL check

@@ -1,6 +1,7 @@
 package health
 
 import (
+	"crypto/tls"
 	"fmt"
 	"hash/fnv"
 	"reflect"
@@ -97,6 +98,9 @@ func (m *Machine) resume(r Record, now time.Time) (changed bool) {
 func (c Check) Fingerprint() string {
 	c = c.WithDefaults()
 	settings := c.TLS
+	if settings == nil && c.overTLS() {
+		settings = &tls.Config{InsecureSkipVerify: true}
+	}
 	c.TLS, c.LogResults = nil, false
 	h := fnv.New64a()
 	for field, value := range reflect.ValueOf(c).Fields() {

@@ -170,7 +170,7 @@ func TestFingerprintsTellChecksApart(t *testing.T) {
 		{Type: "HTTP", RequestPath: "/up", Port: 81},
 		{Type: "HTTP", RequestPath: "/up", Host: "a"},
 		{Type: "HTTP", RequestPath: "/up", FlapDamping: true},
-		{Type: "HTTPS", RequestPath: "/up"},
+		{Type: "HTTPS", RequestPath: "/up", TLS: &tls.Config{}},
 		{Type: "HTTPS", RequestPath: "/up", TLS: &tls.Config{ServerName: "a"}},
 		{Type: "HTTPS", RequestPath: "/up", TLS: &tls.Config{ServerName: "b"}},
 		{Type: "HTTPS", RequestPath: "/up", TLS: &tls.Config{InsecureSkipVerify: true}},
@@ -179,6 +179,10 @@ func TestFingerprintsTellChecksApart(t *testing.T) {
 			t.Errorf("%+v is %+v", c, other)
 		}
 		seen[c.Fingerprint()] = c
+	}
+	unverified := health.Check{Type: "HTTPS", RequestPath: "/up"}
+	if c := seen[unverified.Fingerprint()]; c.TLS == nil || !c.TLS.InsecureSkipVerify {
+		t.Errorf("without TLS settings a check is taken for %+v, and not for one that takes any certificate", c)
 	}
 	// What an older process has written is read by a newer one.
 	if got, want := (health.Check{}).Fingerprint(), "76cb3b2757ddeac1"; got != want {

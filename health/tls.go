@@ -9,12 +9,12 @@ import (
 // handshake makes conn, a connection to target, one over TLS. A host that is an IP address must be in the certificate
 // as one.
 func handshake(conn net.Conn, c Check, target string) (*tls.Conn, error) {
-	config := new(tls.Config)
+	config := &tls.Config{InsecureSkipVerify: true} // nobody has said whom to believe
 	if c.TLS != nil {
 		config = c.TLS.Clone()
-	}
-	if config.ServerName == "" {
-		config.ServerName = hostOf(target)
+		if config.ServerName == "" {
+			config.ServerName = hostOf(target)
+		}
 	}
 	config.NextProtos = nil
 	switch {

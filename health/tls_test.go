@@ -39,9 +39,10 @@ func TestChecksOverTLSVerifyTheEndpoint(t *testing.T) {
 		{"its address", good, &tls.Config{RootCAs: certs.Pool}, ""},
 		{"its name", good, &tls.Config{RootCAs: certs.Pool, ServerName: "a.example.com"}, ""},
 		{"another name", good, &tls.Config{RootCAs: certs.Pool, ServerName: "b.example.com"}, "not b.example.com"},
-		{"the system's authorities", good, nil, "unknown authority"},
+		{"the system's authorities", good, new(tls.Config), "unknown authority"},
 		{"expired", expired, &tls.Config{RootCAs: certs.Pool}, "expired"},
 		{"nobody asks", expired, &tls.Config{InsecureSkipVerify: true}, ""},
+		{"by default", expired, nil, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			addr := secured(t, &tls.Config{Certificates: []tls.Certificate{c.server}}, func(c net.Conn) {

@@ -15,13 +15,13 @@ import (
 // it stay sessions, idle connections, and the checks that are under way.
 type endpointTLS struct {
 	traffic *proxy.EndpointTLS // nil: none
-	checks  *tls.Config        // nil: none
+	checks  *tls.Config        // nil: none, or any certificate will do
 	reports *tls.Config        // of load, where they are asked for; nil: none
 }
 
 // endpointTLSOf makes what s asks for, unless old, of the running service, is that.
 func endpointTLSOf(s *config.Service, old *service) (endpointTLS, error) {
-	checks := s.HealthCheck != nil && s.HealthCheck.IsTLS()
+	checks := s.Verifies() && s.HealthCheck != nil && s.HealthCheck.IsTLS()
 	if old != nil && reflect.DeepEqual(old.spec.TLS, s.TLS) && old.spec.Protocol == s.Protocol && (old.tls.checks != nil) == checks {
 		return old.tls, nil
 	}

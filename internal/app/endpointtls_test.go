@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/spillway-lb/spillway/health"
 	"github.com/spillway-lb/spillway/internal/testkit"
 )
 
@@ -287,5 +288,38 @@ func TestAnUpgradePassesThroughTLS(t *testing.T) {
 	c.(*net.TCPConn).CloseWrite()
 	if got, err := io.ReadAll(r); string(got) != "early and late" || err != nil {
 		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+// TestChecksOverTLSBesideTrafficInTheClear: nothing says whom such a check is to
+// believe unless the service has a tls.
+func TestChecksOverTLSBesideTrafficInTheClear(t *testing.T) {
+	certs := testkit.NewCertificates(t)
+	checked, _ := securely(t, "well", only(certs.Server("127.0.0.1")))
+	_, port, _ := net.SplitHostPort(checked)
+	for _, c := range []struct {
+		tls  string
+		want health.Status
+	}{
+		{"", health.Healthy},
+		{"tls = {}", health.Unhealthy}, // by the system's authorities
+		{fmt.Sprintf("tls = { ca_file = %q }", certs.CAFile), health.Healthy},
+		{fmt.Sprintf(`tls = { ca_file = %q, server_name = "a.example.com" }`, certs.CAFile), health.Unhealthy},
+	} {
+		p := run(t, fmt.Sprintf(`
+[[listener]]
+name = "web"
+listen = "127.0.0.1:0"
+service = "web"
+[[service]]
+name = "web"
+endpoints = ["127.0.0.1:1"]
+%s
+health_check = { type = "HTTPS", port = %s, check_interval = "5s", unhealthy_threshold = 1 }
+`, c.tls, port))
+		testkit.Eventually(t, func() bool { return p.Balancer("web").Checked() })
+		if e := p.Balancer("web").Status().Groups[0].Endpoints[0]; e.Health != c.want {
+			t.Errorf("%q: the endpoint is %v, %q, want %v", c.tls, e.Health, e.Reason, c.want)
+		}
 	}
 }
