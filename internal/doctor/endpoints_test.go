@@ -232,16 +232,22 @@ func TestServicesHaveFindings(t *testing.T) {
 	}
 }
 
-func TestAKeepAliveThatIsSeenIsNoted(t *testing.T) {
+func TestAShorterKeepAliveIsFoundBeforeARequestMeetsIt(t *testing.T) {
 	f := watched(web(well("a", 1, 0)), web(well("a", 1, 50)))
 	f.File = fileWith(t, "")
 	f.Readings[1].Proxy.Config = f.File.Fingerprint()
 	f.Probes = map[doctor.ProbeKey]doctor.Probe{{Service: "web", Endpoint: "a"}: {Answer: doctor.Answers, KeepAlive: 5 * time.Second}}
 	r := doctor.Judge(f)
-	if names(r.Findings) != "" || names(r.Notes) != "keepalive-inversion a" {
+	if names(r.Findings) != "keepalive-inversion a" || names(r.Notes) != "" {
 		t.Errorf("found %q, noted %q", names(r.Findings), names(r.Notes))
 	}
-	says(t, r.Notes, "for 5s, the proxy for 10m0s", "below 5s")
+	says(t, r.Findings, "for 5s, the proxy for 10m0s", "below 5s")
+
+	f.Probes = map[doctor.ProbeKey]doctor.Probe{{Service: "web", Endpoint: "a"}: {Answer: doctor.Answers, KeepAlive: 20 * time.Millisecond}}
+	r = doctor.Judge(f)
+	if names(r.Findings) != "" || names(r.Notes) != "keepalive-inversion a" {
+		t.Errorf("of one that hangs up at once it found %q, noted %q", names(r.Findings), names(r.Notes))
+	}
 }
 
 func TestIdleNamesTheGroupToOpen(t *testing.T) {

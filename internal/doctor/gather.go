@@ -35,8 +35,8 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Gather watches the proxy that the client talks to, and connects to its healthy
-// endpoints. file may be nil. The error is the client's.
+// Gather watches the proxy that the client talks to, and connects to those of its
+// endpoints that are not known to be ill. file may be nil. The error is the client's.
 func Gather(ctx context.Context, client *admin.Client, file *config.Config, o Options) (*Facts, error) {
 	o = o.withDefaults()
 	f := &Facts{File: file}
@@ -91,7 +91,8 @@ func read(ctx context.Context, client *admin.Client, whole bool) (r Reading, err
 	return r, nil
 }
 
-// targets are the endpoints to probe: those that ought to answer.
+// targets are the endpoints to probe: those that ought to answer. One that was not
+// checked yet may turn out to.
 func (f *Facts) targets(r *Reading) (all []target) {
 	for i := range r.Services {
 		s := &r.Services[i]
@@ -111,7 +112,7 @@ func (f *Facts) targets(r *Reading) (all []target) {
 			if r.Proxy != nil && ownListener(r.Proxy, e.Address) != nil {
 				continue // what a loop makes of one request is for nobody to try
 			}
-			if e.Health == "HEALTHY" && e.Admin == "READY" {
+			if (e.Health == "HEALTHY" || e.Health == "UNKNOWN") && e.Admin == "READY" {
 				t := like
 				t.ProbeKey, t.addr = ProbeKey{s.Name, e.ID}, e.Address
 				all = append(all, t)

@@ -49,7 +49,7 @@ func probeAll(ctx context.Context, targets []target, timeout time.Duration, unti
 			<-room
 			if held != nil {
 				if len(targets) <= probesAtOnce { // more would be too many to hold
-					p.KeepAlive = orShorter(p.KeepAlive, closedAfter(ctx, held, until))
+					p.KeepAlive = orShorter(p.KeepAlive, t.idleTimeout(ctx, held, timeout, until))
 				}
 				held.Close()
 			}
@@ -152,6 +152,21 @@ func keepAliveOf(h http.Header) time.Duration {
 		}
 	}
 	return 0
+}
+
+// idleTimeout is how long the endpoint has kept held; 0: until the end, or it is gone
+// itself.
+func (t *target) idleTimeout(ctx context.Context, held net.Conn, timeout time.Duration, until time.Time) time.Duration {
+	kept := closedAfter(ctx, held, until)
+	if kept == 0 {
+		return 0
+	}
+	again, err := t.connect(ctx, timeout)
+	if err != nil {
+		return 0
+	}
+	again.Close()
+	return kept
 }
 
 // closedAfter waits whether the endpoint closes an idle connection, and returns how

@@ -142,6 +142,32 @@ func TestProbesSeeWhenAnEndpointHangsUp(t *testing.T) {
 	}
 }
 
+func TestAnEndpointThatDiesHasNoIdleTimeout(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	t.Cleanup(wg.Wait)
+	t.Cleanup(func() { l.Close() })
+	wg.Go(func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		l.Close()
+		_, _ = c.Read(make([]byte, 1000))
+		_, _ = io.WriteString(c, "HTTP/1.1 204 No Content\r\n\r\n")
+		time.Sleep(20 * time.Millisecond) // what would be taken for an idle timeout
+	})
+	key := ProbeKey{"web", "a"}
+	p := probeAll(t.Context(), []target{{ProbeKey: key, addr: l.Addr().String(), protocol: "HTTP"}}, 5*time.Second, time.Now().Add(time.Minute))[key]
+	if p.Answer != Answers || p.KeepAlive != 0 {
+		t.Errorf("%+v, want an answer, and nothing of how long connections are kept", p)
+	}
+}
+
 func TestProbesEndWithTheirContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

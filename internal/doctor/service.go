@@ -19,7 +19,10 @@ func judgeKeepalive(at place, f *Facts, c course) {
 			shortest, who = p.KeepAlive, key.Endpoint
 		}
 	}
-	const tooMany = 3 // one dies with its endpoint now and then
+	const (
+		tooMany = 3                      // one dies with its endpoint now and then
+		atOnce  = 100 * time.Millisecond // who hangs up so soon has done so before the next request comes
+	)
 	stale := grown(c.first().Attempts["stale_connection"], c.last().Attempts["stale_connection"])
 	inverted := who != "" && kept > 0 && shortest < kept
 	remedy := "make the endpoints keep idle connections longer than the proxy: their keep-alive timeout above keepalive_timeout, or keepalive_timeout of the service below theirs"
@@ -37,7 +40,11 @@ func judgeKeepalive(at place, f *Facts, c course) {
 		}
 		at.of(who).find("keepalive-inversion", evidence, remedy)
 	case inverted:
-		at.of(who).note("keepalive-inversion", fmt.Sprintf("it keeps idle connections for %v, the proxy for %v: a request may meet one that is just closed, and unless it is idempotent it fails", shortest, kept), remedy)
+		say := at.of(who).find
+		if shortest <= atOnce {
+			say = at.of(who).note
+		}
+		say("keepalive-inversion", fmt.Sprintf("it keeps idle connections for %v, the proxy for %v: a request may meet one that is just closed, and unless it is idempotent it fails", shortest, kept), remedy)
 	}
 }
 
