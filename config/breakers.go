@@ -80,7 +80,9 @@ func (l *loader) checkPending(section string, s *Service, c *Config) {
 		case s.Protocol == "UDP":
 			l.onlyWith(key, l.has(key), `another protocol than "UDP", whose datagrams wait for nobody`)
 		case !c.canWait(s):
-			l.onlyWith(key, l.has(key), "a max_connections below max_requests, or endpoints with a max: else there is nothing to wait for")
+			l.onlyWith(key, l.has(key), "max_connections, or endpoints with a max: else there is nothing to wait for")
+		case l.has(key) && c.refusesFirst(s):
+			l.warnf(key, "nobody will wait: max_requests = %d is not above max_connections, and those beyond it are refused at once", s.CircuitBreakers.MaxRequests)
 		}
 	}
 	if s.Protocol == "UDP" || l.bad[timeout] {
@@ -92,13 +94,21 @@ func (l *loader) checkPending(section string, s *Service, c *Config) {
 	}
 }
 
-// canWait reports whether a request may find everything taken. What discovery finds
-// may have a max.
+// canWait reports whether there is a limit that requests wait for.
 func (c *Config) canWait(s *Service) bool {
+	return s.CircuitBreakers.MaxConnections > 0 || c.mayHaveMax(s)
+}
+
+// refusesFirst reports whether requests reach max_requests before any limit that they
+// would wait for. A file that writes out every limit of another proxy has that easily:
+// it is no mistake that does harm.
+func (c *Config) refusesFirst(s *Service) bool {
 	b := s.CircuitBreakers
-	if b.MaxConnections > 0 && (!s.IsHTTP() || b.MaxRequests == 0 || b.MaxRequests > b.MaxConnections) {
-		return true
-	}
+	return s.IsHTTP() && b.MaxRequests > 0 && b.MaxRequests <= b.MaxConnections && !c.mayHaveMax(s)
+}
+
+// mayHaveMax reports whether an endpoint has a max. What discovery finds may have one.
+func (c *Config) mayHaveMax(s *Service) bool {
 	for _, e := range c.Endpoints(s) {
 		if e.Max > 0 {
 			return true
