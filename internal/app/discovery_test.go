@@ -74,21 +74,31 @@ type crowd struct {
 	seen    sync.Map // by the body of the response
 	stop    atomic.Bool
 	clients sync.WaitGroup
+	rounds  [4]atomic.Int64 // by the client, how many requests have ended
 }
 
 func (p *proxy) crowd() *crowd {
 	l := &crowd{t: p.t}
 	url := "http://" + p.ListenAddr("web").String()
-	for range 4 {
+	for i := range l.rounds {
 		l.clients.Go(func() {
 			c := http.Client{Transport: &http.Transport{}}
 			defer c.CloseIdleConnections()
 			for !l.stop.Load() {
 				l.one(&c, url)
+				l.rounds[i].Add(1)
 			}
 		})
 	}
 	return l
+}
+
+// endRound waits until every request has ended that is under way now.
+func (l *crowd) endRound() {
+	for i := range l.rounds {
+		n := l.rounds[i].Load()
+		testkit.Eventually(l.t, func() bool { return l.rounds[i].Load() > n })
+	}
 }
 
 func (l *crowd) one(c *http.Client, url string) {
@@ -150,11 +160,9 @@ func TestEndpointsComeAndGoWithTheirRecordsAndNoRequestFails(t *testing.T) {
 
 	setA(s, 3)
 	testkit.Eventually(t, func() bool { return p.members("web") == "127.0.0.3:"+port })
-	// A moment for who had picked before that.
-	n := crowd.count("127.0.0.3")
-	testkit.Eventually(t, func() bool { return crowd.count("127.0.0.3") > n+20 })
+	crowd.endRound() // someone may have picked before that
 	one, two := crowd.count("127.0.0.1"), crowd.count("127.0.0.2")
-	n = crowd.count("127.0.0.3")
+	n := crowd.count("127.0.0.3")
 	testkit.Eventually(t, func() bool { return crowd.count("127.0.0.3") > n+100 })
 	if crowd.count("127.0.0.1") != one || crowd.count("127.0.0.2") != two {
 		t.Error("endpoints that are gone get requests")

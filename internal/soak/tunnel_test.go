@@ -18,6 +18,8 @@ type tunnelClient struct {
 	conn *net.TCPConn
 	in   *bufio.Reader
 	r    *rand.Rand // the sender's
+	// answered is closed once the tunnel is there, or will not be.
+	answered chan struct{}
 }
 
 // upgrade asks for another protocol, and then speaks it.
@@ -47,7 +49,7 @@ func (c *client) tunnel(listener string, p *plan, head string) {
 		return
 	}
 	defer conn.Close()
-	t := &tunnelClient{soak: c.soak, plan: p, conn: conn, in: c.reader(conn), r: p.rand(1)}
+	t := &tunnelClient{soak: c.soak, plan: p, conn: conn, in: c.reader(conn), r: p.rand(1), answered: make(chan struct{})}
 	sending := startSending(func() error { return t.send(head) })
 	outcome, err := t.receive(head != "")
 	t.judge(outcome, err)
@@ -61,6 +63,9 @@ func (c *client) tunnel(listener string, p *plan, head string) {
 // send writes the head, at once or soon after it the text, and then either ends
 // its direction or leaves.
 func (t *tunnelClient) send(head string) error {
+	if head == "" {
+		close(t.answered) // by being there
+	}
 	out := bufio.NewWriterSize(slowWriter{t.conn, randomPace(t.r)}, 1<<(4+t.r.IntN(13)))
 	io.WriteString(out, head)
 	if t.r.IntN(2) == 0 {
@@ -76,6 +81,7 @@ func (t *tunnelClient) send(head string) error {
 	case err != nil:
 		return err
 	case t.plan.whole:
+		<-t.answered // who ends his direction before is taken for gone, if the endpoint is slow (RFC 9112 §9.5)
 		return t.conn.CloseWrite()
 	case t.r.IntN(2) == 0:
 		t.conn.SetLinger(0)
@@ -87,6 +93,7 @@ func (t *tunnelClient) send(head string) error {
 func (t *tunnelClient) receive(upgraded bool) (outcome string, err error) {
 	if upgraded {
 		resp, err := readResponse(t.in, "GET")
+		close(t.answered)
 		switch {
 		case err != nil:
 			return noAnswer, err
