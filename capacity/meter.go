@@ -20,7 +20,8 @@ import (
 // A limit that is reached in the middle of each second would let requests
 // through in gusts. So while demand is above the limit, and nine tenths of it
 // are taken, every so many requests are refused that what is left fits: those
-// taken are spread over the second.
+// taken are spread over the second. That costs up to three percent of the limit,
+// and a little more where a small limit meets requests that come at random.
 //
 // Time is a number of nanoseconds that does not go back, from any beginning.
 type Meter struct {
