@@ -26,7 +26,14 @@ func (s *state) learn(now int64, elapsed time.Duration) (learns bool) {
 		}
 		learns = true
 		g := s.groups[s.opt.Groups[i].Name]
-		r, ok := b.Reading(func(metric string) (float64, bool) { return meanOf(reports[i], metric) })
+		g.metrics = nil
+		r, ok := b.Reading(func(metric string) (float64, bool) {
+			mean, known := meanOf(reports[i], metric)
+			if known {
+				g.metrics = append(g.metrics, MetricStatus{metric, mean})
+			}
+			return mean, known
+		})
 		g.reading = r
 		switch {
 		case !ok:

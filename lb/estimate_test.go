@@ -2,6 +2,7 @@ package lb_test
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -120,6 +121,30 @@ func TestAMaximumOf0IsAlwaysFull(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A dry run is shown beside what counts, as the mean of those that are not ill, and
+// has no part in anything else.
+func TestADryRunIsShownAndDoesNotCount(t *testing.T) {
+	dry := capacity.Backend{Mode: capacity.CustomMetrics, CustomMetrics: []capacity.CustomMetric{
+		{Name: "orca.named_metrics.gpu", DryRun: true}, {Name: "orca.mem_utilization", MaxUtilization: 0.5}, {Name: "orca.application_utilization"},
+	}}
+	p := newPlay(t, lb.Options{Groups: []lb.Group{group("a", "r", "z1", 3, dry)}})
+	if err := p.SetHealth("a-2", health.Unhealthy, ""); err != nil {
+		t.Fatal(err)
+	}
+	for i, id := range []string{"a-0", "a-1", "a-2"} {
+		r := health.NoLoadReport()
+		r.Memory, r.Named = 0.2, []health.NamedMetric{{Name: "gpu", Value: 0.5 + 0.25*float64(i)}}
+		p.Report(id, &r)
+	}
+	p.stream(10, 2*time.Second, false)
+	a := p.Status().Groups[0]
+	want := []lb.MetricStatus{{Name: "orca.named_metrics.gpu", Utilization: 0.625}, {Name: "orca.mem_utilization", Utilization: 0.2}}
+	if !slices.Equal(a.Metrics, want) {
+		t.Errorf("got %v, want %v", a.Metrics, want)
+	}
+	near(t, "fullness", a.Fullness, 0.4, 1e-9)
 }
 
 // When demand exceeds what all report they can take, it is spread, not refused.

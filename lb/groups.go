@@ -19,6 +19,7 @@ type groupState struct {
 	recent  recent
 
 	reading  capacity.Reading // of the last sweep; no Max: none
+	metrics  []MetricStatus   // that it was made of, and dry runs; replaced, not changed
 	estimate capacity.Estimate
 	target   float64 // as it is published: it does not follow every little change
 }

@@ -78,6 +78,9 @@ type GroupStatus struct {
 	// seconds. Fullness is the highest of usage ÷ target; 0 while Capacity is, but 1
 	// of a group that is always full.
 	Usage, Fullness float64
+	// Metrics are what its Mode goes by, dry runs too, in the order of its Capacity:
+	// those of which there are reports. Not to be modified.
+	Metrics []MetricStatus
 	// Share is the part of the service's new traffic that it should get at the
 	// present demand, ShareActual what it got in the last ten seconds.
 	Share, ShareActual float64
@@ -85,6 +88,13 @@ type GroupStatus struct {
 	Tier int
 	// RTT is how far its zone is; negative: not known.
 	RTT time.Duration
+}
+
+// MetricStatus is a metric of a group, as of the last Sweep.
+type MetricStatus struct {
+	Name string
+	// Utilization is the mean over the endpoints that report it; 1 is all there is.
+	Utilization float64
 }
 
 // EndpointStatus is one endpoint's part of Status.

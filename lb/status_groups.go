@@ -32,6 +32,9 @@ func (s *state) describe(p *plan, now int64, st *Status) {
 			out.Usage = g.usage(now)
 		}
 		out.Fullness = s.fullness(i, g, out)
+		if out.Mode.ByReports() {
+			out.Metrics = known.metrics
+		}
 		out.ShareActual = float64(n)
 		demand += out.Usage
 		all += n

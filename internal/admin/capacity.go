@@ -26,12 +26,21 @@ type GroupCapacity struct {
 	// Fullness is usage ÷ target of the fullest target; 1 is full.
 	Usage    float64 `json:"usage"`
 	Fullness float64 `json:"fullness"`
+	// Metrics are the means of what its endpoints report that its mode goes by, dry
+	// runs too; not there where nothing is reported.
+	Metrics []MetricView `json:"metrics,omitempty"`
 	// Drained: its capacity_scaler is 0, or too few of its endpoints are healthy.
 	Drained bool `json:"drained"`
 	// Tier says when it is filled, from 0; -1: never.
 	Tier int `json:"tier"`
 	// RTT is how far its zone is, in seconds; not there while that is not known.
 	RTT *float64 `json:"rtt,omitempty"`
+}
+
+// A MetricView is a metric that a group's endpoints report.
+type MetricView struct {
+	Name        string  `json:"name"`
+	Utilization float64 `json:"utilization"`
 }
 
 // A Spill counts the requests or connections that went to another tier because
@@ -56,6 +65,9 @@ func viewCapacity(g *lb.GroupStatus) *GroupCapacity {
 		Fullness:       finite(g.Fullness),
 		Drained:        g.Drained,
 		Tier:           max(g.Tier, -1),
+	}
+	for _, m := range g.Metrics {
+		v.Metrics = append(v.Metrics, MetricView{m.Name, finite(m.Utilization)})
 	}
 	if g.RTT >= 0 {
 		rtt := float64(g.RTT) / float64(time.Second)

@@ -166,6 +166,19 @@ func TestTheClientSetsScalers(t *testing.T) {
 	}
 }
 
+func TestGroupsShowWhatTheyReport(t *testing.T) {
+	d := newFleet()
+	s := serve(t, d.options())
+	if body := s.do("GET", "/api/v1/services/web", "").want(t, 200).body; strings.Contains(body, `"metrics"`) {
+		t.Errorf("without reports: %s", body)
+	}
+	d.status.Groups[0].Metrics = []lb.MetricStatus{{Name: "orca.cpu_utilization", Utilization: 0.25}, {Name: "orca.named_metrics.gpu", Utilization: math.Inf(1)}}
+	body := s.do("GET", "/api/v1/services/web", "").want(t, 200).body
+	if want := `"metrics":[{"name":"orca.cpu_utilization","utilization":0.25},{"name":"orca.named_metrics.gpu","utilization":1.7`; !strings.Contains(body, want) {
+		t.Errorf("no %s in %s", want, body)
+	}
+}
+
 func TestEndpointsShowTheirLastLoadReport(t *testing.T) {
 	d := newFleet()
 	r := health.NoLoadReport()

@@ -17,6 +17,9 @@ var (
 	groupFullness = desc("group_fullness",
 		"Usage divided by the target, of the fullest target; 1 is full.",
 		"service", "group")
+	groupUtilization = desc("group_utilization",
+		"Mean of what the group's endpoints report of a metric that its balancing_mode goes by, dry runs too; 1 is all there is.",
+		"service", "group", "metric")
 	groupShareExpected = desc("group_share_expected",
 		"Part of new traffic that the group should get at the present demand, from 0 to 1.",
 		"service", "group")
@@ -38,6 +41,9 @@ func (s sink) capacity(service string, status *lb.Status) {
 		s.gauge(groupCapacity, g.Capacity, service, g.Name)
 		s.gauge(groupUsage, g.Usage, service, g.Name)
 		s.gauge(groupFullness, g.Fullness, service, g.Name)
+		for _, m := range g.Metrics {
+			s.gauge(groupUtilization, m.Utilization, service, g.Name, m.Name)
+		}
 		s.gauge(groupShareExpected, g.Share, service, g.Name)
 		s.gauge(groupShareActual, g.ShareActual, service, g.Name)
 	}

@@ -95,7 +95,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 // all is every Desc above, for Describe.
 var all = []*prometheus.Desc{
 	requests, duration, attempts, retries, retriesOverBudget, loops, endpointUp, endpointActive, removedActive, shareExpected, shareActual,
-	groupCapacity, groupUsage, groupFullness, groupShareExpected, groupShareActual, spills,
+	groupCapacity, groupUsage, groupFullness, groupUtilization, groupShareExpected, groupShareActual, spills,
 	panicking, panics, shed, ejections, ejected, refusing,
 	queued, queuedTotal, queueWait, overflows,
 	failoverActive, healthChecks, loadReports, affinity, sourceFallbacks, tcpBytes, udpDatagrams, udpBytes, udpDropped, connectionsCut,
