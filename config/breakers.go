@@ -3,8 +3,9 @@ package config
 // CircuitBreakers bound what a service asks of its endpoints at once. They are of one
 // proxy process: two proxies with a limit of 100 ask 200. Requests and connections
 // that come while everything is taken wait, first come first served; in a queue that
-// has not been empty for 100ms the newest goes first. Who cannot wait gets a 503 with
-// Retry-After, a TCP connection is reset. A limit of 0 is none.
+// has not been empty for a tenth of pending_timeout, or 100ms if that is longer, the
+// newest goes first. Who cannot wait gets a 503 with Retry-After, a TCP connection is
+// reset. A limit of 0 is none.
 type CircuitBreakers struct {
 	// The most connections to all endpoints together, for HTTP idle ones included, for
 	// UDP sessions. Requests and connections beyond wait; UDP clients beyond are not

@@ -15,8 +15,8 @@ import (
 // then serves them.
 //
 // First come is first served, while it is a queue that comes and goes. One that has
-// not been empty for overloadAfter does not go: more comes than can be served, and
-// in turn everybody would wait until it is of no use. Then the newest is served
+// not been empty for long does not go: more comes than can be served, and in turn
+// everybody would wait until it is of no use. Then the newest is served
 // first: some wait for nothing and others in vain, instead of all for long.
 type queue struct {
 	b *Balancer
@@ -32,8 +32,12 @@ type queue struct {
 	total uint64     // of those who ever had to wait
 }
 
-// overloadAfter is CoDel's interval (RFC 8289 §3.2): longer than a burst lasts.
-const overloadAfter = 100 * time.Millisecond
+// overloadAfter is how long a queue may stand that is a burst still: a tenth of what
+// one may wait in it, since requests that take long make bursts that last, but no less
+// than CoDel's interval (RFC 8289 §3.2).
+func (c *CircuitBreakers) overloadAfter() time.Duration {
+	return max(c.PendingTimeout/10, 100*time.Millisecond)
+}
 
 func newQueue(b *Balancer) *queue { return &queue{b: b, line: list.New()} }
 
@@ -196,7 +200,7 @@ func (q *queue) next() *Waiter {
 	defer q.mu.Unlock()
 	s, tries := q.b.snapshot.Load(), 0
 	first, then := q.line.Front(), (*list.Element).Next
-	if q.overloaded() {
+	if q.overloaded(s) {
 		first, then = q.line.Back(), (*list.Element).Prev
 	}
 	var full [choosyTries]string // the endpoints that some were bound to in vain
@@ -224,8 +228,8 @@ func (q *queue) next() *Waiter {
 }
 
 // overloaded reports whether the newest is to be served first. Caller holds q.mu.
-func (q *queue) overloaded() bool {
-	return q.line.Len() > 0 && q.b.flow.clock()-q.since >= int64(overloadAfter)
+func (q *queue) overloaded(s *Snapshot) bool {
+	return s.breakers != nil && q.line.Len() > 0 && q.b.flow.clock()-q.since >= int64(s.breakers.overloadAfter())
 }
 
 // MaxConnections is the service's limit of that name, as it is now; 0: none. It may be
@@ -262,6 +266,6 @@ func (b *Balancer) Queue() *QueueStatus {
 	return &QueueStatus{
 		Limits: *s.breakers,
 		Active: s.gates.places.Active(), Queued: int64(q.line.Len()), QueuedTotal: q.total,
-		Overloaded: q.overloaded(),
+		Overloaded: q.overloaded(s),
 	}
 }

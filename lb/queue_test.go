@@ -94,15 +94,15 @@ func TestUnderOverloadTheNewestIsServedFirst(t *testing.T) {
 		l := fullLine(t, lb.CircuitBreakers{})
 		for i := range 4 {
 			l.join(strconv.Itoa(i))
-			time.Sleep(10 * time.Millisecond)
+			time.Sleep(100 * time.Millisecond)
 		}
 		l.next()
 		if l.b.Queue().Overloaded {
-			t.Error("overloaded after 40 ms")
+			t.Error("overloaded after 400 ms, of 5 s that one may wait")
 		}
 		time.Sleep(100 * time.Millisecond)
 		if !l.b.Queue().Overloaded {
-			t.Error("not overloaded although the queue has not been empty for 140 ms")
+			t.Error("not overloaded although the queue has not been empty for 500 ms")
 		}
 		l.next()
 		l.join("4")
@@ -116,6 +116,28 @@ func TestUnderOverloadTheNewestIsServedFirst(t *testing.T) {
 		l.next()
 		l.next()
 		l.want("0", "3", "4", "2", "1", "5", "6")
+	})
+}
+
+func TestTheImpatientAreOverloadedSooner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for patience, after := range map[time.Duration]time.Duration{
+			2 * time.Second:        200 * time.Millisecond,
+			200 * time.Millisecond: 100 * time.Millisecond,
+		} {
+			l := fullLine(t, lb.CircuitBreakers{PendingTimeout: patience})
+			l.join("0")
+			time.Sleep(after - time.Millisecond)
+			if l.b.Queue().Overloaded {
+				t.Errorf("with a patience of %v overloaded before %v", patience, after)
+			}
+			time.Sleep(time.Millisecond)
+			if !l.b.Queue().Overloaded {
+				t.Errorf("with a patience of %v not overloaded after %v", patience, after)
+			}
+			l.next()
+			l.want("0")
+		}
 	})
 }
 
