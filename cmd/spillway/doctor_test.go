@@ -224,14 +224,33 @@ func TestDoctorFindsNothingWrongWithTheHealthyTenTimesInARow(t *testing.T) {
 	p := healthySetup(t)
 	for range 10 {
 		r, ended := p.diagnose("--duration", "100ms")
+		if mayBeChance(r) {
+			r, ended = p.diagnose("--duration", "100ms")
+		}
 		if ended.code != exitOK || len(r.Findings) > 0 {
 			t.Fatalf("exit code %d: %s%s", ended.code, ended.out, ended.err)
 		}
 	}
-	_, idle, _ := strings.Cut(spillway(t, "doctor", "-c", p.file, "--admin", p.admin(), "--duration", "100ms").want(t, 0, "Nothing is wrong").out, "Notes:")
+	ask := func() result {
+		return spillway(t, "doctor", "-c", p.file, "--admin", p.admin(), "--duration", "100ms")
+	}
+	ended := ask()
+	if ended.code == exitFound {
+		ended = ask()
+	}
+	_, idle, _ := strings.Cut(ended.want(t, 0, "Nothing is wrong").out, "Notes:")
 	if !strings.Contains(idle, "its weight is 0") {
 		t.Errorf("it does not say why a healthy endpoint gets nothing: %s", idle)
 	}
+}
+
+// mayBeChance reports whether all that was found is that somebody who draws, or goes by
+// keys, spreads unevenly. Once in 100,000 readings chance does that, as the doctor says
+// itself; not twice in a row.
+func mayBeChance(r doctor.Report) bool {
+	return len(r.Findings) > 0 && !slices.ContainsFunc(r.Findings, func(f doctor.Finding) bool {
+		return f.Check != "uneven" || f.Service != "random" && f.Service != "keyed"
+	})
 }
 
 func TestDoctorNeedsAProxyToLookAt(t *testing.T) {
