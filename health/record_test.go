@@ -39,7 +39,7 @@ func restored(t *testing.T, c health.Check, r health.Record, ok bool, n int) (w 
 			_ = prober.Run(ctx)
 		}()
 		for len(f.times("a")) < n {
-			time.Sleep(time.Second)
+			time.Sleep(10 * time.Millisecond) // with more there may be two between two looks
 		}
 		synctest.Wait()
 		p = probe.Status()

@@ -65,7 +65,7 @@ func (a *App) upgrade() (int, error) {
 	defer a.tellReady() // unless it has been replaced
 	s, err := a.startSuccessor()
 	if err != nil {
-		return 0, err
+		return 0, a.orEnd(err)
 	}
 	if err := a.whileRunning(prepareTimeout, s.Prepared); err != nil {
 		return 0, fmt.Errorf("process %d: %w", s.PID(), err)
@@ -117,8 +117,12 @@ func (a *App) startSuccessor() (*handover.Successor, error) {
 func (a *App) whileRunning(d time.Duration, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(a.tasks.ctx, d, fmt.Errorf("it was not ready within %v", d))
 	defer cancel()
-	err := f(ctx)
-	if a.tasks.ctx.Err() != nil && err != nil {
+	return a.orEnd(f(ctx))
+}
+
+// orEnd is err, or that the process is to end if that came between.
+func (a *App) orEnd(err error) error {
+	if err != nil && a.tasks.ctx.Err() != nil {
 		return errDraining
 	}
 	return err
