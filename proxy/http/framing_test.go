@@ -172,8 +172,8 @@ func bodyUntilCloseEndsInWords(t *testing.T, d driver) {
 		if head := readHead(r); strings.HasPrefix(head, "GET") {
 			io.WriteString(c, "HTTP/1.0 200 OK\r\nTrailer: X\r\n\r\nabc")
 			io.Copy(c, io.LimitReader(zeros{}, size-3))
-		} else {
-			io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n")
+		} else { // to HEAD that would not say that it closes
+			io.WriteString(c, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
 		}
 	})
 	b := d.start(t, []string{addr})
