@@ -28,7 +28,7 @@ type GroupCapacity struct {
 	Fullness float64 `json:"fullness"`
 	// Metrics are the means of what its endpoints report that its mode goes by, dry
 	// runs too; not there where nothing is reported.
-	Metrics []MetricView `json:"metrics,omitempty"`
+	Metrics []MetricStatus `json:"metrics,omitempty"`
 	// Drained: its capacity_scaler is 0, or too few of its endpoints are healthy.
 	Drained bool `json:"drained"`
 	// Tier says when it is filled, from 0; -1: never.
@@ -37,8 +37,8 @@ type GroupCapacity struct {
 	RTT *float64 `json:"rtt,omitempty"`
 }
 
-// A MetricView is a metric that a group's endpoints report.
-type MetricView struct {
+// A MetricStatus is a metric that a group's endpoints report.
+type MetricStatus struct {
 	Name        string  `json:"name"`
 	Utilization float64 `json:"utilization"`
 }
@@ -67,7 +67,7 @@ func viewCapacity(g *lb.GroupStatus) *GroupCapacity {
 		Tier:           max(g.Tier, -1),
 	}
 	for _, m := range g.Metrics {
-		v.Metrics = append(v.Metrics, MetricView{m.Name, finite(m.Utilization)})
+		v.Metrics = append(v.Metrics, MetricStatus{m.Name, finite(m.Utilization)})
 	}
 	if g.RTT >= 0 {
 		rtt := float64(g.RTT) / float64(time.Second)
